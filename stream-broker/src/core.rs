@@ -243,7 +243,13 @@ impl Core {
     }
 
     /// Re-examines the fetches held on a partition, after an append, a marker or a moved log start.
-    pub(crate) fn wake_fetches(&mut self, topic: &str, partition: i32, now: i64, out: &mut Outbox) {
-        crate::fetch::wake(self, topic, partition, now, out);
+    pub(crate) fn wake_fetches(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        _now: i64,
+        out: &mut Outbox,
+    ) {
+        crate::fetch::wake(self, topic, partition, out);
     }
 }

@@ -4,6 +4,7 @@ mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_configs;
 mod api_versions;
+mod config_resource;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -14,6 +15,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod end_txn;
+mod error;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -37,6 +39,7 @@ use std::net::IpAddr;
 use kafka_protocol::messages::{ApiKey, RequestKind};
 
 use crate::core::{Core, Outbox, Request, Ticket};
+use error::{FENCED_BY_NAME, error_code, fencing};
 
 pub(crate) use api_versions::unsupported_version_response;
 
@@ -115,7 +118,7 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
     // The two APIs of the record path do without the strings of `Ctx`.
     let body = match body {
         RequestKind::Produce(r) => return produce::handle(core, r, ticket, version, now, out),
-        RequestKind::Fetch(r) => return fetch::handle(core, r, ticket, version, now, out),
+        RequestKind::Fetch(r) => return fetch::handle(core, r, ticket, now, out),
         other => other,
     };
     let ctx = &Ctx::new(ticket, version, client_id, client_host);

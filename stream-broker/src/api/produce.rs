@@ -1,0 +1,165 @@
+//! `Produce`: appends one record batch to each of several partitions.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::core::{Core, Outbox, Ticket};
+use crate::log::batch::BatchHeader;
+use crate::log::compression::ZSTD;
+use crate::topic::partition::{AppendError, Appended};
+
+/// The first version whose clients know `TRANSACTION_ABORTABLE` (KIP-890).
+const KNOWS_ABORTABLE: i16 = 11;
+/// The first version whose clients may send zstd (KIP-110).
+const KNOWS_ZSTD: i16 = 7;
+
+pub(crate) fn handle(
+    core: &mut Core,
+    request: ProduceRequest,
+    ticket: Ticket,
+    version: i16,
+    now: i64,
+    out: &mut Outbox,
+) {
+    let acks = request.acks;
+    let mut failed = false;
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for TopicProduceData {
+        name,
+        partition_data,
+        ..
+    } in request.topic_data
+    {
+        let mut partitions = Vec::with_capacity(partition_data.len());
+        for data in partition_data {
+            let index = data.index;
+            let outcome = append(core, &name, data, acks, version, now);
+            if outcome.as_ref().is_ok_and(|appended| appended.bytes > 0) {
+                core.wake_fetches(&name, index, now, out);
+            }
+            failed |= outcome.is_err();
+            let log_start = core
+                .topics
+                .partition(&name, index)
+                .map_or(-1, |p| p.log.start_offset());
+            partitions.push(partition_response(index, outcome, log_start));
+        }
+        responses.push(
+            TopicProduceResponse::default()
+                .with_name(name)
+                .with_partition_responses(partitions),
+        );
+    }
+    match (acks, failed) {
+        (0, false) => out.silence(ticket),
+        // Without a response the only way to report the failure is to close the connection: the client asks for metadata anew.
+        (0, true) => out.close(ticket),
+        _ => out.answer(ticket, ProduceResponse::default().with_responses(responses)),
+    }
+}
+
+fn append(
+    core: &mut Core,
+    topic: &str,
+    data: PartitionProduceData,
+    acks: i16,
+    version: i16,
+    now: i64,
+) -> Result<Appended, AppendError> {
+    use ResponseError as Code;
+    if !matches!(acks, -1..=1) {
+        return Err(AppendError::new(
+            Code::InvalidRequiredAcks,
+            format!("acks is {acks}; it must be 0, 1 or -1 (all)"),
+        ));
+    }
+    let Some(found) = core.topics.get(topic) else {
+        return Err(unknown(topic, data.index));
+    };
+    let Some(partition) = found.partition(data.index) else {
+        return Err(unknown(topic, data.index));
+    };
+    let in_sync = found.config().min_insync_replicas;
+    if acks == -1 && in_sync > 1 {
+        return Err(AppendError::new(
+            Code::NotEnoughReplicas,
+            format!("min.insync.replicas of topic {topic} is {in_sync}, this broker is the only replica"),
+        ));
+    }
+    let records = data.records.unwrap_or_default();
+    if let Some(header) = BatchHeader::read(&records) {
+        if header.compression() == ZSTD && version < KNOWS_ZSTD {
+            return Err(AppendError::new(
+                Code::UnsupportedCompressionType,
+                format!("zstd needs version {KNOWS_ZSTD} of the produce request"),
+            ));
+        }
+        let (id, epoch) = (header.producer_id, header.producer_epoch);
+        // A partition takes part in a transaction only after the coordinator was told (KIP-890), or the marker that ends the
+        // transaction would not reach it and its records would hang for ever. Once open here it need not be asked again.
+        if header.is_transactional()
+            && header.has_producer()
+            && !partition.producers.has_open_transaction(id, epoch)
+            && partition.producers.epoch(id).is_none_or(|known| epoch >= known)
+            && !core.transactions.is_added(id, epoch, topic, data.index)
+        {
+            let code = if version >= KNOWS_ABORTABLE {
+                Code::TransactionAbortable
+            } else {
+                Code::InvalidTxnState
+            };
+            return Err(AppendError::new(
+                code,
+                format!(
+                    "partition {topic}-{} was not added to a transaction of producer {id} with epoch {epoch}",
+                    data.index
+                ),
+            ));
+        }
+    }
+    if !core.topics.has_memory_for(records.len(), now) {
+        return Err(AppendError::new(
+            Code::KafkaStorageError,
+            format!(
+                "the logs have reached their memory budget of {} bytes",
+                core.topics.log_memory_bytes()
+            ),
+        ));
+    }
+    let Some(partition) = core.topics.partition_mut(topic, data.index) else {
+        return Err(unknown(topic, data.index));
+    };
+    let appended = partition.append(&records, now)?;
+    core.topics.grew(appended.bytes);
+    Ok(appended)
+}
+
+fn unknown(topic: &str, partition: i32) -> AppendError {
+    AppendError::new(
+        ResponseError::UnknownTopicOrPartition,
+        format!("there is no partition {topic}-{partition}"),
+    )
+}
+
+fn partition_response(
+    index: i32,
+    outcome: Result<Appended, AppendError>,
+    log_start: i64,
+) -> PartitionProduceResponse {
+    let response = PartitionProduceResponse::default().with_index(index);
+    match outcome {
+        Ok(appended) => response
+            .with_base_offset(appended.base_offset)
+            .with_log_append_time_ms(appended.append_time)
+            .with_log_start_offset(log_start),
+        Err(error) => response
+            .with_error_code(error.code.code())
+            .with_base_offset(-1)
+            .with_log_append_time_ms(-1)
+            .with_log_start_offset(-1)
+            .with_error_message(Some(StrBytes::from_string(error.message))),
+    }
+}

@@ -1,0 +1,171 @@
+//! The configuration of a topic: what was set on it, and the typed values that follow.
+
+use std::collections::BTreeMap;
+
+use super::config_definition::{self, Definition, elements};
+
+/// `message.timestamp.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimestampType {
+    CreateTime,
+    LogAppendTime,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct TopicConfig {
+    overrides: BTreeMap<String, String>,
+    message_max_bytes: i32,
+    pub(crate) cleanup_policy: Vec<String>,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) timestamp_type: TimestampType,
+    pub(crate) timestamp_after_max_ms: i64,
+    pub(crate) timestamp_before_max_ms: i64,
+    pub(crate) min_insync_replicas: i32,
+    pub(crate) retention_ms: i64,
+    pub(crate) retention_bytes: i64,
+    pub(crate) segment_bytes: usize,
+    pub(crate) segment_ms: i64,
+}
+
+impl TopicConfig {
+    /// The configuration that `overrides` make. `message_max_bytes` is the broker's default for `max.message.bytes`.
+    ///
+    /// # Errors
+    /// A name is unknown or a value not allowed; the text names both.
+    pub(crate) fn new(
+        overrides: BTreeMap<String, String>,
+        message_max_bytes: i32,
+    ) -> Result<Self, String> {
+        for (name, value) in &overrides {
+            let definition = config_definition::find(name)
+                .ok_or_else(|| format!("Unknown topic config name: {name}"))?;
+            if let Some(objection) = definition.objection(value) {
+                return Err(objection);
+            }
+        }
+        let mut config = TopicConfig {
+            overrides,
+            message_max_bytes,
+            cleanup_policy: Vec::new(),
+            max_message_bytes: 0,
+            timestamp_type: TimestampType::CreateTime,
+            timestamp_after_max_ms: 0,
+            timestamp_before_max_ms: 0,
+            min_insync_replicas: 1,
+            retention_ms: 0,
+            retention_bytes: 0,
+            segment_bytes: 0,
+            segment_ms: 0,
+        };
+        config.cleanup_policy = elements(&config.value("cleanup.policy"))
+            .map(str::to_owned)
+            .collect();
+        config.max_message_bytes = config.number("max.message.bytes") as usize;
+        if config.value("message.timestamp.type") == "LogAppendTime" {
+            config.timestamp_type = TimestampType::LogAppendTime;
+        }
+        config.timestamp_after_max_ms = config.number("message.timestamp.after.max.ms");
+        config.timestamp_before_max_ms = config.number("message.timestamp.before.max.ms");
+        config.min_insync_replicas = config.number("min.insync.replicas") as i32;
+        config.retention_ms = config.number("retention.ms");
+        config.retention_bytes = config.number("retention.bytes");
+        // For tests that need many segments; the public setting has a floor of one mebibyte.
+        config.segment_bytes = match config.number("internal.segment.bytes") {
+            0 => config.number("segment.bytes") as usize,
+            bytes => bytes as usize,
+        };
+        config.segment_ms = config.number("segment.ms");
+        Ok(config)
+    }
+
+    /// The configuration with other overrides.
+    ///
+    /// # Errors
+    /// As [`TopicConfig::new`].
+    pub(crate) fn with_overrides(
+        &self,
+        overrides: BTreeMap<String, String>,
+    ) -> Result<Self, String> {
+        Self::new(overrides, self.message_max_bytes)
+    }
+
+    /// What was set on the topic.
+    pub(crate) fn overrides(&self) -> &BTreeMap<String, String> {
+        &self.overrides
+    }
+
+    /// The value in force, as text.
+    pub(crate) fn value(&self, name: &str) -> String {
+        self.overrides
+            .get(name)
+            .map(|value| value.trim().to_owned())
+            .or_else(|| config_definition::find(name).map(|d| self.default_value(d)))
+            .unwrap_or_default()
+    }
+
+    /// The value in force if nothing is set on the topic.
+    pub(crate) fn default_value(&self, definition: &Definition) -> String {
+        if definition.name == "max.message.bytes" {
+            self.message_max_bytes.to_string()
+        } else {
+            definition.default.to_owned()
+        }
+    }
+
+    /// Whether retention applies.
+    pub(crate) fn deletes(&self) -> bool {
+        self.cleanup_policy.iter().any(|p| p == "delete")
+    }
+
+    /// Whether records need keys.
+    pub(crate) fn compacts(&self) -> bool {
+        self.cleanup_policy.iter().any(|p| p == "compact")
+    }
+
+    // Values were validated; what has no number (an unset internal setting) is 0.
+    fn number(&self, name: &str) -> i64 {
+        self.value(name).parse().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(settings: &[(&str, &str)]) -> Result<TopicConfig, String> {
+        let overrides = settings
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        TopicConfig::new(overrides, 1_048_588)
+    }
+
+    #[test]
+    fn defaults_are_those_of_kafka() {
+        let config = config(&[]).unwrap();
+        assert!(config.deletes() && !config.compacts());
+        assert_eq!(config.retention_ms, 604_800_000);
+        assert_eq!(config.segment_bytes, 1 << 30);
+        assert_eq!(config.max_message_bytes, 1_048_588);
+        assert_eq!(config.timestamp_after_max_ms, 3_600_000);
+    }
+
+    #[test]
+    fn both_policies_together_delete_and_compact() {
+        let config = config(&[("cleanup.policy", "compact, delete")]).unwrap();
+        assert!(config.deletes() && config.compacts());
+    }
+
+    #[test]
+    fn unknown_names_and_bad_values_are_refused_with_the_reason() {
+        let refused = |name, value| config(&[(name, value)]).unwrap_err();
+        assert_eq!(refused("no.such", "1"), "Unknown topic config name: no.such");
+        assert!(refused("retention.ms", "soon").contains("Not a number of type LONG"));
+        assert!(refused("segment.bytes", "1000").contains("at least 1048576"));
+        assert!(refused("cleanup.policy", "shred").contains("one of: delete, compact"));
+        assert!(refused("preallocate", "perhaps").contains("either true or false"));
+        assert!(refused("min.cleanable.dirty.ratio", "1.5").contains("no more than 1"));
+        assert!(refused("min.cleanable.dirty.ratio", "NaN").contains("at least 0"));
+    }
+}
