@@ -1,0 +1,401 @@
+//! The group coordinator: classic consumer groups and the offsets that they commit.
+//!
+//! [`Groups`] finds the group of a request and keeps its deadlines; what happens inside a group is in [`classic`] and its
+//! siblings.
+
+mod classic;
+mod commit;
+mod join;
+mod member;
+mod membership;
+mod offsets;
+mod protocol;
+mod rebalance;
+mod reply;
+mod state;
+mod subscription;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::{HeartbeatRequest, SyncGroupRequest};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::core::{CoreConfig, Outbox};
+
+pub(crate) use classic::ClassicGroup;
+pub(crate) use commit::Committer;
+pub(crate) use join::Join;
+pub(crate) use member::Parked;
+pub(crate) use offsets::{CommittedOffset, Offsets};
+pub(crate) use state::{DEAD, State};
+
+/// `offsets.retention.check.interval.ms`
+const OFFSETS_RETENTION_CHECK_INTERVAL_MS: i64 = 600_000;
+/// First version of OffsetCommit whose clients understand GROUP_ID_NOT_FOUND.
+const GROUP_ID_NOT_FOUND: i16 = 9;
+
+#[derive(Debug)]
+struct Entry {
+    group: ClassicGroup,
+    /// The deadline of this group in `Groups::deadlines`. Never later than the group's own, but it may be earlier:
+    /// heartbeats only move deadlines back, and are too frequent to keep it exact.
+    scheduled: Option<i64>,
+}
+
+/// A permission to write offsets to a group.
+pub(crate) struct AcceptedCommit<'a> {
+    pub(crate) offsets: &'a mut Offsets,
+    /// For [`CommittedOffset::position`].
+    pub(crate) position: u64,
+}
+
+/// All groups of the broker.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    groups: BTreeMap<StrBytes, Entry>,
+    deadlines: BTreeSet<(i64, StrBytes)>,
+    next_expiry_check: Option<i64>,
+    next_position: u64,
+    initial_rebalance_delay_ms: i64,
+    min_session_timeout_ms: i32,
+    max_session_timeout_ms: i32,
+    max_size: usize,
+    offsets_retention_ms: i64,
+}
+
+impl Groups {
+    pub(crate) fn new(config: &CoreConfig) -> Self {
+        Groups {
+            groups: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            next_expiry_check: None,
+            next_position: 0,
+            initial_rebalance_delay_ms: config.initial_rebalance_delay_ms.max(0),
+            min_session_timeout_ms: config.group_min_session_timeout_ms,
+            max_session_timeout_ms: config.group_max_session_timeout_ms,
+            max_size: config.group_max_size,
+            offsets_retention_ms: config.offsets_retention_ms,
+        }
+    }
+
+    pub(crate) fn get(&self, group_id: &StrBytes) -> Option<&ClassicGroup> {
+        self.groups.get(group_id).map(|entry| &entry.group)
+    }
+
+    /// All groups, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ClassicGroup> {
+        self.groups.values().map(|entry| &entry.group)
+    }
+
+    /// JoinGroup: answers or parks it.
+    pub(crate) fn join(&mut self, join: Join, now: i64, out: &mut Outbox) {
+        let session = join.request.session_timeout_ms;
+        let group_id = join.request.group_id.0.clone();
+        let error = if group_id.is_empty() {
+            Some(ResponseError::InvalidGroupId)
+        } else if !(self.min_session_timeout_ms..=self.max_session_timeout_ms).contains(&session) {
+            Some(ResponseError::InvalidSessionTimeout)
+        } else if !join.request.member_id.is_empty() && !self.groups.contains_key(&group_id) {
+            // Only a member without an id can be the first of its group.
+            Some(ResponseError::UnknownMemberId)
+        } else {
+            None
+        };
+        if let Some(error) = error {
+            return reply::join_error(join.parked, join.request.member_id, error, out);
+        }
+        let (max_size, delay) = (self.max_size, self.initial_rebalance_delay_ms);
+        self.get_or_create(&group_id, now)
+            .join(join, max_size, delay, now, out);
+        self.reschedule(&group_id);
+        self.remove_if_blank(&group_id);
+    }
+
+    /// SyncGroup: answers or parks it.
+    pub(crate) fn sync(
+        &mut self,
+        parked: Parked,
+        request: SyncGroupRequest,
+        now: i64,
+        out: &mut Outbox,
+    ) {
+        let group_id = request.group_id.0.clone();
+        match self.member_group(&group_id) {
+            Ok(group) => {
+                group.sync(parked, request, now, out);
+                self.reschedule(&group_id);
+            }
+            Err(error) => reply::sync_error(parked, error, out),
+        }
+    }
+
+    /// Heartbeat.
+    ///
+    /// # Errors
+    /// Those of [`ClassicGroup::heartbeat`], and `INVALID_GROUP_ID`.
+    pub(crate) fn heartbeat(
+        &mut self,
+        request: &HeartbeatRequest,
+        now: i64,
+    ) -> Result<(), ResponseError> {
+        self.member_group(&request.group_id.0)?
+            .heartbeat(request, now)
+    }
+
+    /// LeaveGroup: a result for each of the leaving members.
+    ///
+    /// # Errors
+    /// `INVALID_GROUP_ID`, for the request as a whole.
+    pub(crate) fn leave(
+        &mut self,
+        group_id: &StrBytes,
+        leaving: &[MemberIdentity],
+        now: i64,
+        out: &mut Outbox,
+    ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
+        let delay = self.initial_rebalance_delay_ms;
+        match self.member_group(group_id) {
+            Ok(group) => {
+                let results = group.leave(leaving, delay, now, out);
+                self.reschedule(group_id);
+                Ok(results)
+            }
+            Err(ResponseError::UnknownMemberId) => {
+                Ok(vec![Err(ResponseError::UnknownMemberId); leaving.len()])
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks an OffsetCommit of the given version. A group that does not exist comes into being if the client does not
+    /// claim to be a member.
+    ///
+    /// # Errors
+    /// Those of [`ClassicGroup::accept_commit`]; for a member of a group that does not exist `GROUP_ID_NOT_FOUND`, or
+    /// `ILLEGAL_GENERATION` if the client is too old to know the former.
+    pub(crate) fn accept_commit(
+        &mut self,
+        group_id: &StrBytes,
+        committer: &Committer<'_>,
+        version: i16,
+        now: i64,
+    ) -> Result<AcceptedCommit<'_>, ResponseError> {
+        if committer.generation >= 0 && !self.groups.contains_key(group_id) {
+            return Err(if version >= GROUP_ID_NOT_FOUND {
+                ResponseError::GroupIdNotFound
+            } else {
+                ResponseError::IllegalGeneration
+            });
+        }
+        let verdict = self
+            .get_or_create(group_id, now)
+            .accept_commit(committer, now);
+        self.accepted(group_id, verdict, now)
+    }
+
+    /// Checks a TxnOffsetCommit.
+    ///
+    /// # Errors
+    /// Those of [`ClassicGroup::accept_transactional_commit`]; `ILLEGAL_GENERATION` for a member of a group that does not
+    /// exist.
+    pub(crate) fn accept_transactional_commit(
+        &mut self,
+        group_id: &StrBytes,
+        committer: &Committer<'_>,
+        now: i64,
+    ) -> Result<AcceptedCommit<'_>, ResponseError> {
+        if committer.generation >= 0 && !self.groups.contains_key(group_id) {
+            return Err(ResponseError::IllegalGeneration);
+        }
+        let verdict = self
+            .get_or_create(group_id, now)
+            .accept_transactional_commit(committer);
+        self.accepted(group_id, verdict, now)
+    }
+
+    /// Makes the offsets that a producer committed in its transaction visible, or drops them.
+    pub(crate) fn complete_transaction(
+        &mut self,
+        group_id: &StrBytes,
+        producer_id: i64,
+        commit: bool,
+    ) {
+        if let Some(entry) = self.groups.get_mut(group_id) {
+            entry.group.offsets.complete(producer_id, commit);
+        }
+        self.remove_if_blank(group_id);
+    }
+
+    /// DeleteGroups for one group, with its offsets.
+    ///
+    /// # Errors
+    /// `INVALID_GROUP_ID`, `GROUP_ID_NOT_FOUND`, `NON_EMPTY_GROUP`.
+    pub(crate) fn delete(&mut self, group_id: &StrBytes) -> Result<(), ResponseError> {
+        if group_id.is_empty() {
+            return Err(ResponseError::InvalidGroupId);
+        }
+        let group = self.get(group_id).ok_or(ResponseError::GroupIdNotFound)?;
+        if group.state != State::Empty {
+            return Err(ResponseError::NonEmptyGroup);
+        }
+        self.remove(group_id);
+        Ok(())
+    }
+
+    /// OffsetDelete for some partitions: a result for each.
+    ///
+    /// # Errors
+    /// `GROUP_ID_NOT_FOUND`; `NON_EMPTY_GROUP` if it cannot be told what the members read.
+    pub(crate) fn delete_offsets(
+        &mut self,
+        group_id: &StrBytes,
+        partitions: &[(StrBytes, i32)],
+    ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
+        let entry = self
+            .groups
+            .get_mut(group_id)
+            .ok_or(ResponseError::GroupIdNotFound)?;
+        let group = &mut entry.group;
+        let subscribed = group
+            .subscribed_topics()
+            .ok_or(ResponseError::NonEmptyGroup)?;
+        let results = partitions
+            .iter()
+            .map(|(topic, partition)| {
+                if subscribed.contains(topic.as_str()) {
+                    return Err(ResponseError::GroupSubscribedToTopic);
+                }
+                group.offsets.delete(topic, *partition);
+                Ok(())
+            })
+            .collect();
+        Ok(results)
+    }
+
+    /// Forgets the offsets of a deleted topic.
+    pub(crate) fn topic_deleted(&mut self, topic: &str) {
+        for entry in self.groups.values_mut() {
+            entry.group.offsets.topic_deleted(topic);
+        }
+    }
+
+    /// Forgets what a closed connection waited for. Its members stay: only their sessions end them.
+    pub(crate) fn disconnected(&mut self, connection: u64) {
+        for entry in self.groups.values_mut() {
+            entry.group.disconnected(connection);
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub(crate) fn tick(&mut self, now: i64, out: &mut Outbox) {
+        while let Some((deadline, _)) = self.deadlines.first()
+            && *deadline <= now
+            && let Some((_, group_id)) = self.deadlines.pop_first()
+        {
+            let delay = self.initial_rebalance_delay_ms;
+            if let Some(entry) = self.groups.get_mut(&group_id) {
+                entry.scheduled = None;
+                entry.group.tick(delay, now, out);
+            }
+            self.reschedule(&group_id);
+            self.remove_if_blank(&group_id);
+        }
+        let check = *self
+            .next_expiry_check
+            .get_or_insert(now + OFFSETS_RETENTION_CHECK_INTERVAL_MS);
+        if check <= now {
+            self.next_expiry_check = Some(now + OFFSETS_RETENTION_CHECK_INTERVAL_MS);
+            let retention = self.offsets_retention_ms;
+            self.groups.retain(|_, entry| {
+                let group = &mut entry.group;
+                group.expire_offsets(retention, now);
+                group.state != State::Empty
+                    || !group.pending.is_empty()
+                    || !group.offsets.is_empty()
+            });
+        }
+    }
+
+    /// The earliest time at which [`Groups::tick`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<i64> {
+        let groups = self.deadlines.first().map(|(deadline, _)| *deadline);
+        // An idle broker without groups need not wake up for their offsets.
+        let expiry = self.next_expiry_check.filter(|_| !self.groups.is_empty());
+        groups.into_iter().chain(expiry).min()
+    }
+
+    fn get_or_create(&mut self, group_id: &StrBytes, now: i64) -> &mut ClassicGroup {
+        // The id of the request is part of the frame that it came in, which would stay in memory as long as the group.
+        let id = StrBytes::from_string(group_id.as_str().to_owned());
+        let entry = self.groups.entry(id).or_insert_with_key(|id| Entry {
+            group: ClassicGroup::new(id.clone(), now),
+            scheduled: None,
+        });
+        &mut entry.group
+    }
+
+    /// The group of a request that only members send.
+    fn member_group(&mut self, group_id: &StrBytes) -> Result<&mut ClassicGroup, ResponseError> {
+        if group_id.is_empty() {
+            return Err(ResponseError::InvalidGroupId);
+        }
+        self.groups
+            .get_mut(group_id)
+            .map(|entry| &mut entry.group)
+            .ok_or(ResponseError::UnknownMemberId)
+    }
+
+    fn accepted(
+        &mut self,
+        group_id: &StrBytes,
+        verdict: Result<(), ResponseError>,
+        now: i64,
+    ) -> Result<AcceptedCommit<'_>, ResponseError> {
+        if let Err(error) = verdict {
+            self.remove_if_blank(group_id);
+            return Err(error);
+        }
+        self.next_position += 1;
+        let position = self.next_position;
+        Ok(AcceptedCommit {
+            offsets: &mut self.get_or_create(group_id, now).offsets,
+            position,
+        })
+    }
+
+    fn reschedule(&mut self, group_id: &StrBytes) {
+        let Some(entry) = self.groups.get_mut(group_id) else {
+            return;
+        };
+        let next = entry.group.next_deadline();
+        if next == entry.scheduled {
+            return;
+        }
+        if let Some(old) = entry.scheduled {
+            self.deadlines.remove(&(old, group_id.clone()));
+        }
+        if let Some(next) = next {
+            self.deadlines.insert((next, entry.group.id.clone()));
+        }
+        entry.scheduled = next;
+    }
+
+    fn remove(&mut self, group_id: &StrBytes) {
+        if let Some(entry) = self.groups.remove(group_id)
+            && let Some(deadline) = entry.scheduled
+        {
+            self.deadlines.remove(&(deadline, group_id.clone()));
+        }
+    }
+
+    fn remove_if_blank(&mut self, group_id: &StrBytes) {
+        if self.get(group_id).is_some_and(ClassicGroup::is_blank) {
+            self.remove(group_id);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What the coordinator knows about one transactional id.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::protocol::StrBytes;
+
+use super::state::State;
+
+/// The id of no producer.
+pub(crate) const NO_PRODUCER_ID: i64 = -1;
+/// The epoch of no producer, and of an id that was never initialised.
+pub(crate) const NO_PRODUCER_EPOCH: i16 = -1;
+
+/// A client never gets an epoch above this one: the last number is left for fencing whoever holds it.
+const LAST_USABLE_EPOCH: i16 = i16::MAX - 1;
+
+/// A producer as it names itself in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Producer {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+}
+
+/// A transaction whose outcome is decided and whose markers are to be written.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) transactional_id: StrBytes,
+    /// With the epoch that the markers carry. It is above that of a producer which is being fenced.
+    pub(crate) producer: Producer,
+    pub(crate) commit: bool,
+    pub(crate) partitions: BTreeMap<String, BTreeSet<i32>>,
+    pub(crate) groups: BTreeSet<StrBytes>,
+}
+
+/// One transactional id and its current transaction.
+#[derive(Debug)]
+pub(crate) struct TransactionMetadata {
+    pub(crate) transactional_id: StrBytes,
+    pub(crate) producer: Producer,
+    /// The producer before the last bump, if that was asked for by a client which named itself: it may ask again, because
+    /// the answer was lost.
+    pub(crate) last: Producer,
+    pub(crate) timeout_ms: i32,
+    pub(crate) state: State,
+    pub(crate) partitions: BTreeMap<String, BTreeSet<i32>>,
+    pub(crate) groups: BTreeSet<StrBytes>,
+    pub(crate) started_at: i64,
+    pub(crate) updated_at: i64,
+}
+
+impl TransactionMetadata {
+    pub(crate) fn new(transactional_id: StrBytes, producer_id: i64, now: i64) -> Self {
+        TransactionMetadata {
+            transactional_id,
+            producer: Producer {
+                id: producer_id,
+                epoch: NO_PRODUCER_EPOCH,
+            },
+            last: Producer {
+                id: NO_PRODUCER_ID,
+                epoch: NO_PRODUCER_EPOCH,
+            },
+            timeout_ms: 0,
+            state: State::Empty,
+            partitions: BTreeMap::new(),
+            groups: BTreeSet::new(),
+            started_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// When the coordinator aborts the transaction by itself; `None` if there is none.
+    pub(crate) fn deadline(&self) -> Option<i64> {
+        (self.state == State::Ongoing).then(|| self.started_at + i64::from(self.timeout_ms))
+    }
+
+    /// Checks that a request comes from the current producer and finds the id at rest or in a transaction.
+    ///
+    /// # Errors
+    /// `INVALID_PRODUCER_ID_MAPPING`, `PRODUCER_FENCED`; `CONCURRENT_TRANSACTIONS` while markers are being written.
+    pub(crate) fn check(&self, producer: Producer) -> Result<(), ResponseError> {
+        if self.producer.id != producer.id {
+            return Err(ResponseError::InvalidProducerIdMapping);
+        }
+        if self.producer.epoch != producer.epoch {
+            return Err(ResponseError::ProducerFenced);
+        }
+        if self.state.is_ending() {
+            return Err(ResponseError::ConcurrentTransactions);
+        }
+        Ok(())
+    }
+
+    /// Whether a producer that names itself in InitProducerId may be this one. The epoch is checked by
+    /// [`TransactionMetadata::initialize`].
+    pub(crate) fn may_be(&self, expected: Producer) -> bool {
+        self.producer.epoch == NO_PRODUCER_EPOCH
+            || expected.id == self.producer.id
+            // A repeated request, whose first answer brought a new producer id.
+            || (expected.id == self.last.id && expected.epoch >= LAST_USABLE_EPOCH)
+    }
+
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.producer.epoch >= LAST_USABLE_EPOCH
+    }
+
+    /// Gives the id to a producer with the next epoch.
+    ///
+    /// # Errors
+    /// `PRODUCER_FENCED` if `expected` is neither the current producer nor the one before it.
+    pub(crate) fn initialize(
+        &mut self,
+        expected: Option<Producer>,
+        timeout_ms: i32,
+        now: i64,
+    ) -> Result<Producer, ResponseError> {
+        let bumped = self.producer.epoch.saturating_add(1);
+        match expected {
+            None => {
+                self.producer.epoch = bumped;
+                self.last.epoch = NO_PRODUCER_EPOCH;
+            }
+            Some(expected)
+                if self.producer.epoch == NO_PRODUCER_EPOCH
+                    || expected.epoch == self.producer.epoch =>
+            {
+                self.last.epoch = self.producer.epoch;
+                self.producer.epoch = bumped;
+            }
+            // The answer to the bump was lost, and the client asks again.
+            Some(expected) if expected.epoch == self.last.epoch => {}
+            Some(_) => return Err(ResponseError::ProducerFenced),
+        }
+        self.rest(timeout_ms, now);
+        Ok(self.producer)
+    }
+
+    /// Gives the id to a producer with a new producer id, because the epochs of the old one are used up.
+    pub(crate) fn rotate(
+        &mut self,
+        producer_id: i64,
+        expected: Option<Producer>,
+        timeout_ms: i32,
+        now: i64,
+    ) -> Producer {
+        self.last = Producer {
+            id: self.producer.id,
+            epoch: expected.map_or(NO_PRODUCER_EPOCH, |_| self.producer.epoch),
+        };
+        self.producer = Producer {
+            id: producer_id,
+            epoch: 0,
+        };
+        self.rest(timeout_ms, now);
+        self.producer
+    }
+
+    fn rest(&mut self, timeout_ms: i32, now: i64) {
+        self.state = State::Empty;
+        self.timeout_ms = timeout_ms;
+        self.updated_at = now;
+    }
+
+    /// Begins a transaction with its first partition or group, or goes on with it.
+    pub(crate) fn begin(&mut self, now: i64) {
+        if self.state != State::Ongoing {
+            self.state = State::Ongoing;
+            self.started_at = now;
+        }
+        self.updated_at = now;
+    }
+
+    /// Decides the transaction. Afterwards the id waits for [`TransactionMetadata::complete`].
+    pub(crate) fn prepare(&mut self, commit: bool, now: i64) -> Ending {
+        self.state = if commit {
+            State::PrepareCommit
+        } else {
+            State::PrepareAbort
+        };
+        self.updated_at = now;
+        Ending {
+            transactional_id: self.transactional_id.clone(),
+            producer: self.producer,
+            commit,
+            partitions: std::mem::take(&mut self.partitions),
+            groups: std::mem::take(&mut self.groups),
+        }
+    }
+
+    /// Decides to abort and fences the producer: its epoch becomes an old one.
+    pub(crate) fn prepare_fencing_abort(&mut self, now: i64) -> Ending {
+        self.producer.epoch = self.producer.epoch.saturating_add(1);
+        self.last.epoch = NO_PRODUCER_EPOCH;
+        self.prepare(false, now)
+    }
+
+    /// All markers are written.
+    pub(crate) fn complete(&mut self, now: i64) {
+        self.state = match self.state {
+            State::PrepareCommit => State::CompleteCommit,
+            State::PrepareAbort => State::CompleteAbort,
+            other => other,
+        };
+        self.updated_at = now;
+    }
+}

@@ -1,0 +1,345 @@
+//! The transaction coordinator: transactional ids, their producers and their transactions, as Kafka's protocol before
+//! KIP-890 ("version 1") has them.
+//!
+//! [`Transactions`] decides; [`end`] carries a decision out by writing markers to the partitions and completing the offsets
+//! of the groups. In between an id is in a `Prepare…` state, and every request for it is told to come again.
+
+mod marker;
+mod metadata;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::protocol::StrBytes;
+
+use crate::core::{Core, CoreConfig, Outbox};
+
+pub(crate) use marker::end;
+pub(crate) use metadata::{Ending, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer};
+use metadata::TransactionMetadata;
+use state::State;
+
+/// `transaction.remove.expired.transaction.cleanup.interval.ms`
+const EXPIRATION_CHECK_INTERVAL_MS: i64 = 3_600_000;
+
+/// The answer to InitProducerId.
+#[derive(Debug)]
+pub(crate) enum Initialization {
+    /// The producer may begin.
+    Ready(Producer),
+    /// A transaction is open and is aborted first; then the client has to ask again.
+    AbortFirst(Ending),
+}
+
+/// All transactional ids of the broker.
+#[derive(Debug)]
+pub(crate) struct Transactions {
+    ids: HashMap<StrBytes, TransactionMetadata>,
+    /// Transactional ids by the producer id that each has now.
+    by_producer: HashMap<i64, StrBytes>,
+    /// When open transactions time out.
+    deadlines: BTreeSet<(i64, StrBytes)>,
+    next_producer_id: i64,
+    next_expiration_check: Option<i64>,
+    max_timeout_ms: i32,
+    expiration_ms: i64,
+}
+
+impl Transactions {
+    pub(crate) fn new(config: &CoreConfig) -> Self {
+        Transactions {
+            ids: HashMap::new(),
+            by_producer: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            next_producer_id: 0,
+            next_expiration_check: None,
+            max_timeout_ms: config.transaction_max_timeout_ms,
+            expiration_ms: config.transactional_id_expiration_ms,
+        }
+    }
+
+    /// A producer id that was never given out.
+    pub(crate) fn next_producer_id(&mut self) -> i64 {
+        let id = self.next_producer_id;
+        self.next_producer_id += 1;
+        id
+    }
+
+    /// Whether the partition is part of the producer's open transaction. A transactional batch for any other is refused:
+    /// its transaction would never end.
+    pub(crate) fn is_added(
+        &self,
+        producer_id: i64,
+        producer_epoch: i16,
+        topic: &str,
+        partition: i32,
+    ) -> bool {
+        self.by_producer
+            .get(&producer_id)
+            .and_then(|id| self.ids.get(id))
+            .is_some_and(|transaction| {
+                transaction.producer.epoch == producer_epoch
+                    && transaction.state == State::Ongoing
+                    && transaction
+                        .partitions
+                        .get(topic)
+                        .is_some_and(|partitions| partitions.contains(&partition))
+            })
+    }
+
+    /// InitProducerId of a transactional producer. `expected` is the producer that the client has been so far, if it says.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, `INVALID_TRANSACTION_TIMEOUT`, `PRODUCER_FENCED`; `CONCURRENT_TRANSACTIONS` while markers are
+    /// being written.
+    pub(crate) fn initialize(
+        &mut self,
+        transactional_id: &StrBytes,
+        timeout_ms: i32,
+        expected: Option<Producer>,
+        now: i64,
+    ) -> Result<Initialization, ResponseError> {
+        if transactional_id.is_empty() {
+            return Err(ResponseError::InvalidRequest);
+        }
+        if timeout_ms <= 0 || timeout_ms > self.max_timeout_ms {
+            return Err(ResponseError::InvalidTransactionTimeout);
+        }
+        if !self.ids.contains_key(transactional_id) {
+            let producer_id = self.next_producer_id();
+            // Not the text of the request, which would keep its whole frame in memory.
+            let id = StrBytes::from_string(transactional_id.as_str().to_owned());
+            self.by_producer.insert(producer_id, id.clone());
+            let transaction = TransactionMetadata::new(id.clone(), producer_id, now);
+            self.ids.insert(id, transaction);
+        }
+        let new_producer_id = self.next_producer_id;
+        let transaction = self.existing(transactional_id)?;
+        if expected.is_some_and(|expected| !transaction.may_be(expected)) {
+            return Err(ResponseError::ProducerFenced);
+        }
+        match transaction.state {
+            State::PrepareCommit | State::PrepareAbort => {
+                Err(ResponseError::ConcurrentTransactions)
+            }
+            State::Ongoing => {
+                let ending = transaction.prepare_fencing_abort(now);
+                self.reschedule(transactional_id);
+                Ok(Initialization::AbortFirst(ending))
+            }
+            State::Empty | State::CompleteCommit | State::CompleteAbort => {
+                let is_current = expected.is_none_or(|e| e.epoch == transaction.producer.epoch);
+                if !(transaction.is_exhausted() && is_current) {
+                    return transaction
+                        .initialize(expected, timeout_ms, now)
+                        .map(Initialization::Ready);
+                }
+                let old = transaction.producer.id;
+                let producer = transaction.rotate(new_producer_id, expected, timeout_ms, now);
+                self.next_producer_id += 1;
+                if let Some(id) = self.by_producer.remove(&old) {
+                    self.by_producer.insert(producer.id, id);
+                }
+                Ok(Initialization::Ready(producer))
+            }
+        }
+    }
+
+    /// AddPartitionsToTxn: the producer is about to write to these partitions, which exist.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, `INVALID_PRODUCER_ID_MAPPING`, `PRODUCER_FENCED`, `CONCURRENT_TRANSACTIONS`.
+    pub(crate) fn add_partitions<'a>(
+        &mut self,
+        transactional_id: &StrBytes,
+        producer: Producer,
+        partitions: impl IntoIterator<Item = (&'a str, i32)>,
+        now: i64,
+    ) -> Result<(), ResponseError> {
+        let transaction = self.existing(transactional_id)?;
+        transaction.check(producer)?;
+        for (topic, partition) in partitions {
+            if !transaction.partitions.contains_key(topic) {
+                transaction
+                    .partitions
+                    .insert(topic.to_owned(), BTreeSet::new());
+            }
+            if let Some(indexes) = transaction.partitions.get_mut(topic) {
+                indexes.insert(partition);
+            }
+        }
+        self.begin(transactional_id, now);
+        Ok(())
+    }
+
+    /// AddOffsetsToTxn: the producer is about to commit offsets of this group.
+    ///
+    /// # Errors
+    /// As [`Transactions::add_partitions`].
+    pub(crate) fn add_group(
+        &mut self,
+        transactional_id: &StrBytes,
+        producer: Producer,
+        group_id: &StrBytes,
+        now: i64,
+    ) -> Result<(), ResponseError> {
+        let transaction = self.existing(transactional_id)?;
+        transaction.check(producer)?;
+        transaction.groups.insert(group_id.clone());
+        self.begin(transactional_id, now);
+        Ok(())
+    }
+
+    /// Checks that a TxnOffsetCommit belongs to the open transaction of its producer.
+    ///
+    /// # Errors
+    /// `INVALID_PRODUCER_ID_MAPPING`; `INVALID_PRODUCER_EPOCH` for a fenced producer; `CONCURRENT_TRANSACTIONS`;
+    /// `INVALID_TXN_STATE` if the group was not added.
+    pub(crate) fn check_group(
+        &self,
+        transactional_id: &StrBytes,
+        producer: Producer,
+        group_id: &StrBytes,
+    ) -> Result<(), ResponseError> {
+        let transaction = self
+            .ids
+            .get(transactional_id)
+            .ok_or(ResponseError::InvalidProducerIdMapping)?;
+        match transaction.check(producer) {
+            // The version of this request that knows PRODUCER_FENCED is none of those that are served.
+            Err(ResponseError::ProducerFenced) => return Err(ResponseError::InvalidProducerEpoch),
+            other => other?,
+        }
+        if transaction.state == State::Ongoing && transaction.groups.contains(group_id) {
+            Ok(())
+        } else {
+            Err(ResponseError::InvalidTxnState)
+        }
+    }
+
+    /// EndTxn. `None` if the transaction has ended this way before: the answer to the first request was lost.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, `INVALID_PRODUCER_ID_MAPPING`, `PRODUCER_FENCED`, `CONCURRENT_TRANSACTIONS`; `INVALID_TXN_STATE`
+    /// if there is no transaction or it ended the other way.
+    pub(crate) fn prepare_end(
+        &mut self,
+        transactional_id: &StrBytes,
+        producer: Producer,
+        commit: bool,
+        now: i64,
+    ) -> Result<Option<Ending>, ResponseError> {
+        let transaction = self.existing(transactional_id)?;
+        if transaction.state.is_ending() {
+            let same = (transaction.state == State::PrepareCommit) == commit;
+            let rightful = transaction.check(producer);
+            return Err(match rightful {
+                Err(ResponseError::ConcurrentTransactions) if !same => {
+                    ResponseError::InvalidTxnState
+                }
+                Err(error) => error,
+                Ok(()) => ResponseError::ConcurrentTransactions,
+            });
+        }
+        transaction.check(producer)?;
+        match (transaction.state, commit) {
+            (State::Ongoing, _) => {
+                let ending = transaction.prepare(commit, now);
+                self.reschedule(transactional_id);
+                Ok(Some(ending))
+            }
+            (State::CompleteCommit, true) | (State::CompleteAbort, false) => Ok(None),
+            _ => Err(ResponseError::InvalidTxnState),
+        }
+    }
+
+    /// All markers of the transaction are written.
+    pub(crate) fn complete(&mut self, transactional_id: &StrBytes, now: i64) {
+        if let Some(transaction) = self.ids.get_mut(transactional_id) {
+            transaction.complete(now);
+        }
+    }
+
+    /// Aborts the next transaction that has been open for too long, and fences its producer.
+    pub(crate) fn prepare_timeout(&mut self, now: i64) -> Option<Ending> {
+        while let Some((deadline, _)) = self.deadlines.first()
+            && *deadline <= now
+            && let Some((_, id)) = self.deadlines.pop_first()
+        {
+            if let Some(transaction) = self.ids.get_mut(&id)
+                && transaction.deadline().is_some_and(|d| d <= now)
+            {
+                return Some(transaction.prepare_fencing_abort(now));
+            }
+        }
+        None
+    }
+
+    /// Forgets ids that have been at rest for `transactional.id.expiration.ms`.
+    fn expire_ids(&mut self, now: i64) {
+        let check = *self
+            .next_expiration_check
+            .get_or_insert(now + EXPIRATION_CHECK_INTERVAL_MS);
+        if check > now {
+            return;
+        }
+        self.next_expiration_check = Some(now + EXPIRATION_CHECK_INTERVAL_MS);
+        let oldest = now - self.expiration_ms;
+        self.ids.retain(|_, transaction| {
+            let at_rest = transaction.state != State::Ongoing && !transaction.state.is_ending();
+            !(at_rest && transaction.updated_at <= oldest)
+        });
+        let ids = &self.ids;
+        self.by_producer.retain(|_, id| ids.contains_key(id));
+    }
+
+    /// The earliest time at which [`tick`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<i64> {
+        let timeout = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let expiration = self.next_expiration_check.filter(|_| !self.ids.is_empty());
+        timeout.into_iter().chain(expiration).min()
+    }
+
+    fn existing(
+        &mut self,
+        transactional_id: &StrBytes,
+    ) -> Result<&mut TransactionMetadata, ResponseError> {
+        if transactional_id.is_empty() {
+            return Err(ResponseError::InvalidRequest);
+        }
+        self.ids
+            .get_mut(transactional_id)
+            .ok_or(ResponseError::InvalidProducerIdMapping)
+    }
+
+    fn begin(&mut self, transactional_id: &StrBytes, now: i64) {
+        if let Some(transaction) = self.ids.get_mut(transactional_id) {
+            transaction.begin(now);
+        }
+        self.reschedule(transactional_id);
+    }
+
+    fn reschedule(&mut self, transactional_id: &StrBytes) {
+        let Some(transaction) = self.ids.get(transactional_id) else {
+            return;
+        };
+        let deadline = transaction.started_at + i64::from(transaction.timeout_ms);
+        let entry = (deadline, transaction.transactional_id.clone());
+        if transaction.deadline().is_some() {
+            self.deadlines.insert(entry);
+        } else {
+            self.deadlines.remove(&entry);
+        }
+    }
+}
+
+/// Does what is due at `now`: aborts transactions that have been open for too long, forgets unused ids.
+pub(crate) fn tick(core: &mut Core, now: i64, out: &mut Outbox) {
+    while let Some(ending) = core.transactions.prepare_timeout(now) {
+        end(core, ending, now, out);
+    }
+    core.transactions.expire_ids(now);
+}

@@ -1,0 +1,146 @@
+//! Bytes in: a source node reads a record when it becomes the head of its queue, and pushes it when the task chooses it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{Data, Lifecycle, NodeFactory, Outlet, PunctuationId, Stopped, TaskContext, WiredNode, Wiring};
+use crate::error::{Error, Result, ResultExt};
+use crate::record::{RawRecord, Record};
+use crate::serdes::{self, Role, SerdeContext, SerdeRef};
+use crate::time::{ConsumedRecord, TimestampExtractor};
+
+/// What became of a record that moved to the head of its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// It waits for the task to choose it.
+    Ready { timestamp: i64 },
+    /// It was left out, and counted.
+    Skipped,
+}
+
+/// A source node, for the task's record queues.
+pub(crate) trait SourceInlet {
+    /// Reads a record into slot `slot` (one per queue). An error of kind `Retriable` means: the serde cannot read it now.
+    fn admit(&mut self, slot: usize, raw: &RawRecord<'_>, partition_time: i64, task: &mut TaskContext) -> Result<Head>;
+
+    /// Pushes the record of a slot to the children.
+    fn process(&mut self, slot: usize, task: &mut TaskContext) -> Result<(), Stopped>;
+}
+
+pub(crate) struct SourceFactory<K, V> {
+    pub(crate) key: SerdeRef<K>,
+    pub(crate) value: SerdeRef<V>,
+    pub(crate) extractor: Arc<dyn TimestampExtractor<K, V>>,
+}
+
+struct SourceNode<K, V> {
+    name: Arc<str>,
+    key: SerdeRef<K>,
+    value: SerdeRef<V>,
+    extractor: Arc<dyn TimestampExtractor<K, V>>,
+    heads: Vec<Option<Record<K, V>>>,
+    outlet: Outlet<K, V>,
+}
+
+impl<K: Data, V: Data> NodeFactory for SourceFactory<K, V> {
+    fn wire(&self, wiring: &mut Wiring<'_>) -> Result<WiredNode> {
+        let node = Rc::new(RefCell::new(SourceNode {
+            name: Arc::clone(wiring.node),
+            key: Arc::clone(&self.key),
+            value: Arc::clone(&self.value),
+            extractor: Arc::clone(&self.extractor),
+            heads: Vec::new(),
+            outlet: wiring.outlet()?,
+        }));
+        Ok(WiredNode { inlet: None, lifecycle: Rc::clone(&node) as _, source: Some(node) })
+    }
+}
+
+impl<K, V> SourceNode<K, V> {
+    fn read(&self, raw: &RawRecord<'_>) -> Result<(K, V), serdes::SerdeError> {
+        let context = |role| SerdeContext { topic: raw.topic, headers: &raw.headers, role };
+        let key = serdes::deserialize(&*self.key, raw.key, &context(Role::Key))?;
+        let value = serdes::deserialize(&*self.value, raw.value, &context(Role::Value))?;
+        Ok((key, value))
+    }
+}
+
+impl<K: Data, V: Data> SourceInlet for SourceNode<K, V> {
+    fn admit(&mut self, slot: usize, raw: &RawRecord<'_>, partition_time: i64, task: &mut TaskContext) -> Result<Head> {
+        let place = || format!("node {}, record {}-{} offset {}", self.name, raw.topic, raw.partition, raw.offset);
+        let (key, value) = match self.read(raw) {
+            Ok(read) => read,
+            Err(error) if error.is_retriable() => {
+                return Err(Error::retriable("a serde cannot read the record now").with_source(error).at(place()));
+            }
+            Err(error) => {
+                task.current.set_source(raw.topic, raw.partition, raw.offset);
+                task.current.replace_headers(raw.headers.clone());
+                task.source_key = raw.key.map(<[u8]>::to_vec);
+                task.source_value = raw.value.map(<[u8]>::to_vec);
+                let answer = task.deserialization_failed(&self.name, raw.timestamp, error.into());
+                (task.source_key, task.source_value) = (None, None);
+                return match answer {
+                    Ok(()) => Ok(Head::Skipped),
+                    Err(Stopped) => Err(task.take_failure().unwrap_or_else(|| Error::internal("a task stopped without a reason"))),
+                };
+            }
+        };
+        let consumed = ConsumedRecord {
+            key: &key,
+            value: &value,
+            timestamp: raw.timestamp,
+            topic: raw.topic,
+            partition: raw.partition,
+            offset: raw.offset,
+            headers: &raw.headers,
+        };
+        let timestamp = self
+            .extractor
+            .extract(&consumed, partition_time, task.system_time)
+            .map_err(|error| Error::user("the timestamp extractor failed", error))
+            .at(place)?;
+        if timestamp < 0 {
+            task.current.set_source(raw.topic, raw.partition, raw.offset);
+            task.drop_record(&self.name, "negative timestamp");
+            return Ok(Head::Skipped);
+        }
+        if self.heads.len() <= slot {
+            self.heads.resize_with(slot + 1, || None);
+        }
+        self.heads[slot] = Some(Record { key, value, timestamp, headers: raw.headers.clone() });
+        Ok(Head::Ready { timestamp })
+    }
+
+    fn process(&mut self, slot: usize, task: &mut TaskContext) -> Result<(), Stopped> {
+        match self.heads.get_mut(slot).and_then(Option::take) {
+            Some(record) => {
+                task.current.replace_timestamp(record.timestamp);
+                if !(record.headers.is_empty() && task.current.headers().is_empty()) {
+                    task.current.replace_headers(record.headers.clone());
+                }
+                self.outlet.push(record, task)
+            }
+            None => Err(task.stop(Error::internal("a source node was asked for a record that it does not hold"))),
+        }
+    }
+}
+
+impl<K: Data, V: Data> Lifecycle for SourceNode<K, V> {
+    fn init(&mut self, _task: &mut TaskContext) -> Result<()> {
+        Ok(())
+    }
+
+    fn drain(&mut self, _task: &mut TaskContext) -> Result<(), Stopped> {
+        Ok(())
+    }
+
+    fn punctuate(&mut self, _id: PunctuationId, _timestamp: i64, _task: &mut TaskContext) -> Result<(), Stopped> {
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.heads.clear();
+    }
+}

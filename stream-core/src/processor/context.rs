@@ -1,0 +1,192 @@
+//! What a processor may ask of its task.
+
+use std::any::type_name;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::id::TaskId;
+use crate::node::{Data, Outlet, PunctuationId, PunctuationType, Stopped, StoreSet, TaskContext};
+use crate::record::{Record, RecordMetadata};
+use crate::store::StoreName;
+
+/// Given to [`Processor::init`](super::Processor::init): stores and schedules.
+pub struct InitContext<'a> {
+    pub(crate) node: &'a Arc<str>,
+    pub(crate) index: usize,
+    pub(crate) connected: &'a [String],
+    pub(crate) stores: &'a StoreSet,
+    pub(crate) task: &'a mut TaskContext,
+}
+
+impl InitContext<'_> {
+    /// The handle of a store that is connected to this processor. Handles are cheap to clone and stay valid until the task closes.
+    ///
+    /// # Errors
+    /// When there is no such store, it is not connected to this processor, or its handle is of another type.
+    pub fn store<H: 'static>(&self, name: &StoreName<H>) -> Result<H> {
+        let (node, name) = (self.node, name.as_str());
+        if !self.connected.iter().any(|connected| connected == name) {
+            return Err(Error::invalid(format!(
+                "processor `{node}` asks for store `{name}`, which is not connected to it; name it in `connect` or in `add_state_store`"
+            )));
+        }
+        let Some(store) = self.stores.get(name) else {
+            return Err(Error::invalid(format!("processor `{node}` asks for store `{name}`, which the topology does not have")));
+        };
+        let handle = Rc::clone(store).handle();
+        handle.downcast::<H>().map(|handle| *handle).map_err(|_| {
+            Error::invalid(format!(
+                "processor `{node}` asks for store `{name}` as `{}`, but it is a `{}`",
+                type_name::<H>(),
+                store.handle_type()
+            ))
+        })
+    }
+
+    /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval` (at least 1 ms).
+    pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        self.schedule_anchored(interval, kind, None)
+    }
+
+    /// As [`schedule`](Self::schedule), on the grid `start_ms + k · interval` (KIP-1146).
+    pub fn schedule_from(&mut self, start_ms: i64, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        self.schedule_anchored(interval, kind, Some(start_ms))
+    }
+
+    fn schedule_anchored(&mut self, interval: Duration, kind: PunctuationType, anchor: Option<i64>) -> PunctuationId {
+        let (stream_time, system_time) = (self.task.stream_time, self.task.system_time);
+        self.task.punctuations.schedule(self.index, interval, kind, anchor, stream_time, system_time)
+    }
+
+    /// The task.
+    pub fn task_id(&self) -> TaskId {
+        self.task.task
+    }
+
+    /// The application.
+    pub fn application_id(&self) -> &str {
+        &self.task.application_id
+    }
+
+    /// The processor's name in the topology.
+    pub fn node_name(&self) -> &str {
+        self.node
+    }
+
+    /// The wall clock, ms.
+    pub fn current_system_time_ms(&self) -> i64 {
+        self.task.system_time
+    }
+}
+
+/// Given to a processor with each call: where to forward, and what is known about the moment.
+pub struct ProcessorContext<'a, K, V> {
+    pub(crate) node: &'a Arc<str>,
+    pub(crate) index: usize,
+    pub(crate) outlet: &'a Outlet<K, V>,
+    pub(crate) task: &'a mut TaskContext,
+}
+
+impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
+    /// Forwards a record to all children, in the order in which they were added; returns when they are done with it.
+    ///
+    /// # Errors
+    /// When processing stopped further down; pass it on with `?`.
+    #[inline]
+    pub fn forward(&mut self, record: Record<K, V>) -> Result<(), Stopped> {
+        if record.timestamp < 0 {
+            return Err(self.negative_timestamp(record.timestamp));
+        }
+        self.outlet.push(record, self.task)
+    }
+
+    /// Forwards a record to one child.
+    ///
+    /// # Errors
+    /// When there is no child of that name, or processing stopped further down.
+    pub fn forward_to(&mut self, child: &str, record: Record<K, V>) -> Result<(), Stopped> {
+        if record.timestamp < 0 {
+            return Err(self.negative_timestamp(record.timestamp));
+        }
+        match self.outlet.child(child) {
+            Some(inlet) => inlet.borrow_mut().push(record, self.task),
+            None => {
+                let error = Error::invalid(format!(
+                    "processor `{}` forwards to `{child}`, which is not among its children: {:?}",
+                    self.node,
+                    self.outlet.names()
+                ));
+                Err(self.task.stop(error))
+            }
+        }
+    }
+
+    /// Forwards a record that was held back, as if its source record were being processed now.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_from(&mut self, metadata: Option<&RecordMetadata>, record: Record<K, V>) -> Result<(), Stopped> {
+        let current = Rc::clone(&self.task.current);
+        let before = current.metadata();
+        current.set_metadata(metadata);
+        let forwarded = self.forward(record);
+        current.set_metadata(before.as_ref());
+        forwarded
+    }
+
+    /// Where the record that is being processed came from; `None` in a punctuation.
+    pub fn record_metadata(&self) -> Option<RecordMetadata> {
+        self.task.metadata()
+    }
+
+    /// The largest timestamp among the records that the task has taken, ms, or -1.
+    #[inline]
+    pub fn current_stream_time_ms(&self) -> i64 {
+        self.task.stream_time
+    }
+
+    /// The wall clock, ms, read when the record was taken.
+    #[inline]
+    pub fn current_system_time_ms(&self) -> i64 {
+        self.task.system_time
+    }
+
+    /// Asks for a commit soon, of all tasks of this worker.
+    pub fn commit(&mut self) {
+        self.task.commit_requested = true;
+    }
+
+    /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval` (at least 1 ms).
+    pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        let (stream_time, system_time) = (self.task.stream_time, self.task.system_time);
+        self.task.punctuations.schedule(self.index, interval, kind, None, stream_time, system_time)
+    }
+
+    /// Cancels a punctuation, also from within its own call.
+    pub fn cancel(&mut self, id: PunctuationId) {
+        self.task.punctuations.cancel(id);
+    }
+
+    /// Counts the record in `dropped-records`; `reason` goes to the log at debug level.
+    pub fn drop_record(&mut self, reason: &str) {
+        self.task.drop_record(self.node, reason);
+    }
+
+    /// The task.
+    pub fn task_id(&self) -> TaskId {
+        self.task.task
+    }
+
+    /// The processor's name in the topology.
+    pub fn node_name(&self) -> &str {
+        self.node
+    }
+
+    #[cold]
+    fn negative_timestamp(&mut self, timestamp: i64) -> Stopped {
+        let error = Error::invalid(format!("processor `{}` forwards a record with the negative timestamp {timestamp}", self.node));
+        self.task.stop(error)
+    }
+}

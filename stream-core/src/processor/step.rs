@@ -1,0 +1,91 @@
+//! The node that runs a processor.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{InitContext, Processor, ProcessorContext};
+use crate::error::{BoxError, Error, Result};
+use crate::node::{Inlet, Lifecycle, NodeFactory, Outlet, PunctuationId, Push, Stopped, TaskContext, WiredNode, Wiring};
+use crate::record::{Headers, Record};
+
+pub(crate) struct ProcessorFactory<S> {
+    pub(crate) supplier: S,
+}
+
+struct ProcessorNode<P: Processor> {
+    name: Arc<str>,
+    index: usize,
+    processor: P,
+    outlet: Outlet<P::KeyOut, P::ValueOut>,
+}
+
+impl<P: Processor, S: Fn() -> P + Send + Sync> NodeFactory for ProcessorFactory<S> {
+    fn wire(&self, wiring: &mut Wiring<'_>) -> Result<WiredNode> {
+        let node = Rc::new(RefCell::new(ProcessorNode {
+            name: Arc::clone(wiring.node),
+            index: wiring.index,
+            processor: (self.supplier)(),
+            outlet: wiring.outlet()?,
+        }));
+        let inlet: Inlet<P::KeyIn, P::ValueIn> = Rc::clone(&node) as _;
+        Ok(WiredNode { inlet: Some(Rc::new(inlet)), lifecycle: node, source: None })
+    }
+}
+
+impl<P: Processor> ProcessorNode<P> {
+    /// Calls the processor with its context; an error of its own goes to the processing handler, one from below goes on.
+    fn run(
+        &mut self,
+        timestamp: i64,
+        task: &mut TaskContext,
+        call: impl FnOnce(&mut P, &mut ProcessorContext<'_, P::KeyOut, P::ValueOut>) -> Result<(), BoxError>,
+    ) -> Result<(), Stopped> {
+        let mut context = ProcessorContext { node: &self.name, index: self.index, outlet: &self.outlet, task };
+        match call(&mut self.processor, &mut context) {
+            Ok(()) if !task.is_stopped() => Ok(()),
+            Ok(()) => Err(Stopped),
+            Err(error) => task.processing_failed(&self.name, timestamp, error),
+        }
+    }
+}
+
+impl<P: Processor> Push<P::KeyIn, P::ValueIn> for ProcessorNode<P> {
+    #[inline]
+    fn push(&mut self, record: Record<P::KeyIn, P::ValueIn>, task: &mut TaskContext) -> Result<(), Stopped> {
+        // Stores stamp their writes with the record that their own node received, not with what it forwarded last.
+        let timestamp = record.timestamp;
+        let before = task.current.replace_timestamp(timestamp);
+        let result = self.run(timestamp, task, |processor, context| processor.process(record, context));
+        task.current.replace_timestamp(before);
+        result
+    }
+}
+
+impl<P: Processor> Lifecycle for ProcessorNode<P> {
+    fn init(&mut self, task: &mut TaskContext) -> Result<()> {
+        let (connected, stores) = (task.connected_stores(self.index), task.stores());
+        let mut context = InitContext { node: &self.name, index: self.index, connected: &connected, stores: &stores, task };
+        self.processor.init(&mut context).map_err(|error| match error.downcast::<Error>() {
+            Ok(error) => error.at(format_args!("init of processor {}", self.name)),
+            Err(error) => Error::user(format!("init of processor {} failed", self.name), error),
+        })
+    }
+
+    fn drain(&mut self, task: &mut TaskContext) -> Result<(), Stopped> {
+        let timestamp = task.stream_time;
+        self.run(timestamp, task, |processor, context| processor.drain(context))
+    }
+
+    fn punctuate(&mut self, id: PunctuationId, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
+        // Trap T114: no metadata, empty headers, and the punctuation's time as the time of writes.
+        task.current.set_metadata(None);
+        task.current.replace_headers(Headers::new());
+        task.current.replace_timestamp(timestamp);
+        self.run(timestamp, task, |processor, context| processor.punctuate(id, timestamp, context))
+    }
+
+    fn close(&mut self) {
+        self.processor.close();
+    }
+}

@@ -1,0 +1,13 @@
+//! Time: the clock, and where a record's timestamp comes from. All timestamps are milliseconds since the Unix epoch.
+
+mod clock;
+mod extractor;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use extractor::{
+    ConsumedRecord, FailOnInvalidTimestamp, LogAndSkipOnInvalidTimestamp, TimestampExtractor, UsePartitionTimeOnInvalidTimestamp,
+    WallclockTimestampExtractor,
+};
+
+/// The time of a partition or task that has seen no record.
+pub const UNKNOWN_TIME: i64 = -1;

@@ -1,0 +1,146 @@
+//! The parts of a topology.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::AutoOffsetReset;
+use crate::node::{EdgeAdapter, NodeFactory};
+use crate::store::StoreFactory;
+
+/// One node: its name, its parents, and how a task makes it.
+#[derive(Clone)]
+pub(crate) struct NodeDefinition {
+    pub(crate) name: Arc<str>,
+    pub(crate) parents: Vec<Parent>,
+    pub(crate) kind: NodeKind,
+    pub(crate) factory: Arc<dyn NodeFactory>,
+}
+
+/// An edge from a parent, with what narrows its type (innermost, next to the child, last).
+#[derive(Clone)]
+pub(crate) struct Parent {
+    pub(crate) node: Arc<str>,
+    pub(crate) adapters: Vec<Arc<dyn EdgeAdapter>>,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum NodeKind {
+    /// Reads topics.
+    Source {
+        /// Which ones.
+        topics: SourceTopics,
+        /// Where to begin without a committed offset; `None`: as configured.
+        reset: Option<AutoOffsetReset>,
+        /// The extractor's name, when the program chose one.
+        extractor: Option<&'static str>,
+    },
+    /// Runs a processor.
+    Processor {
+        /// The names of its stores.
+        stores: Vec<String>,
+    },
+    /// Writes a topic.
+    Sink {
+        /// The topic; `None` when an extractor chooses it per record.
+        topic: Option<Arc<str>>,
+    },
+}
+
+/// A store and what it is connected to.
+#[derive(Clone)]
+pub(crate) struct StoreDefinition {
+    pub(crate) factory: Arc<dyn StoreFactory>,
+    /// The source topic that serves as changelog.
+    pub(crate) source_changelog: Option<String>,
+}
+
+/// The topics of a source.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SourceTopics {
+    /// By name.
+    Named(Vec<String>),
+    /// All whose whole name matches.
+    Pattern(regex::Regex),
+}
+
+impl SourceTopics {
+    /// Whether a topic belongs to the source.
+    pub fn matches(&self, topic: &str) -> bool {
+        match self {
+            Self::Named(names) => names.iter().any(|name| name == topic),
+            Self::Pattern(pattern) => pattern.find_at(topic, 0).is_some_and(|found| found.start() == 0 && found.end() == topic.len()),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Named(names) if names.is_empty())
+    }
+
+    /// A topic that both name, as far as it can be known before the cluster is asked.
+    pub(crate) fn overlap(&self, other: &Self) -> Option<String> {
+        match (self, other) {
+            (Self::Named(names), _) => names.iter().find(|name| other.matches(name)).cloned(),
+            (Self::Pattern(_), Self::Named(names)) => names.iter().find(|name| self.matches(name)).cloned(),
+            (Self::Pattern(one), Self::Pattern(two)) => (one.as_str() == two.as_str()).then(|| one.as_str().to_owned()),
+        }
+    }
+}
+
+impl From<&str> for SourceTopics {
+    fn from(topic: &str) -> Self {
+        Self::Named(vec![topic.to_owned()])
+    }
+}
+
+impl From<String> for SourceTopics {
+    fn from(topic: String) -> Self {
+        Self::Named(vec![topic])
+    }
+}
+
+impl From<Vec<String>> for SourceTopics {
+    fn from(topics: Vec<String>) -> Self {
+        Self::Named(topics)
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for SourceTopics {
+    fn from(topics: [&str; N]) -> Self {
+        Self::Named(topics.iter().map(|topic| (*topic).to_owned()).collect())
+    }
+}
+
+impl From<regex::Regex> for SourceTopics {
+    fn from(pattern: regex::Regex) -> Self {
+        Self::Pattern(pattern)
+    }
+}
+
+/// A repartition topic, which the application creates for itself and reads in another task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InternalTopic {
+    /// The name without the application id.
+    pub name: String,
+    /// The partition count, when the program fixed it.
+    pub partitions: Option<i32>,
+    /// Topic configs beside those that every repartition topic has.
+    pub configs: BTreeMap<String, String>,
+}
+
+impl InternalTopic {
+    /// A topic whose partition count follows from its sub-topology's sources.
+    pub fn repartition(name: impl Into<String>) -> Self {
+        Self { name: name.into(), partitions: None, configs: BTreeMap::new() }
+    }
+
+    /// The same with a fixed partition count.
+    #[must_use]
+    pub fn with_partitions(mut self, partitions: i32) -> Self {
+        self.partitions = Some(partitions);
+        self
+    }
+}

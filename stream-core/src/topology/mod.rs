@@ -1,0 +1,222 @@
+//! Definitions: what a program's processing consists of. `Send + Sync`; nothing here runs.
+
+mod definition;
+mod error;
+mod handle;
+mod options;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+pub use definition::{InternalTopic, NodeKind, SourceTopics};
+pub(crate) use definition::{NodeDefinition, Parent, StoreDefinition};
+pub use error::TopologyError;
+pub use handle::NodeHandle;
+pub use options::{AutoOffsetReset, Consumed, Produced, SinkTopic, TopicContext, TopicNameExtractor};
+
+use crate::node::{Data, NodeFactory, SinkFactory, SourceFactory};
+use crate::processor::{Processor, ProcessorFactory};
+use crate::store::StoreFactory;
+
+/// A graph of sources, processors, sinks and stores, built node by node: parents before children.
+///
+/// Mirrors Kafka Streams' `Topology`. Edges are typed: a child that takes other records than its parent forwards does not compile.
+#[derive(Clone, Default)]
+pub struct Topology {
+    pub(crate) nodes: Vec<NodeDefinition>,
+    pub(crate) by_name: HashMap<Arc<str>, usize>,
+    pub(crate) stores: Vec<StoreDefinition>,
+    pub(crate) internal_topics: BTreeMap<String, InternalTopic>,
+    pub(crate) copartition_groups: Vec<Vec<String>>,
+}
+
+impl Topology {
+    /// An empty topology.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a source: records of these topics enter here.
+    ///
+    /// # Errors
+    /// When the name is taken, there is no topic, or a topic is read by another source.
+    pub fn add_source<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+        topics: impl Into<SourceTopics>,
+        consumed: Consumed<K, V>,
+    ) -> Result<NodeHandle<K, V>, TopologyError> {
+        let topics = topics.into();
+        self.check_source_topics(name, &topics)?;
+        let (reset, extractor_name) = (consumed.reset, consumed.extractor_name);
+        let factory = SourceFactory { key: consumed.key, value: consumed.value, extractor: consumed.extractor };
+        self.add_node(name, Vec::new(), NodeKind::Source { topics, reset, extractor: extractor_name }, Arc::new(factory))?;
+        Ok(NodeHandle::new(name))
+    }
+
+    /// Adds a processor below `parents`. The supplier makes a new one for each task.
+    ///
+    /// # Errors
+    /// When the name is taken, or a parent is missing or a sink.
+    pub fn add_processor<P, S>(
+        &mut self,
+        name: &str,
+        parents: &[&NodeHandle<P::KeyIn, P::ValueIn>],
+        supplier: S,
+    ) -> Result<NodeHandle<P::KeyOut, P::ValueOut>, TopologyError>
+    where
+        P: Processor,
+        S: Fn() -> P + Send + Sync + 'static,
+    {
+        let parents = parents.iter().map(|parent| parent.as_parent()).collect();
+        self.add_node(name, parents, NodeKind::Processor { stores: Vec::new() }, Arc::new(ProcessorFactory { supplier }))?;
+        Ok(NodeHandle::new(name))
+    }
+
+    /// Adds a sink: records leave here for a topic.
+    ///
+    /// # Errors
+    /// When the name is taken, or a parent is missing or a sink.
+    pub fn add_sink<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+        topic: impl Into<SinkTopic<K, V>>,
+        produced: Produced<K, V>,
+        parents: &[&NodeHandle<K, V>],
+    ) -> Result<(), TopologyError> {
+        let topic = topic.into();
+        let kind = NodeKind::Sink {
+            topic: match &topic {
+                SinkTopic::Named(topic) => Some(Arc::clone(topic)),
+                SinkTopic::Extracted(_) => None,
+            },
+        };
+        let parents = parents.iter().map(|parent| parent.as_parent()).collect();
+        let factory = SinkFactory { topic, key: produced.key, value: produced.value, partitioner: produced.partitioner };
+        self.add_node(name, parents, kind, Arc::new(factory))
+    }
+
+    /// Adds a store and connects it to processors, which may be added before or later (see [`connect`](Self::connect)).
+    ///
+    /// # Errors
+    /// When a store of that name exists already, or a processor is missing.
+    pub fn add_state_store(&mut self, factory: Arc<dyn StoreFactory>, processors: &[&str]) -> Result<(), TopologyError> {
+        let name = factory.name().to_owned();
+        if self.stores.iter().any(|store| store.factory.name() == name) {
+            return Err(TopologyError::DuplicateStore { store: name });
+        }
+        self.stores.push(StoreDefinition { factory, source_changelog: None });
+        for processor in processors {
+            self.connect(processor, &[&name])?;
+        }
+        Ok(())
+    }
+
+    /// Lets a store use a source topic as its changelog: it sends nothing, and is restored from the topic up to the committed offset.
+    ///
+    /// # Errors
+    /// When the store or a source of that topic is missing.
+    pub fn use_source_as_changelog(&mut self, store: &str, topic: &str) -> Result<(), TopologyError> {
+        if !self.reads_topic(topic) {
+            return Err(TopologyError::UnknownTopic { topic: topic.to_owned() });
+        }
+        match self.stores.iter_mut().find(|definition| definition.factory.name() == store) {
+            Some(definition) => {
+                definition.source_changelog = Some(topic.to_owned());
+                Ok(())
+            }
+            None => Err(TopologyError::UnknownStore { store: store.to_owned(), processor: None }),
+        }
+    }
+
+    /// Connects a processor to stores. Processors that share a store run in the same task.
+    ///
+    /// # Errors
+    /// When the processor or a store is missing.
+    pub fn connect(&mut self, processor: &str, stores: &[&str]) -> Result<(), TopologyError> {
+        for store in stores {
+            if !self.stores.iter().any(|definition| definition.factory.name() == *store) {
+                return Err(TopologyError::UnknownStore { store: (*store).to_owned(), processor: Some(processor.to_owned()) });
+            }
+        }
+        let index = *self.by_name.get(processor).ok_or_else(|| TopologyError::UnknownNode { node: processor.to_owned() })?;
+        match &mut self.nodes[index].kind {
+            NodeKind::Processor { stores: connected } => {
+                for store in stores {
+                    if !connected.iter().any(|name| name == store) {
+                        connected.push((*store).to_owned());
+                    }
+                }
+                Ok(())
+            }
+            NodeKind::Source { .. } | NodeKind::Sink { .. } => Err(TopologyError::NotAProcessor { node: processor.to_owned() }),
+        }
+    }
+
+    /// Declares a topic that the application creates for itself; its full name begins with the application id. Sources and sinks name
+    /// it without that.
+    ///
+    /// # Errors
+    /// When another one of that name was declared differently.
+    pub fn add_internal_topic(&mut self, topic: InternalTopic) -> Result<(), TopologyError> {
+        match self.internal_topics.get(&topic.name) {
+            Some(declared) if *declared != topic => Err(TopologyError::DuplicateInternalTopic { topic: topic.name }),
+            _ => {
+                self.internal_topics.insert(topic.name.clone(), topic);
+                Ok(())
+            }
+        }
+    }
+
+    /// Demands that these source topics have equal partition counts; internal ones among them get the count of the others.
+    pub fn copartition(&mut self, topics: &[&str]) {
+        self.copartition_groups.push(topics.iter().map(|topic| (*topic).to_owned()).collect());
+    }
+
+    fn add_node(&mut self, name: &str, parents: Vec<Parent>, kind: NodeKind, factory: Arc<dyn NodeFactory>) -> Result<(), TopologyError> {
+        if self.by_name.contains_key(name) {
+            return Err(TopologyError::DuplicateNode { node: name.to_owned() });
+        }
+        if parents.is_empty() && !matches!(kind, NodeKind::Source { .. }) {
+            return Err(TopologyError::NoParent { node: name.to_owned() });
+        }
+        for parent in &parents {
+            match self.by_name.get(&parent.node).map(|index| &self.nodes[*index].kind) {
+                None => return Err(TopologyError::UnknownParent { node: name.to_owned(), parent: parent.node.to_string() }),
+                Some(NodeKind::Sink { .. }) => {
+                    return Err(TopologyError::SinkAsParent { node: name.to_owned(), parent: parent.node.to_string() });
+                }
+                Some(NodeKind::Source { .. } | NodeKind::Processor { .. }) => {}
+            }
+        }
+        let name: Arc<str> = Arc::from(name);
+        self.by_name.insert(Arc::clone(&name), self.nodes.len());
+        self.nodes.push(NodeDefinition { name, parents, kind, factory });
+        Ok(())
+    }
+
+    fn reads_topic(&self, topic: &str) -> bool {
+        self.nodes.iter().any(|node| matches!(&node.kind, NodeKind::Source { topics, .. } if topics.matches(topic)))
+    }
+
+    fn check_source_topics(&self, node: &str, topics: &SourceTopics) -> Result<(), TopologyError> {
+        if topics.is_empty() {
+            return Err(TopologyError::NoTopic { node: node.to_owned() });
+        }
+        for other in &self.nodes {
+            if let NodeKind::Source { topics: taken, .. } = &other.kind {
+                if let Some(topic) = taken.overlap(topics) {
+                    return Err(TopologyError::TopicReadTwice { topic, node: node.to_owned(), other: other.name.to_string() });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Topology {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.nodes.iter().map(|node| &*node.name).collect();
+        f.debug_struct("Topology").field("nodes", &names).finish_non_exhaustive()
+    }
+}

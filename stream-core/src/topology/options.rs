@@ -1,0 +1,219 @@
+//! How sources and sinks read and write.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::BoxError;
+use crate::partition::StreamPartitioner;
+use crate::record::{Record, RecordMetadata};
+use crate::serdes::{DefaultSerde, SerdeRef};
+use crate::time::{FailOnInvalidTimestamp, TimestampExtractor};
+
+/// Where a source begins that has no committed offset. Mirrors `AutoOffsetReset` (KIP-1106).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AutoOffsetReset {
+    /// At the first record.
+    Earliest,
+    /// Behind the last record.
+    Latest,
+    /// Nowhere: the task stops with an error.
+    None,
+    /// At the first record that is at most this old.
+    ByDuration(Duration),
+}
+
+/// How a source reads its topics. Mirrors Kafka Streams' `Consumed`.
+pub struct Consumed<K, V> {
+    pub(crate) key: SerdeRef<K>,
+    pub(crate) value: SerdeRef<V>,
+    pub(crate) extractor: Arc<dyn TimestampExtractor<K, V>>,
+    pub(crate) extractor_name: Option<&'static str>,
+    pub(crate) reset: Option<AutoOffsetReset>,
+    pub(crate) name: Option<String>,
+}
+
+impl<K: 'static, V: 'static> Consumed<K, V> {
+    /// With these serdes, the record's own timestamp and the configured reset policy.
+    pub fn with(key: SerdeRef<K>, value: SerdeRef<V>) -> Self {
+        Self { key, value, extractor: Arc::new(FailOnInvalidTimestamp), extractor_name: None, reset: None, name: None }
+    }
+
+    /// With another timestamp extractor; it wins over `default.timestamp.extractor`.
+    #[must_use]
+    pub fn with_timestamp_extractor<E: TimestampExtractor<K, V>>(mut self, extractor: E) -> Self {
+        self.extractor = Arc::new(extractor);
+        self.extractor_name = Some(std::any::type_name::<E>());
+        self
+    }
+
+    /// Where to begin without a committed offset; wins over `auto.offset.reset`.
+    #[must_use]
+    pub fn with_offset_reset(mut self, reset: AutoOffsetReset) -> Self {
+        self.reset = Some(reset);
+        self
+    }
+
+    /// The name of the source node.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The name of the source node, when the program gave one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The key serde.
+    pub fn key_serde(&self) -> &SerdeRef<K> {
+        &self.key
+    }
+
+    /// The value serde.
+    pub fn value_serde(&self) -> &SerdeRef<V> {
+        &self.value
+    }
+
+    /// The extractor.
+    pub fn timestamp_extractor(&self) -> &Arc<dyn TimestampExtractor<K, V>> {
+        &self.extractor
+    }
+
+    /// Where to begin, when the program said.
+    pub fn offset_reset(&self) -> Option<AutoOffsetReset> {
+        self.reset
+    }
+}
+
+impl<K: DefaultSerde, V: DefaultSerde> Default for Consumed<K, V> {
+    fn default() -> Self {
+        Self::with(K::default_serde(), V::default_serde())
+    }
+}
+
+impl<K, V> Clone for Consumed<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            key: Arc::clone(&self.key),
+            value: Arc::clone(&self.value),
+            extractor: Arc::clone(&self.extractor),
+            extractor_name: self.extractor_name,
+            reset: self.reset,
+            name: self.name.clone(),
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Consumed<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumed").field("name", &self.name).field("reset", &self.reset).finish_non_exhaustive()
+    }
+}
+
+/// How a sink writes. Mirrors Kafka Streams' `Produced`.
+pub struct Produced<K, V> {
+    pub(crate) key: SerdeRef<K>,
+    pub(crate) value: SerdeRef<V>,
+    pub(crate) partitioner: Option<Arc<dyn StreamPartitioner<K, V>>>,
+    pub(crate) name: Option<String>,
+}
+
+impl<K, V> Produced<K, V> {
+    /// With these serdes and the default partitioner.
+    pub fn with(key: SerdeRef<K>, value: SerdeRef<V>) -> Self {
+        Self { key, value, partitioner: None, name: None }
+    }
+
+    /// With another partitioner.
+    #[must_use]
+    pub fn with_partitioner(mut self, partitioner: impl StreamPartitioner<K, V>) -> Self {
+        self.partitioner = Some(Arc::new(partitioner));
+        self
+    }
+
+    /// The name of the sink node.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The name of the sink node, when the program gave one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+impl<K: DefaultSerde, V: DefaultSerde> Default for Produced<K, V> {
+    fn default() -> Self {
+        Self::with(K::default_serde(), V::default_serde())
+    }
+}
+
+impl<K, V> Clone for Produced<K, V> {
+    fn clone(&self) -> Self {
+        Self { key: Arc::clone(&self.key), value: Arc::clone(&self.value), partitioner: self.partitioner.clone(), name: self.name.clone() }
+    }
+}
+
+impl<K, V> fmt::Debug for Produced<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Produced").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What a topic-name extractor is told beside the record.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TopicContext<'a> {
+    /// Where the source record came from; `None` in a punctuation.
+    pub metadata: Option<&'a RecordMetadata>,
+}
+
+/// Chooses the topic of each record. The topic must exist. Mirrors Kafka Streams' `TopicNameExtractor`.
+pub trait TopicNameExtractor<K, V>: Send + Sync + 'static {
+    /// The topic.
+    ///
+    /// # Errors
+    /// The processing handler decides.
+    fn topic(&self, record: &Record<K, V>, context: &TopicContext<'_>) -> Result<Arc<str>, BoxError>;
+}
+
+/// Where a sink writes to.
+pub enum SinkTopic<K, V> {
+    /// One topic.
+    Named(Arc<str>),
+    /// A topic per record.
+    Extracted(Arc<dyn TopicNameExtractor<K, V>>),
+}
+
+impl<K, V> SinkTopic<K, V> {
+    /// A topic per record.
+    pub fn extracted(extractor: impl TopicNameExtractor<K, V>) -> Self {
+        Self::Extracted(Arc::new(extractor))
+    }
+}
+
+impl<K, V> Clone for SinkTopic<K, V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Named(name) => Self::Named(Arc::clone(name)),
+            Self::Extracted(extractor) => Self::Extracted(Arc::clone(extractor)),
+        }
+    }
+}
+
+impl<K, V> From<&str> for SinkTopic<K, V> {
+    fn from(topic: &str) -> Self {
+        Self::Named(Arc::from(topic))
+    }
+}
+
+impl<K, V> From<String> for SinkTopic<K, V> {
+    fn from(topic: String) -> Self {
+        Self::Named(Arc::from(topic))
+    }
+}
