@@ -57,7 +57,7 @@ impl<K: Data, V: Data> NodeFactory for SourceFactory<K, V> {
     }
 }
 
-impl<K, V> SourceNode<K, V> {
+impl<K: Data, V: Data> SourceNode<K, V> {
     fn read(&self, raw: &RawRecord<'_>) -> Result<(K, V), serdes::SerdeError> {
         let context = |role| SerdeContext { topic: raw.topic, headers: &raw.headers, role };
         let key = serdes::deserialize(&*self.key, raw.key, &context(Role::Key))?;

@@ -78,6 +78,19 @@ pub trait FixedKeyProcessor: 'static {
         cx: &mut FixedKeyContext<'_, '_, Self::Key, Self::ValueOut>,
     ) -> Result<(), BoxError>;
 
+    /// As [`Processor::punctuate`]. There is no record whose key could be forwarded.
+    ///
+    /// # Errors
+    /// As [`Processor::process`].
+    fn punctuate(
+        &mut self,
+        _id: PunctuationId,
+        _timestamp: i64,
+        _cx: &mut FixedKeyContext<'_, '_, Self::Key, Self::ValueOut>,
+    ) -> Result<(), BoxError> {
+        Ok(())
+    }
+
     /// As [`Processor::close`].
     fn close(&mut self) {}
 }
@@ -140,13 +153,8 @@ impl<P: FixedKeyProcessor> Processor for FixedKeyStep<P> {
         self.0.process(FixedKeyRecord { record }, &mut FixedKeyContext { context: cx })
     }
 
-    fn punctuate(
-        &mut self,
-        _id: PunctuationId,
-        _timestamp: i64,
-        _cx: &mut ProcessorContext<'_, P::Key, P::ValueOut>,
-    ) -> Result<(), BoxError> {
-        Ok(())
+    fn punctuate(&mut self, id: PunctuationId, timestamp: i64, cx: &mut ProcessorContext<'_, P::Key, P::ValueOut>) -> Result<(), BoxError> {
+        self.0.punctuate(id, timestamp, &mut FixedKeyContext { context: cx })
     }
 
     fn close(&mut self) {

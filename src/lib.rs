@@ -1,0 +1,5 @@
+//! Kafka Streams for Rust.
+
+pub use stream_core as core;
+pub use stream_dsl as dsl;
+pub use stream_state as state;
