@@ -237,9 +237,9 @@ impl Core {
     }
 
     /// Forgets what a closed connection waited for. Nothing is answered on its tickets any more.
-    pub(crate) fn disconnected(&mut self, connection: u64, now: i64, out: &mut Outbox) {
+    pub(crate) fn disconnected(&mut self, connection: u64) {
         self.fetches.disconnected(connection);
-        self.groups.disconnected(connection, now, out);
+        self.groups.disconnected(connection);
     }
 
     /// Re-examines the fetches held on a partition, after an append, a marker or a moved log start.

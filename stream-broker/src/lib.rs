@@ -1,1 +1,15 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod broker;
+mod config;
+mod core;
+mod fetch;
+mod group;
+mod log;
+mod server;
+mod topic;
+mod transaction;
+
+pub use broker::{Broker, BrokerError};
+pub use config::BrokerConfig;

@@ -1,0 +1,457 @@
+//! The event loop.
+//!
+//! It reads frames, hands requests to the core, and sends what the core answers. Nothing in it blocks but the wait for
+//! events. No client can hold up another: a connection does a bounded amount of work each turn, and one whose answers are not
+//! read is not read from either.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::time::Duration;
+
+use kafka_protocol::messages::{ApiKey, RequestKind, ResponseKind};
+use mio::event::Event;
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token, Waker};
+use tracing::{debug, warn};
+
+use super::clock::Clock;
+use super::command::Command;
+use super::connection::{Connection, ReadOutcome};
+use super::frame::{self, Incoming, Origin};
+use crate::api;
+use crate::core::{Core, Outbox, Outcome, Request, Ticket};
+
+const WAKER: Token = Token(0);
+const LISTENER: Token = Token(1);
+const FIRST_CONNECTION: usize = 2;
+
+/// Requests from inside the process bear this connection.
+const INTERNAL: u64 = u64::MAX;
+
+const SCRATCH_BYTES: usize = 256 << 10;
+/// Work of one connection before the others have their turn.
+const REQUESTS_PER_TURN: usize = 64;
+/// Turns of connections before the next look at events.
+const TURNS_BETWEEN_EVENTS: usize = 256;
+/// How long to wait before accepting again when the process has run out of file descriptors.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Limits of every connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// `socket.request.max.bytes`.
+    pub(crate) request_max_bytes: usize,
+    /// Unsent bytes above which a connection's next request is left in the socket.
+    pub(crate) unsent_max_bytes: usize,
+}
+
+/// See the module.
+pub(crate) struct EventLoop {
+    poll: Poll,
+    address: SocketAddr,
+    listener: Option<TcpListener>,
+    accept_failed: bool,
+    connections: HashMap<Token, Connection>,
+    next_token: usize,
+    runnable: VecDeque<Token>,
+    core: Core,
+    outbox: Outbox,
+    commands: Receiver<Command>,
+    internal: HashMap<u64, SyncSender<ResponseKind>>,
+    next_internal: u64,
+    clock: Clock,
+    limits: Limits,
+    scratch: Vec<u8>,
+}
+
+impl EventLoop {
+    /// The loop's poll and the waker for its commands.
+    ///
+    /// # Errors
+    /// The operating system refuses the resources.
+    pub(crate) fn poll() -> io::Result<(Poll, Arc<Waker>)> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok((poll, waker))
+    }
+
+    /// A loop that listens already.
+    ///
+    /// # Errors
+    /// The listener cannot be watched.
+    pub(crate) fn new(
+        poll: Poll,
+        mut listener: TcpListener,
+        core: Core,
+        commands: Receiver<Command>,
+        limits: Limits,
+    ) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(EventLoop {
+            poll,
+            address,
+            listener: Some(listener),
+            accept_failed: false,
+            connections: HashMap::new(),
+            next_token: FIRST_CONNECTION,
+            runnable: VecDeque::new(),
+            core,
+            outbox: Outbox::default(),
+            commands,
+            internal: HashMap::new(),
+            next_internal: 0,
+            clock: Clock::default(),
+            limits,
+            scratch: vec![0; SCRATCH_BYTES],
+        })
+    }
+
+    /// Runs until it is told to stop, or all handles are gone.
+    ///
+    /// # Errors
+    /// The wait for events fails; without it the loop cannot go on.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            for event in &events {
+                match event.token() {
+                    WAKER => {
+                        if !self.take_commands() {
+                            return Ok(());
+                        }
+                    }
+                    LISTENER => self.accept(),
+                    token => self.note_readiness(token, event),
+                }
+            }
+            if self.accept_failed {
+                self.accept();
+            }
+            self.run_queue();
+            let now = self.clock.now();
+            if self.core.next_deadline().is_some_and(|due| due <= now) {
+                self.core.tick(now, &mut self.outbox);
+                self.deliver(None);
+                self.run_queue();
+            }
+        }
+    }
+
+    fn timeout(&mut self) -> Option<Duration> {
+        if !self.runnable.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let backoff = self.accept_failed.then_some(ACCEPT_BACKOFF);
+        let due = self.core.next_deadline().map(|due| {
+            let wait = due.saturating_sub(self.clock.now()).max(0);
+            Duration::from_millis(wait.unsigned_abs())
+        });
+        [backoff, due].into_iter().flatten().min()
+    }
+
+    fn note_readiness(&mut self, token: Token, event: &Event) {
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return;
+        };
+        connection.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        // A client that is gone must not be waited for: its held request would keep its place in a group or a partition.
+        if event.is_error() || (event.is_read_closed() && connection.pending.is_some()) {
+            self.close(token);
+        } else {
+            self.enqueue(token);
+        }
+    }
+
+    fn enqueue(&mut self, token: Token) {
+        if let Some(connection) = self.connections.get_mut(&token)
+            && !connection.queued
+        {
+            connection.queued = true;
+            self.runnable.push_back(token);
+        }
+    }
+
+    /// Gives connections that have work a turn each, in the order in which their work came up, until there is none left or it
+    /// is time to look at events again.
+    fn run_queue(&mut self) {
+        for _ in 0..TURNS_BETWEEN_EVENTS {
+            let Some(token) = self.runnable.pop_front() else {
+                return;
+            };
+            if let Some(connection) = self.connections.get_mut(&token) {
+                connection.queued = false;
+            }
+            self.turn(token);
+        }
+    }
+
+    fn turn(&mut self, token: Token) {
+        match self.serve(token) {
+            Ok(true) => self.enqueue(token),
+            Ok(false) => {}
+            Err(reason) => {
+                debug!(connection = token.0, %reason, "closing a connection");
+                self.close(token);
+            }
+        }
+    }
+
+    /// Handles requests of one connection until it waits for something; `true` if it was interrupted for the others' sake.
+    fn serve(&mut self, token: Token) -> Result<bool, Box<dyn std::error::Error>> {
+        let mut handled = 0;
+        loop {
+            let Some(connection) = self.connections.get_mut(&token) else {
+                return Ok(false);
+            };
+            let blocked = connection.pending.is_some();
+            if blocked || connection.outbound.len() >= self.limits.unsent_max_bytes {
+                connection.flush()?;
+                if blocked || connection.outbound.len() >= self.limits.unsent_max_bytes {
+                    return Ok(false);
+                }
+            }
+            if handled == REQUESTS_PER_TURN {
+                connection.flush()?;
+                return Ok(true);
+            }
+            if let Some(frame) = connection.next_frame(self.limits.request_max_bytes)? {
+                handled += 1;
+                self.handle_frame(token, frame)?;
+                continue;
+            }
+            if !connection.readable {
+                connection.flush()?;
+                return Ok(false);
+            }
+            match connection.read(&mut self.scratch)? {
+                ReadOutcome::Some | ReadOutcome::Drained => {}
+                ReadOutcome::End => {
+                    connection.flush()?;
+                    return Err("the client closed it".into());
+                }
+            }
+        }
+    }
+
+    fn handle_frame(
+        &mut self,
+        token: Token,
+        frame: bytes::Bytes,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let incoming = frame::decode(frame)?;
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return Ok(());
+        };
+        match incoming {
+            Incoming::UnknownApiVersions { correlation_id } => {
+                let origin = Origin {
+                    api: ApiKey::ApiVersions,
+                    version: 0,
+                    correlation_id,
+                };
+                let response = api::unsupported_version_response().into();
+                frame::encode(origin, &response, &mut connection.outbound)?;
+            }
+            Incoming::Request {
+                origin,
+                client_id,
+                body,
+            } => {
+                let ticket = Ticket {
+                    connection: token.0 as u64,
+                    request: connection.begin(origin),
+                };
+                let request = Request {
+                    ticket,
+                    version: origin.version,
+                    client_id: client_id.as_deref(),
+                    client_host: connection.peer,
+                    body,
+                };
+                let now = self.clock.now();
+                self.core.handle(request, now, &mut self.outbox);
+                self.deliver(Some(token));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the core's answers into the connections' buffers. All but `current`, which is having its turn, get one.
+    fn deliver(&mut self, current: Option<Token>) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        for (ticket, outcome) in outbox.drain() {
+            if ticket.connection == INTERNAL {
+                self.deliver_internally(ticket, outcome);
+            } else {
+                self.deliver_to(ticket, outcome, current);
+            }
+        }
+        // Only its memory goes back: delivering does not call the core for further answers.
+        self.outbox = outbox;
+    }
+
+    fn deliver_to(&mut self, ticket: Ticket, outcome: Outcome, current: Option<Token>) {
+        let token = Token(ticket.connection as usize);
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return;
+        };
+        let Some(pending) = connection
+            .pending
+            .filter(|pending| pending.request == ticket.request)
+        else {
+            return;
+        };
+        connection.pending = None;
+        match outcome {
+            Outcome::Answer(response) => {
+                let encoded =
+                    frame::encode(pending.origin, &response, &mut connection.outbound);
+                if let Err(error) = encoded {
+                    warn!(%error, "closing a connection");
+                    return self.close(token);
+                }
+            }
+            Outcome::Silence => {}
+            Outcome::Close => return self.close(token),
+        }
+        if current != Some(token) {
+            self.enqueue(token);
+        }
+    }
+
+    fn deliver_internally(&mut self, ticket: Ticket, outcome: Outcome) {
+        if let (Some(reply), Outcome::Answer(response)) =
+            (self.internal.remove(&ticket.request), outcome)
+        {
+            // A caller that no longer waits is no concern of the loop.
+            let _ = reply.send(response);
+        }
+    }
+
+    fn accept(&mut self) {
+        self.accept_failed = false;
+        loop {
+            let Some(listener) = &self.listener else {
+                return;
+            };
+            match listener.accept() {
+                Ok((mut stream, peer)) => {
+                    let token = Token(self.next_token);
+                    self.next_token += 1;
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    let ready = stream.set_nodelay(true).and_then(|()| {
+                        self.poll.registry().register(&mut stream, token, interest)
+                    });
+                    match ready {
+                        Ok(()) => {
+                            let connection = Connection::new(stream, peer.ip());
+                            self.connections.insert(token, connection);
+                            self.enqueue(token);
+                        }
+                        Err(error) => warn!(%peer, %error, "cannot watch a connection"),
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(error) => {
+                    warn!(%error, "cannot accept connections; trying again");
+                    self.accept_failed = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, token: Token) {
+        let Some(mut connection) = self.connections.remove(&token) else {
+            return;
+        };
+        // What is ready goes out before the end, as far as the client takes it.
+        let _ = connection.flush();
+        // The descriptor closes when the stream is dropped; failing to deregister it first changes nothing.
+        let _ = self.poll.registry().deregister(&mut connection.stream);
+        self.core.disconnected(token.0 as u64);
+    }
+
+    fn close_all(&mut self) {
+        let tokens: Vec<Token> = self.connections.keys().copied().collect();
+        for token in tokens {
+            self.close(token);
+        }
+    }
+
+    /// Does what the handle asked for; `false` when it asked to stop.
+    fn take_commands(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Request(body, version, reply)) => self.request(*body, version, reply),
+                Ok(Command::PauseNetwork(reply)) => {
+                    self.pause();
+                    let _ = reply.send(());
+                }
+                Ok(Command::ResumeNetwork(reply)) => {
+                    let _ = reply.send(self.resume());
+                }
+                Ok(Command::CutConnections(reply)) => {
+                    self.close_all();
+                    let _ = reply.send(());
+                }
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    fn request(&mut self, body: RequestKind, version: i16, reply: SyncSender<ResponseKind>) {
+        let ticket = Ticket {
+            connection: INTERNAL,
+            request: self.next_internal,
+        };
+        self.next_internal += 1;
+        self.internal.insert(ticket.request, reply);
+        let request = Request {
+            ticket,
+            version,
+            client_id: None,
+            client_host: self.address.ip(),
+            body,
+        };
+        let now = self.clock.now();
+        self.core.handle(request, now, &mut self.outbox);
+        self.deliver(None);
+    }
+
+    fn pause(&mut self) {
+        if let Some(mut listener) = self.listener.take() {
+            let _ = self.poll.registry().deregister(&mut listener);
+        }
+        self.close_all();
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        if self.listener.is_some() {
+            return Ok(());
+        }
+        let mut listener = TcpListener::bind(self.address)?;
+        self.poll
+            .registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        self.listener = Some(listener);
+        Ok(())
+    }
+}
