@@ -18,6 +18,9 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 
+/// The first version whose answers name the leader epoch.
+const NAMES_LEADER_EPOCH: i16 = 4;
+
 pub(crate) fn handle(
     core: &mut Core,
     request: ListOffsetsRequest,
@@ -35,7 +38,7 @@ pub(crate) fn handle(
                 .iter()
                 .map(|asked| {
                     let partition = core.topics.partition(&topic.name, asked.partition_index);
-                    answer(partition, asked, isolation)
+                    answer(partition, asked, isolation, ctx.version)
                 })
                 .collect();
             ListOffsetsTopicResponse::default()
@@ -53,6 +56,7 @@ fn answer(
     partition: Option<&Partition>,
     asked: &ListOffsetsPartition,
     isolation: Isolation,
+    version: i16,
 ) -> ListOffsetsPartitionResponse {
     let response = ListOffsetsPartitionResponse::default()
         .with_partition_index(asked.partition_index)
@@ -84,7 +88,11 @@ fn answer(
         Some(TimestampedOffset { timestamp, offset }) => response
             .with_timestamp(timestamp)
             .with_offset(offset)
-            .with_leader_epoch(LEADER_EPOCH),
+            .with_leader_epoch(if version >= NAMES_LEADER_EPOCH {
+                LEADER_EPOCH
+            } else {
+                -1
+            }),
         None => response,
     }
 }

@@ -160,3 +160,6 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         _ => out.close(ticket),
     }
 }
+
+#[cfg(test)]
+mod tests;
