@@ -1,1 +1,136 @@
-//! x
+//! The commit of a worker: all its tasks together, in one transaction or (at least once) one offset commit.
+//!
+//! 1. Drain: operators forward what they hold back, upstream nodes first.
+//! 2. Changelog: one record per dirty key, in the order of each key's last write.
+//! 3. Flush the producer; send the positions with the fencing token; commit the transaction, or commit the positions.
+//! 4. Only then do the stores take the uncommitted layer into the committed one, with the changelog position of this commit's own
+//!    delivery reports: never the end of the log, which may hold the records of a process that was replaced.
+//!
+//! Whatever fails before step 4 leaves the stores' committed layers as they were: a local store is never ahead of what Kafka
+//! committed.
+
+pub(crate) mod fault;
+
+use std::time::Duration;
+
+use self::fault::{KillPoint, SeededFault, is_seeded, kill_point};
+use crate::client::CommitOffset;
+use crate::config::ProcessingGuarantee;
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::id::TaskId;
+use crate::membership::{OffsetCommitter, TokenCell};
+use crate::task::{Task, WorkerProducer};
+use crate::time::Clock;
+
+/// What a commit needs beside the tasks.
+pub(crate) struct CommitEnvironment<'a> {
+    pub(crate) guarantee: ProcessingGuarantee,
+    pub(crate) producer: &'a WorkerProducer,
+    pub(crate) tokens: &'a TokenCell,
+    pub(crate) committer: &'a dyn OffsetCommitter,
+    pub(crate) clock: &'a dyn Clock,
+    /// How long the transaction may take from here: below `transaction.timeout.ms`.
+    pub(crate) timeout: Duration,
+    /// Whether operators forward what they hold back: always, but for a seeded mistake.
+    pub(crate) drain: bool,
+}
+
+/// Commits `tasks`, which are all of the worker's tasks that take part in the open transaction.
+///
+/// # Errors
+/// By kind: `Retriable`: call again, nothing is lost (only at least once); `Abortable`: the transaction must be aborted; `Fenced`:
+/// the producer must be replaced, or the tasks are not owned any more; else as the failing part says.
+pub(crate) fn commit(tasks: &mut [&mut Task], environment: &CommitEnvironment<'_>) -> Result<()> {
+    let span = tracing::debug_span!("commit", tasks = tasks.len());
+    let _entered = span.enter();
+    if environment.drain {
+        for task in tasks.iter_mut() {
+            task.drain()?;
+        }
+    }
+    let seeded_order = is_seeded(SeededFault::OffsetsBeforeChangelog);
+    let mut offsets: Vec<Vec<CommitOffset>> = tasks.iter().map(|task| task.offsets()).collect();
+    if seeded_order {
+        commit_offsets(tasks, &offsets, environment)?;
+    }
+    kill_point(KillPoint::BeforeChangelogSend);
+    for task in tasks.iter() {
+        task.log_changes()?;
+    }
+    kill_point(KillPoint::AfterChangelogSend);
+    if is_seeded(SeededFault::StoreBeforeCommit) {
+        take_into_committed_layers(tasks, &offsets)?;
+    }
+    flush(environment)?;
+    kill_point(KillPoint::AfterProducerFlush);
+    if seeded_order {
+        offsets.iter_mut().for_each(Vec::clear);
+    }
+    commit_offsets(tasks, &offsets, environment)?;
+    kill_point(KillPoint::AfterCommit);
+    take_into_committed_layers(tasks, &offsets)?;
+    kill_point(KillPoint::AfterStoreCommit);
+    Ok(())
+}
+
+fn take_into_committed_layers(tasks: &mut [&mut Task], offsets: &[Vec<CommitOffset>]) -> Result<()> {
+    tasks.iter_mut().zip(offsets).try_for_each(|(task, offsets)| task.committed(offsets))
+}
+
+/// Waits for the acknowledgement of every record. One that failed is never committed over: the tasks replay it.
+fn flush(environment: &CommitEnvironment<'_>) -> Result<()> {
+    let producer = environment.producer.producer();
+    let flushed = producer.flush(environment.timeout);
+    if let Some(failure) = producer.take_failure() {
+        return Err(match failure.kind() {
+            ErrorKind::Retriable => failure.with_kind(ErrorKind::Abortable),
+            _ => failure,
+        }
+        .at("a record was not delivered"));
+    }
+    flushed.at(|| "flush of the producer")
+}
+
+fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environment: &CommitEnvironment<'_>) -> Result<()> {
+    let all: Vec<CommitOffset> = offsets.iter().flatten().cloned().collect();
+    // A task without an offset has nothing in this commit; those with one must be owned.
+    let ids: Vec<TaskId> = tasks.iter().zip(offsets).filter(|(_, offsets)| !offsets.is_empty()).map(|(task, _)| task.id()).collect();
+    if all.is_empty() && !environment.producer.is_in_transaction() {
+        return Ok(());
+    }
+    let lease = if is_seeded(SeededFault::NewestToken) { environment.tokens.lease(&[])? } else { environment.tokens.lease(&ids)? };
+    match environment.guarantee {
+        ProcessingGuarantee::AtLeastOnce => {
+            environment.committer.commit(&all, environment.timeout).at(|| "commit of the offsets")?;
+        }
+        ProcessingGuarantee::ExactlyOnceV2 => {
+            environment.producer.ensure_transaction()?;
+            let started = environment.clock.monotonic();
+            if !all.is_empty() {
+                retry(environment, started, |remaining| environment.producer.producer().send_offsets(&all, lease.token(), remaining))
+                    .at(|| "offsets of the transaction")?;
+            }
+            kill_point(KillPoint::AfterOffsetsSent);
+            retry(environment, started, |remaining| environment.producer.producer().commit_transaction(remaining)).at(|| "commit of the transaction")?;
+            environment.producer.transaction_ended();
+        }
+    }
+    drop(lease);
+    Ok(())
+}
+
+/// Repeats a call while the client says that repeating it resumes it, and time remains. After that the outcome is unknown (rule R1).
+fn retry(environment: &CommitEnvironment<'_>, started: Duration, mut call: impl FnMut(Duration) -> Result<()>) -> Result<()> {
+    loop {
+        let remaining = environment.timeout.saturating_sub(environment.clock.monotonic().saturating_sub(started));
+        match call(remaining) {
+            Err(error) if error.kind() == ErrorKind::Retriable && !remaining.is_zero() => {
+                tracing::debug!(%error, "the transaction is not through yet");
+            }
+            Err(error) if error.kind() == ErrorKind::Retriable => {
+                return Err(Error::new(ErrorKind::Fenced, "the outcome of the transaction is unknown").with_source(error));
+            }
+            other => return other,
+        }
+    }
+}

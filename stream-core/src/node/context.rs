@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::punctuation::Punctuations;
 use super::push::Stopped;
+use crate::client::Message;
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::handler::{DeadLetter, Decision, FailureContext, Handlers, Response};
 use crate::id::TaskId;
@@ -58,8 +59,8 @@ pub struct TaskContext {
     pub(crate) stream_time: i64,
     pub(crate) system_time: i64,
     pub(crate) commit_requested: bool,
-    pub(crate) source_key: Option<Vec<u8>>,
-    pub(crate) source_value: Option<Vec<u8>>,
+    /// The source record, as long as it is processed.
+    pub(crate) message: Option<Message>,
     pub(crate) key_buffer: Vec<u8>,
     pub(crate) value_buffer: Vec<u8>,
     pub(crate) stores: Rc<StoreSet>,
@@ -90,8 +91,7 @@ impl TaskContext {
             stream_time: UNKNOWN_TIME,
             system_time: 0,
             commit_requested: false,
-            source_key: None,
-            source_value: None,
+            message: None,
             key_buffer: Vec::new(),
             value_buffer: Vec::new(),
             stores: Rc::default(),
@@ -172,14 +172,15 @@ impl TaskContext {
 
     fn ask(&self, node: &str, timestamp: i64, handle: impl FnOnce(&FailureContext<'_>) -> Response) -> Response {
         let (metadata, headers) = (self.metadata(), self.current.headers());
+        let source = self.message.as_ref().map(Message::as_raw);
         handle(&FailureContext {
             task: self.task,
             node,
             metadata: metadata.as_ref(),
             timestamp,
             headers: &headers,
-            source_key: self.source_key.as_deref(),
-            source_value: self.source_value.as_deref(),
+            source_key: source.as_ref().and_then(|source| source.key),
+            source_value: source.as_ref().and_then(|source| source.value),
         })
     }
 

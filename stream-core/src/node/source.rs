@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Data, Lifecycle, NodeFactory, Outlet, PunctuationId, Stopped, TaskContext, WiredNode, Wiring};
+use crate::client::Message;
 use crate::error::{Error, Result, ResultExt};
 use crate::record::{RawRecord, Record};
 use crate::serdes::{self, Role, SerdeContext, SerdeRef};
@@ -77,10 +78,10 @@ impl<K: Data, V: Data> SourceInlet for SourceNode<K, V> {
             Err(error) => {
                 task.current.set_source(raw.topic, raw.partition, raw.offset);
                 task.current.replace_headers(raw.headers.clone());
-                task.source_key = raw.key.map(<[u8]>::to_vec);
-                task.source_value = raw.value.map(<[u8]>::to_vec);
+                // The record is still in its queue: the handler sees a copy.
+                task.message = Some(Message::Owned(raw.to_owned_record()));
                 let answer = task.deserialization_failed(&self.name, raw.timestamp, error.into());
-                (task.source_key, task.source_value) = (None, None);
+                task.message = None;
                 return match answer {
                     Ok(()) => Ok(Head::Skipped),
                     Err(Stopped) => Err(task.take_failure().unwrap_or_else(|| Error::internal("a task stopped without a reason"))),

@@ -23,6 +23,21 @@ pub struct RawRecord<'a> {
     pub headers: Headers,
 }
 
+impl RawRecord<'_> {
+    /// A copy that owns its bytes.
+    pub fn to_owned_record(&self) -> OwnedRecord {
+        OwnedRecord {
+            topic: Arc::clone(self.topic),
+            partition: self.partition,
+            offset: self.offset,
+            timestamp: self.timestamp,
+            key: self.key.map(<[u8]>::to_vec),
+            value: self.value.map(<[u8]>::to_vec),
+            headers: self.headers.clone(),
+        }
+    }
+}
+
 /// A record as bytes that owns them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedRecord {

@@ -1,1 +1,25 @@
-//! x
+//! The threads of one process.
+//!
+//! - One *control* thread: polls the membership, keeps the plan (topics, partitions, tasks) up to date, places tasks, purges
+//!   repartition topics. It never runs user code.
+//! - One *restore* thread prepares tasks ([`crate::restore`]).
+//! - N *workers* run tasks: each owns one assign-only consumer and one producer.
+//!
+//! Tasks move between them as values ([`PreparedTask`](crate::task::PreparedTask)); the only shared state are counters, the fencing
+//! token and the memory budget.
+
+mod control;
+mod events;
+mod internal_topics;
+mod placement;
+mod purge;
+mod settings;
+mod slice;
+mod upkeep;
+mod worker;
+
+pub(crate) use control::{Control, ControlEnvironment};
+pub(crate) use events::{ControlEvent, WorkerCommand, WorkerStopped};
+pub(crate) use purge::PurgePositions;
+pub(crate) use settings::RuntimeSettings;
+pub(crate) use worker::{Worker, WorkerEnvironment};

@@ -1,1 +1,14 @@
-//! x
+//! Tasks: one partition of one sub-topology each, with its graph, queues, stores and positions.
+
+mod active;
+mod collector;
+mod commit_metadata;
+mod graph;
+mod partition_group;
+mod prepared;
+mod record_queue;
+mod state_dir;
+
+pub(crate) use active::{Progress, Task, TaskEnvironment};
+pub(crate) use collector::WorkerProducer;
+pub(crate) use prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};

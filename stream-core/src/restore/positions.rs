@@ -1,0 +1,108 @@
+//! Where a task starts to read: the group's committed offsets, else the reset policy.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::client::{Admin, OffsetSpec};
+use crate::error::{Error, Result};
+use crate::id::TopicPartition;
+use crate::task::{CommitMetadata, InputPosition};
+use crate::time::{Clock, UNKNOWN_TIME};
+use crate::topology::AutoOffsetReset;
+
+/// One source partition whose start is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct WantedInput {
+    pub(crate) partition: TopicPartition,
+    /// The source node's index in the topology.
+    pub(crate) source: usize,
+    pub(crate) reset: AutoOffsetReset,
+}
+
+/// Reads or resolves the start of every input.
+///
+/// # Errors
+/// `Retriable` while the cluster or an undecided transaction lets us wait; `Invalid` when the policy is `none` and nothing is committed.
+pub(crate) fn resolve(admin: &Admin, group: &str, wanted: &[WantedInput], clock: &dyn Clock) -> Result<Vec<InputPosition>> {
+    let partitions: Vec<TopicPartition> = wanted.iter().map(|input| input.partition.clone()).collect();
+    let committed = admin.committed_offsets(group, &partitions)?;
+    let earliest = admin.list_offsets(&partitions, OffsetSpec::Earliest)?;
+    let mut resolved = Vec::with_capacity(wanted.len());
+    let mut unresolved: BTreeMap<ResetGroup, Vec<(usize, TopicPartition)>> = BTreeMap::new();
+    for input in wanted {
+        let first = earliest.get(&input.partition).copied().unwrap_or(0);
+        let found = committed.get(&input.partition);
+        let (mut offset, mut partition_time, mut is_committed) = (first, UNKNOWN_TIME, false);
+        match found {
+            Some(found) if found.offset >= first => {
+                offset = found.offset;
+                partition_time = CommitMetadata::decode(&found.metadata).map_or(UNKNOWN_TIME, |metadata| metadata.partition_time());
+                is_committed = true;
+            }
+            Some(found) if input.reset == AutoOffsetReset::None => {
+                return Err(Error::invalid(format!(
+                    "the committed offset {} of {} is below the first one that the broker still has ({first}), and the reset policy is `none`: records were lost to retention; \
+                     choose `earliest` or `latest`, or reset the group's offsets",
+                    found.offset, input.partition
+                )));
+            }
+            None if input.reset == AutoOffsetReset::None => {
+                return Err(Error::invalid(format!(
+                    "no offset of {} is committed by group {group}, and the reset policy is `none`: choose `earliest` or `latest`, or commit an offset first",
+                    input.partition
+                )));
+            }
+            found => {
+                if let Some(found) = found {
+                    tracing::warn!(partition = %input.partition, committed = found.offset, first, reset = ?input.reset, "the committed offset is no longer available: records were lost to retention");
+                }
+                match input.reset {
+                    AutoOffsetReset::Latest => unresolved.entry(ResetGroup::Latest).or_default(),
+                    AutoOffsetReset::ByDuration(age) => unresolved
+                        .entry(ResetGroup::Timestamp(clock.now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)).max(0)))
+                        .or_default(),
+                    _ => {
+                        resolved.push(InputPosition { partition: input.partition.clone(), source: input.source, offset, partition_time, committed: false });
+                        continue;
+                    }
+                }
+                .push((input.source, input.partition.clone()));
+                continue;
+            }
+        }
+        resolved.push(InputPosition { partition: input.partition.clone(), source: input.source, offset, partition_time, committed: is_committed });
+    }
+    for (group, inputs) in unresolved {
+        resolved.extend(look_up(admin, group, &inputs)?);
+    }
+    // The order of the inputs is the order of the sources, whatever their policies.
+    let order: HashMap<&TopicPartition, usize> = wanted.iter().enumerate().map(|(index, input)| (&input.partition, index)).collect();
+    resolved.sort_by_key(|input| order.get(&input.partition).copied());
+    Ok(resolved)
+}
+
+/// Inputs that one ListOffsets request resolves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ResetGroup {
+    Latest,
+    Timestamp(i64),
+}
+
+fn look_up(admin: &Admin, group: ResetGroup, inputs: &[(usize, TopicPartition)]) -> Result<Vec<InputPosition>> {
+    let partitions: Vec<TopicPartition> = inputs.iter().map(|(_, partition)| partition.clone()).collect();
+    let mut offsets = match group {
+        ResetGroup::Latest => admin.list_offsets(&partitions, OffsetSpec::Latest)?,
+        ResetGroup::Timestamp(ms) => admin.list_offsets(&partitions, OffsetSpec::Timestamp(ms))?,
+    };
+    // No record is that young: the end.
+    let missing: Vec<TopicPartition> = partitions.iter().filter(|partition| offsets.get(*partition).is_none_or(|offset| *offset < 0)).cloned().collect();
+    if !missing.is_empty() {
+        offsets.extend(admin.list_offsets(&missing, OffsetSpec::Latest)?);
+    }
+    inputs
+        .iter()
+        .map(|(source, partition)| {
+            let offset = offsets.get(partition).copied().ok_or_else(|| Error::retriable(format!("the cluster gave no offset for {partition}")))?;
+            Ok(InputPosition { partition: partition.clone(), source: *source, offset, partition_time: UNKNOWN_TIME, committed: false })
+        })
+        .collect()
+}

@@ -1,0 +1,163 @@
+//! One task on its way to a worker.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::positions::WantedInput;
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::id::{TaskId, TopicPartition};
+use crate::metrics::TaskMetrics;
+use crate::store::{OpenedStore, StateStore, StoreOpen, StoreOwner};
+use crate::task::{InputPosition, PreparedStore, PreparedTask, TaskChangelog, TaskDirectoryLock};
+use crate::topology::{BuiltTopology, StoreDefinition};
+
+/// What the control thread asks for: this task, with its stores when they are open already.
+pub(crate) struct PrepareTask {
+    pub(crate) id: TaskId,
+    pub(crate) inputs: Vec<WantedInput>,
+    pub(crate) stores: Vec<PreparedStore>,
+    pub(crate) metrics: Arc<TaskMetrics>,
+    pub(crate) directory: Option<TaskDirectoryLock>,
+}
+
+/// How a store is opened, apart from the task.
+pub(crate) struct StoreSettings {
+    pub(crate) persistent_memory_bytes: usize,
+    pub(crate) caching_enabled: bool,
+    pub(crate) clock: Arc<dyn crate::time::Clock>,
+}
+
+pub(crate) struct RestoringStore {
+    pub(crate) store: Rc<dyn StateStore>,
+    pub(crate) changelog: Option<TaskChangelog>,
+    /// The offset at which the store is restored.
+    pub(crate) target: Option<i64>,
+    /// The next offset that it needs.
+    pub(crate) position: i64,
+    pub(crate) is_fetching: bool,
+    pub(crate) records: u64,
+}
+
+impl RestoringStore {
+    pub(crate) fn is_restored(&self) -> bool {
+        self.changelog.is_none() || self.target.is_some_and(|target| self.position >= target)
+    }
+}
+
+/// A task between assignment and the worker.
+pub(crate) struct Preparation {
+    pub(crate) id: TaskId,
+    pub(crate) wanted: Vec<WantedInput>,
+    pub(crate) inputs: Option<Vec<InputPosition>>,
+    pub(crate) stores: Vec<RestoringStore>,
+    pub(crate) given: Vec<PreparedStore>,
+    pub(crate) are_stores_open: bool,
+    pub(crate) metrics: Arc<TaskMetrics>,
+    pub(crate) directory: Option<TaskDirectoryLock>,
+    pub(crate) started: Duration,
+    pub(crate) retry_at: Duration,
+}
+
+impl Preparation {
+    pub(crate) fn new(request: PrepareTask, now: Duration) -> Self {
+        Self {
+            id: request.id,
+            wanted: request.inputs,
+            inputs: None,
+            stores: Vec::new(),
+            given: request.stores,
+            are_stores_open: false,
+            metrics: request.metrics,
+            directory: request.directory,
+            started: now,
+            retry_at: now,
+        }
+    }
+
+    /// Opens the stores, or takes over those that came with the task.
+    pub(crate) fn open_stores(
+        &mut self,
+        topology: &BuiltTopology,
+        lock: impl FnOnce(TaskId) -> Result<TaskDirectoryLock>,
+        settings: &StoreSettings,
+        owner: &StoreOwner,
+    ) -> Result<()> {
+        let subtopology = topology.subtopology(self.id.subtopology).ok_or_else(|| Error::internal("the task's sub-topology does not exist"))?;
+        if subtopology.stores.is_empty() {
+            self.are_stores_open = true;
+            return Ok(());
+        }
+        if self.directory.is_none() {
+            self.directory = Some(lock(self.id)?);
+        }
+        let mut given: Vec<PreparedStore> = std::mem::take(&mut self.given);
+        for &index in &subtopology.stores {
+            let definition = &topology.stores()[index];
+            let name = definition.factory.name();
+            let changelog = changelog_of(topology, definition, self.id);
+            let store = match given.iter().position(|prepared| prepared.store.name() == name) {
+                Some(found) => given.swap_remove(found).store,
+                None => self.open_store(definition, changelog.as_ref(), settings).at(|| format!("store {name}"))?,
+            };
+            let store = store.attach(owner);
+            let position = store.changelog_position().unwrap_or(0);
+            let target = changelog.is_none().then_some(position);
+            self.stores.push(RestoringStore { store, changelog, target, position, is_fetching: false, records: 0 });
+        }
+        self.are_stores_open = true;
+        Ok(())
+    }
+
+    fn open_store(&self, definition: &StoreDefinition, changelog: Option<&TaskChangelog>, settings: &StoreSettings) -> Result<Box<dyn crate::store::DetachedStore>> {
+        let directory = self.directory.as_ref().ok_or_else(|| Error::internal("a store is opened without its task's directory"))?;
+        let name = definition.factory.name();
+        let opened: OpenedStore = definition.factory.open(&StoreOpen {
+            task: self.id,
+            directory: directory.store_directory(name),
+            changelog_topic: changelog.map_or_else(|| Arc::from(name), |changelog| Arc::clone(&changelog.partition.topic)),
+            persistent_memory_bytes: settings.persistent_memory_bytes,
+            caching_enabled: settings.caching_enabled,
+            clock: Arc::clone(&settings.clock),
+        })?;
+        if let Some(reason) = &opened.quarantined {
+            tracing::warn!(task = %self.id, store = name, reason, "the store's directory was set aside; it is rebuilt from its changelog");
+        }
+        Ok(opened.store)
+    }
+
+    /// The changelog partitions whose target is not known yet.
+    pub(crate) fn unknown_targets(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.stores.iter().filter(|store| store.target.is_none()).filter_map(|store| Some(&store.changelog.as_ref()?.partition))
+    }
+
+    pub(crate) fn is_restored(&self) -> bool {
+        self.are_stores_open && self.inputs.is_some() && self.stores.iter().all(RestoringStore::is_restored)
+    }
+
+    /// Hands the stores over.
+    pub(crate) fn finish(self) -> Result<PreparedTask> {
+        let Self { id, inputs, stores, metrics, directory, .. } = self;
+        let stores = stores
+            .into_iter()
+            .map(|restoring| {
+                let name = restoring.store.name().to_owned();
+                let store = restoring
+                    .store
+                    .detach()
+                    .ok_or_else(|| Error::new(ErrorKind::Internal, format!("store {name} is held by two owners")))?;
+                Ok(PreparedStore { store, changelog: restoring.changelog })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(PreparedTask { id, stores, inputs: inputs.unwrap_or_default(), metrics, directory })
+    }
+}
+
+fn changelog_of(topology: &BuiltTopology, definition: &StoreDefinition, task: TaskId) -> Option<TaskChangelog> {
+    if let Some(topic) = &definition.source_changelog {
+        return Some(TaskChangelog { partition: TopicPartition::new(topology.topic_name(topic), task.partition), is_source: true });
+    }
+    definition.factory.changelog()?;
+    let topic = topology.changelog_topic(definition.factory.name());
+    Some(TaskChangelog { partition: TopicPartition::new(topic, task.partition), is_source: false })
+}

@@ -1,0 +1,415 @@
+//! The restore thread: owns stores, a consumer and an admin client; never runs user code.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::Duration;
+
+use super::positions;
+use super::preparation::{Preparation, PrepareTask, StoreSettings};
+use crate::client::{Admin, DataConsumer, Message, OffsetSpec, Polled};
+use crate::commit::fault::{KillPoint, kill_point};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::id::{TaskId, TopicPartition};
+use crate::record::Headers;
+use crate::runtime::ControlEvent;
+use crate::store::{ChangelogRecord, CurrentRecord, MemoryBudget, StoreOwner, WorkerMemory};
+use crate::task::StateDirectory;
+use crate::time::Clock;
+use crate::topology::BuiltTopology;
+
+/// How long the thread waits for changelog records before it looks at its commands.
+const POLL: Duration = Duration::from_millis(50);
+/// Between attempts that the cluster was not ready for.
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+const BATCH: usize = 2_000;
+
+/// What the control thread asks of the restore thread.
+pub(crate) enum RestoreCommand {
+    Prepare(Vec<PrepareTask>),
+    /// Give these up; answered by [`ControlEvent::Released`].
+    Cancel(Vec<TaskId>),
+    Close,
+}
+
+/// What the restore thread needs.
+pub(crate) struct RestorerEnvironment {
+    pub(crate) group: Arc<str>,
+    pub(crate) topology: Arc<BuiltTopology>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) budget: Arc<MemoryBudget>,
+    pub(crate) directory: Arc<StateDirectory>,
+    pub(crate) settings: StoreSettings,
+    pub(crate) task_timeout: Duration,
+    pub(crate) flush_max_bytes: usize,
+    pub(crate) events: Sender<ControlEvent>,
+    pub(crate) commands: Receiver<RestoreCommand>,
+}
+
+/// The restore thread's state.
+pub(crate) struct Restorer {
+    environment: RestorerEnvironment,
+    consumer: DataConsumer,
+    admin: Admin,
+    preparations: BTreeMap<TaskId, Preparation>,
+    /// Which store a changelog partition belongs to: task and index.
+    fetching: HashMap<TopicPartition, (TaskId, usize)>,
+    owner: StoreOwner,
+    polled: Vec<Polled>,
+}
+
+impl Restorer {
+    pub(crate) fn new(environment: RestorerEnvironment, consumer: DataConsumer, admin: Admin) -> Self {
+        let memory = Rc::new(WorkerMemory::new(Arc::clone(&environment.budget)));
+        let owner = StoreOwner { current: Rc::new(CurrentRecord::default()), memory };
+        Self { environment, consumer, admin, preparations: BTreeMap::new(), fetching: HashMap::new(), owner, polled: Vec::new() }
+    }
+
+    /// Runs until it is told to close.
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.receive() {
+                Some(true) => {}
+                Some(false) => continue,
+                None => break,
+            }
+            self.advance();
+            if let Err(error) = self.fetch() {
+                tracing::warn!(%error, "reading changelogs failed; trying again");
+            }
+            self.finish();
+            self.owner.memory.report();
+        }
+        let tasks: Vec<TaskId> = self.preparations.keys().copied().collect();
+        self.cancel(&tasks);
+    }
+
+    /// Takes commands; waits for one while there is nothing to do. `None`: close; `Some(false)`: nothing to do yet.
+    fn receive(&mut self) -> Option<bool> {
+        loop {
+            let command = if self.preparations.is_empty() {
+                match self.environment.commands.recv_timeout(Duration::from_secs(1)) {
+                    Ok(command) => command,
+                    Err(RecvTimeoutError::Timeout) => return Some(false),
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                }
+            } else {
+                match self.environment.commands.try_recv() {
+                    Ok(command) => command,
+                    Err(TryRecvError::Empty) => return Some(true),
+                    Err(TryRecvError::Disconnected) => return None,
+                }
+            };
+            match command {
+                RestoreCommand::Prepare(tasks) => {
+                    let now = self.environment.clock.monotonic();
+                    for task in tasks {
+                        self.preparations.insert(task.id, Preparation::new(task, now));
+                    }
+                }
+                RestoreCommand::Cancel(tasks) => self.cancel(&tasks),
+                RestoreCommand::Close => return None,
+            }
+        }
+    }
+
+    fn cancel(&mut self, tasks: &[TaskId]) {
+        for id in tasks {
+            if let Some(preparation) = self.preparations.remove(id) {
+                self.stop_fetching(*id);
+                self.flush(&preparation);
+            }
+        }
+        self.tell(ControlEvent::Released { tasks: tasks.to_vec() });
+    }
+
+    /// What was restored so far need not be read again.
+    fn flush(&self, preparation: &Preparation) {
+        for store in &preparation.stores {
+            if let Err(error) = store.store.flush(self.environment.clock.now_ms()) {
+                tracing::warn!(task = %preparation.id, store = store.store.name(), %error, "a partly restored store could not be flushed");
+            }
+        }
+    }
+
+    fn tell(&self, event: ControlEvent) {
+        if self.environment.events.send(event).is_err() {
+            tracing::debug!("the control thread is gone");
+        }
+    }
+
+    /// Moves every task as far as it comes without waiting for records.
+    fn advance(&mut self) {
+        let now = self.environment.clock.monotonic();
+        let due: Vec<TaskId> =
+            self.preparations.values().filter(|preparation| preparation.retry_at <= now && !preparation.is_restored()).map(|preparation| preparation.id).collect();
+        for id in due {
+            let Some(mut preparation) = self.preparations.remove(&id) else {
+                continue;
+            };
+            match self.advance_one(&mut preparation).at(|| format!("task {id}")) {
+                Ok(()) => {
+                    self.preparations.insert(id, preparation);
+                }
+                Err(error) if error.kind() == ErrorKind::Retriable && now.saturating_sub(preparation.started) < self.environment.task_timeout => {
+                    tracing::debug!(task = %id, %error, "the task cannot be prepared yet");
+                    preparation.retry_at = now + RETRY_BACKOFF;
+                    self.preparations.insert(id, preparation);
+                }
+                Err(error) => {
+                    self.stop_fetching(id);
+                    self.tell(ControlEvent::PrepareFailed { task: id, error });
+                }
+            }
+        }
+    }
+
+    fn advance_one(&mut self, preparation: &mut Preparation) -> Result<()> {
+        let environment = &self.environment;
+        if preparation.inputs.is_none() {
+            preparation.inputs = Some(positions::resolve(&self.admin, &environment.group, &preparation.wanted, &*environment.clock)?);
+        }
+        if !preparation.are_stores_open {
+            let directory = Arc::clone(&environment.directory);
+            preparation.open_stores(&environment.topology, |task| directory.lock_task(task), &environment.settings, &self.owner)?;
+        }
+        self.find_targets(preparation)?;
+        self.begin_fetching(preparation)
+    }
+
+    /// Reads the ends of the changelogs, after the committed positions (rule 5), and checks that each store can go on from where it is.
+    fn find_targets(&self, preparation: &mut Preparation) -> Result<()> {
+        let unknown: Vec<TopicPartition> = preparation.unknown_targets().cloned().collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let first = self.admin.list_offsets(&unknown, OffsetSpec::Earliest)?;
+        let end = self.admin.list_offsets(&unknown, OffsetSpec::Latest)?;
+        let committed: HashMap<TopicPartition, i64> = preparation
+            .inputs
+            .iter()
+            .flatten()
+            .map(|input| (input.partition.clone(), if input.committed { input.offset } else { 0 }))
+            .collect();
+        for store in &mut preparation.stores {
+            let Some(changelog) = store.changelog.as_ref().filter(|_| store.target.is_none()) else {
+                continue;
+            };
+            let missing = || Error::retriable(format!("the cluster gave no offsets for changelog {}", changelog.partition));
+            let first = first.get(&changelog.partition).copied().ok_or_else(missing)?;
+            let mut end = end.get(&changelog.partition).copied().ok_or_else(missing)?;
+            if changelog.is_source {
+                // Trap T103: never past what is committed; those records are still to be processed.
+                end = end.min(committed.get(&changelog.partition).copied().unwrap_or(0));
+            }
+            let holds_data = store.store.changelog_position().is_some();
+            let reason = if holds_data && store.position > end && !changelog.is_source {
+                Some(format!("its position {} is behind the end {end} of changelog {}", store.position, changelog.partition))
+            } else if holds_data && store.position < first {
+                Some(format!("its position {} is before the first offset {first} of changelog {}", store.position, changelog.partition))
+            } else {
+                None
+            };
+            if let Some(reason) = reason {
+                store.store.reset(&reason, self.environment.clock.now_ms())?;
+                store.position = 0;
+            }
+            store.position = store.position.max(first.min(end));
+            store.target = Some(end);
+        }
+        Ok(())
+    }
+
+    fn begin_fetching(&mut self, preparation: &mut Preparation) -> Result<()> {
+        let mut assign = Vec::new();
+        for (index, store) in preparation.stores.iter_mut().enumerate() {
+            let Some(changelog) = store.changelog.as_ref().filter(|_| !store.is_fetching && !store.is_restored()) else {
+                continue;
+            };
+            assign.push((changelog.partition.clone(), store.position));
+            self.fetching.insert(changelog.partition.clone(), (preparation.id, index));
+            store.is_fetching = true;
+        }
+        if assign.is_empty() { Ok(()) } else { self.consumer.assign(&assign) }
+    }
+
+    fn stop_fetching(&mut self, task: TaskId) {
+        let partitions: Vec<TopicPartition> = self.fetching.iter().filter(|(_, (id, _))| *id == task).map(|(partition, _)| partition.clone()).collect();
+        self.fetching.retain(|_, (id, _)| *id != task);
+        self.unassign(&partitions);
+    }
+
+    fn unassign(&mut self, partitions: &[TopicPartition]) {
+        if !partitions.is_empty() {
+            if let Err(error) = self.consumer.unassign(partitions) {
+                tracing::warn!(%error, "a restored changelog could not be unassigned");
+            }
+        }
+    }
+
+    fn fetch(&mut self) -> Result<()> {
+        let mut polled = std::mem::take(&mut self.polled);
+        let timeout = if self.fetching.is_empty() && self.preparations.values().any(Preparation::is_restored) { Duration::ZERO } else { POLL };
+        let result = self.consumer.poll(timeout, BATCH, &mut polled);
+        let mut run: Vec<Message> = Vec::new();
+        for item in polled.drain(..) {
+            match item {
+                Polled::Message(message) => {
+                    if run.first().is_some_and(|first| first.partition() != message.partition() || first.topic() != message.topic()) {
+                        self.apply(&mut run);
+                    }
+                    run.push(message);
+                }
+                Polled::Eof { partition, position } => {
+                    self.apply(&mut run);
+                    self.reached_end(&partition, position);
+                }
+                Polled::Error { partition, error } => {
+                    self.apply(&mut run);
+                    self.failed(partition.as_ref(), error);
+                }
+            }
+        }
+        self.apply(&mut run);
+        self.polled = polled;
+        result
+    }
+
+    /// Applies records of one changelog partition.
+    fn apply(&mut self, run: &mut Vec<Message>) {
+        let Some(first) = run.first() else {
+            return;
+        };
+        let partition = TopicPartition::new(Arc::clone(first.topic()), first.partition());
+        if let Some(&(task, index)) = self.fetching.get(&partition) {
+            if let Err(error) = self.restore(task, index, run) {
+                self.failed(Some(&partition), error);
+            }
+        }
+        run.clear();
+    }
+
+    fn restore(&mut self, task: TaskId, index: usize, run: &[Message]) -> Result<()> {
+        let Some((preparation, target)) = self.preparations.get_mut(&task).and_then(|preparation| {
+            let target = preparation.stores[index].target?;
+            Some((preparation, target))
+        }) else {
+            return Ok(());
+        };
+        let is_source = preparation.stores[index].changelog.as_ref().is_some_and(|changelog| changelog.is_source);
+        let within = |message: &&Message| !is_source || message.offset() < target;
+        let Some(last) = run.iter().filter(within).next_back() else {
+            self.advance_position(task, index, target);
+            return Ok(());
+        };
+        let position = last.offset() + 1;
+        let store = &mut preparation.stores[index];
+        let headers = Headers::new();
+        let mut restored = 0;
+        let mut records = run.iter().filter(within).filter_map(|message| {
+            let raw = message.as_raw();
+            let Some(key) = raw.key else {
+                tracing::warn!(topic = %raw.topic, partition = raw.partition, offset = raw.offset, "a changelog record without a key was left out");
+                return None;
+            };
+            restored += 1;
+            // SAFETY-free borrow: the slices live as long as `run`.
+            Some(ChangelogRecord { key, value: raw.value, timestamp: raw.timestamp, headers: &headers })
+        });
+        store.store.restore(&mut records, position)?;
+        drop(records);
+        store.records += restored;
+        preparation.metrics.restored.add(restored);
+        if store.records > 0 && position < target {
+            kill_point(KillPoint::RestoreHalfway);
+        }
+        if store.store.unflushed().bytes >= self.environment.flush_max_bytes || self.owner.memory.excess() > 0 {
+            store.store.flush(self.environment.clock.now_ms())?;
+            let excess = self.owner.memory.excess();
+            if excess > 0 {
+                store.store.evict(excess);
+            }
+        }
+        self.advance_position(task, index, position);
+        Ok(())
+    }
+
+    /// A position from `PARTITION_EOF`: behind commit markers and aborted records.
+    fn reached_end(&mut self, partition: &TopicPartition, position: i64) {
+        if let Some(&(task, index)) = self.fetching.get(partition) {
+            let is_source = self.preparations.get(&task).and_then(|preparation| preparation.stores[index].changelog.as_ref()).is_some_and(|changelog| changelog.is_source);
+            let target = self.preparations.get(&task).and_then(|preparation| preparation.stores[index].target).unwrap_or(position);
+            let position = if is_source { position.min(target) } else { position };
+            let restored = self.preparations.get(&task).map(|preparation| preparation.stores[index].store.restore(&mut std::iter::empty(), position));
+            match restored {
+                Some(Err(error)) => self.failed(Some(partition), error),
+                _ => self.advance_position(task, index, position),
+            }
+        }
+    }
+
+    fn advance_position(&mut self, task: TaskId, index: usize, position: i64) {
+        let Some(store) = self.preparations.get_mut(&task).and_then(|preparation| preparation.stores.get_mut(index)) else {
+            return;
+        };
+        store.position = store.position.max(position);
+        if store.is_restored() && store.is_fetching {
+            store.is_fetching = false;
+            if let Some(partition) = store.changelog.as_ref().map(|changelog| changelog.partition.clone()) {
+                self.fetching.remove(&partition);
+                self.unassign(&[partition]);
+            }
+        }
+    }
+
+    /// A changelog could not be read or applied: the store is rebuilt when that can help, else the task fails.
+    fn failed(&mut self, partition: Option<&TopicPartition>, error: Error) {
+        let Some((partition, (task, index))) = partition.and_then(|partition| Some((partition, *self.fetching.get(partition)?))) else {
+            tracing::warn!(%error, "the restore consumer reports an error");
+            return;
+        };
+        match error.kind() {
+            ErrorKind::Retriable => tracing::debug!(%partition, %error, "a changelog cannot be read now"),
+            ErrorKind::Corrupted => {
+                self.fetching.remove(partition);
+                self.unassign(std::slice::from_ref(partition));
+                let now = self.environment.clock.now_ms();
+                let Some(store) = self.preparations.get_mut(&task).and_then(|preparation| preparation.stores.get_mut(index)) else {
+                    return;
+                };
+                (store.target, store.position, store.is_fetching) = (None, 0, false);
+                if let Err(error) = store.store.reset(&error.to_string(), now) {
+                    self.fail_task(task, error);
+                }
+            }
+            _ => self.fail_task(task, error),
+        }
+    }
+
+    fn fail_task(&mut self, task: TaskId, error: Error) {
+        self.stop_fetching(task);
+        self.preparations.remove(&task);
+        self.tell(ControlEvent::PrepareFailed { task, error: error.at(format_args!("task {task}, restoration")) });
+    }
+
+    /// Hands over the tasks whose stores are restored.
+    fn finish(&mut self) {
+        let ready: Vec<TaskId> = self.preparations.values().filter(|preparation| preparation.is_restored()).map(|preparation| preparation.id).collect();
+        for id in ready {
+            let Some(preparation) = self.preparations.remove(&id) else {
+                continue;
+            };
+            kill_point(KillPoint::RestoreComplete);
+            let records: u64 = preparation.stores.iter().map(|store| store.records).sum();
+            let took = self.environment.clock.monotonic().saturating_sub(preparation.started);
+            if !preparation.stores.is_empty() {
+                tracing::info!(task = %id, records, ms = took.as_millis() as u64, "restored");
+            }
+            match preparation.finish() {
+                Ok(task) => self.tell(ControlEvent::Prepared(Box::new(task))),
+                Err(error) => self.tell(ControlEvent::PrepareFailed { task: id, error }),
+            }
+        }
+    }
+}

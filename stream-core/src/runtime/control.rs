@@ -1,0 +1,592 @@
+//! The control thread: membership, plan, placement.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::placement::{Place, Placement};
+use super::worker::ProducerFactory;
+use super::{ControlEvent, PurgePositions, RuntimeSettings, Worker, WorkerCommand, WorkerEnvironment, WorkerStopped, internal_topics};
+use crate::app::{Shared, State};
+use crate::client::{Admin, ClientContext, ClientRole, DataConsumer, Producer};
+use crate::config::{ProcessingGuarantee, StreamsConfig};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::handler::{Handlers, UncaughtErrorHandler, UncaughtResponse};
+use crate::id::TaskId;
+use crate::membership::{GroupEvent, Membership};
+use crate::restore::{PrepareTask, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings, WantedInput};
+use crate::store::MemoryBudget;
+use crate::task::{PreparedTask, StateDirectory};
+use crate::time::Clock;
+use crate::topology::{BuiltTopology, PartitionPlan};
+
+/// How long one look at the group takes at most.
+const GROUP_POLL: Duration = Duration::from_millis(20);
+
+/// What the control thread is given.
+pub(crate) struct ControlEnvironment {
+    pub(crate) topology: Arc<BuiltTopology>,
+    pub(crate) config: Arc<StreamsConfig>,
+    pub(crate) settings: Arc<RuntimeSettings>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) handlers: Handlers,
+    pub(crate) uncaught: UncaughtErrorHandler,
+    pub(crate) budget: Arc<MemoryBudget>,
+    pub(crate) context: Arc<dyn ClientContext>,
+    pub(crate) directory: Arc<StateDirectory>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sender: Sender<ControlEvent>,
+    pub(crate) events: Receiver<ControlEvent>,
+}
+
+struct WorkerHandle {
+    commands: Sender<WorkerCommand>,
+    thread: JoinHandle<()>,
+}
+
+/// The control thread's state once the plan is made.
+pub(crate) struct Control {
+    environment: ControlEnvironment,
+    admin: Admin,
+    plan: PartitionPlan,
+    membership: Box<dyn Membership>,
+    placement: Placement,
+    workers: BTreeMap<usize, WorkerHandle>,
+    restorer: Sender<RestoreCommand>,
+    restore_thread: Option<JoinHandle<()>>,
+    purge: Arc<PurgePositions>,
+    /// Asked back by the group, until all of them are released.
+    revoking: Option<BTreeSet<TaskId>>,
+    is_lost: bool,
+    has_joined: bool,
+    closing: Option<Closing>,
+    last_metadata: Duration,
+    last_purge: Duration,
+    last_cleanup: Duration,
+}
+
+/// Why the process ends.
+struct Closing {
+    failure: Option<Error>,
+}
+
+impl Control {
+    /// Runs the process until it is closed or fails. Sets the application's final state.
+    pub(crate) fn run(environment: ControlEnvironment) {
+        let shared = Arc::clone(&environment.shared);
+        shared.set_state(State::Rebalancing);
+        let failure = match Self::start(environment) {
+            Ok(Some(mut control)) => {
+                control.run_loop();
+                control.end()
+            }
+            Ok(None) => None,
+            Err(error) => Some(error),
+        };
+        match failure {
+            None => {
+                shared.set_state(State::PendingShutdown);
+                shared.set_state(State::NotRunning);
+            }
+            Some(error) => {
+                tracing::error!(%error, "the application ended with an error");
+                shared.set_failure(error);
+                shared.set_state(State::PendingError);
+                shared.set_state(State::Error);
+            }
+        }
+    }
+
+    /// Plans, makes the internal topics, starts the threads and joins the group. `None`: closed meanwhile.
+    fn start(environment: ControlEnvironment) -> Result<Option<Self>> {
+        let ControlEnvironment { topology, config, settings, clock, context, .. } = &environment;
+        let admin = Admin::new(&config.client_properties(ClientRole::Admin), settings.request_timeout, context)?;
+        let mut wait = |timeout| !matches!(environment.events.recv_timeout(timeout), Ok(ControlEvent::Close) | Err(RecvTimeoutError::Disconnected));
+        let Some(plan) = internal_topics::wait_for_plan(&admin, topology, &**clock, settings.source_topic_timeout, &mut wait)? else {
+            return Ok(None);
+        };
+        let started = clock.monotonic();
+        while let Err(error) = internal_topics::ensure(&admin, topology, &plan, config) {
+            if error.kind() != ErrorKind::Retriable || clock.monotonic().saturating_sub(started) >= settings.task_timeout {
+                return Err(error);
+            }
+            tracing::warn!(%error, "the internal topics are not ready");
+            if !wait(Duration::from_millis(100)) {
+                return Ok(None);
+            }
+        }
+        let membership = crate::membership::join(config, context, clock, plan.membership_plan())?;
+        let purge = Arc::new(PurgePositions::new(topology.repartition_topics()));
+        let (restorer, restore_thread) = start_restorer(&environment)?;
+        let now = clock.monotonic();
+        let mut control = Self {
+            admin,
+            plan,
+            membership,
+            placement: Placement::default(),
+            workers: BTreeMap::new(),
+            restorer,
+            restore_thread: Some(restore_thread),
+            purge,
+            revoking: None,
+            is_lost: false,
+            has_joined: false,
+            closing: None,
+            last_metadata: now,
+            last_purge: now,
+            last_cleanup: now,
+            environment,
+        };
+        for index in 0..control.environment.settings.workers {
+            control.start_worker(index)?;
+        }
+        Ok(Some(control))
+    }
+
+    fn run_loop(&mut self) {
+        while !(self.closing.is_some() && self.workers.is_empty()) {
+            while let Ok(event) = self.environment.events.try_recv() {
+                if let Err(error) = self.handle(event) {
+                    self.close_with(Some(error));
+                }
+            }
+            match self.membership.poll(GROUP_POLL) {
+                Ok(Some(event)) => {
+                    if let Err(error) = self.group_changed(event) {
+                        self.close_with(Some(error));
+                    }
+                }
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::Retriable => tracing::warn!(%error, "the group cannot be reached"),
+                Err(error) => self.close_with(Some(error)),
+            }
+            self.finish_revocation();
+            if self.closing.is_none() {
+                if let Err(error) = self.tick() {
+                    self.close_with(Some(error));
+                }
+                self.show_state();
+            }
+        }
+    }
+
+    /// Leaves the group and waits for the threads. Returns the error that ended the process.
+    fn end(mut self) -> Option<Error> {
+        if self.restorer.send(RestoreCommand::Close).is_err() {
+            tracing::debug!("the restore thread is gone");
+        }
+        if let Some(Err(_)) = self.restore_thread.take().map(JoinHandle::join) {
+            tracing::error!("the restore thread panicked");
+        }
+        if let Err(error) = self.membership.leave() {
+            tracing::warn!(%error, "the group could not be left; it notices after `session.timeout.ms`");
+        }
+        self.environment.shared.set_tasks(Vec::new());
+        self.closing.and_then(|closing| closing.failure)
+    }
+
+    fn close_with(&mut self, failure: Option<Error>) {
+        if self.closing.is_some() {
+            return;
+        }
+        let shared = &self.environment.shared;
+        match &failure {
+            Some(error) => {
+                tracing::error!(%error, "closing");
+                shared.set_state(State::PendingError);
+            }
+            None => shared.set_state(State::PendingShutdown),
+        }
+        self.closing = Some(Closing { failure });
+        let preparing: Vec<TaskId> = self.placement.all().into_iter().filter(|task| matches!(self.placement.place(*task), Some(Place::Preparing { .. }))).collect();
+        self.tell_restorer(RestoreCommand::Cancel(preparing));
+        for worker in self.workers.values() {
+            if worker.commands.send(WorkerCommand::Close).is_err() {
+                tracing::debug!("a worker is gone already");
+            }
+        }
+    }
+
+    fn handle(&mut self, event: ControlEvent) -> Result<()> {
+        match event {
+            ControlEvent::Prepared(task) => self.prepared(task),
+            ControlEvent::PrepareFailed { task, error } => {
+                // The task is nowhere now; whoever would have run it lets the uncaught-error handler decide.
+                let worker = self.placement.place(task).map(Place::worker);
+                self.placement.released(task);
+                match worker.and_then(|worker| self.workers.get(&worker)) {
+                    Some(worker) if worker.commands.send(WorkerCommand::Fail(error)).is_err() => tracing::debug!("a worker is gone already"),
+                    Some(_) => {}
+                    None => return Err(Error::internal("a task could not be prepared, and its worker does not exist")),
+                }
+            }
+            ControlEvent::Running { worker, tasks } => {
+                for task in tasks {
+                    self.placement.set(task, Place::Running { worker });
+                }
+            }
+            ControlEvent::Released { tasks } => {
+                for task in tasks {
+                    self.placement.released(task);
+                }
+                self.place_missing();
+            }
+            ControlEvent::Revived { tasks } => self.revived(tasks),
+            ControlEvent::Stopped(stopped) => self.worker_stopped(stopped)?,
+            ControlEvent::Close => self.close_with(None),
+        }
+        Ok(())
+    }
+
+    fn prepared(&mut self, task: Box<PreparedTask>) {
+        let id = task.id;
+        let worker = match self.placement.place(id) {
+            Some(place) if self.placement.is_wanted(id) && self.closing.is_none() => place.worker(),
+            _ => {
+                // Given up while it was restored.
+                self.placement.released(id);
+                drop(task);
+                return;
+            }
+        };
+        self.placement.set(id, Place::Starting { worker });
+        let sent = self.workers.get(&worker).map(|handle| handle.commands.send(WorkerCommand::Start(task)));
+        if !matches!(sent, Some(Ok(()))) {
+            self.placement.released(id);
+        }
+    }
+
+    fn revived(&mut self, tasks: Vec<PreparedTask>) {
+        let mut again = Vec::new();
+        for task in tasks {
+            let id = task.id;
+            match self.placement.place(id) {
+                Some(place) if self.placement.is_wanted(id) && self.closing.is_none() => {
+                    self.placement.set(id, Place::Preparing { worker: place.worker() });
+                    again.push(PrepareTask {
+                        id,
+                        inputs: self.wanted_inputs(id),
+                        stores: task.stores,
+                        metrics: task.metrics,
+                        directory: task.directory,
+                    });
+                }
+                _ => {
+                    drop(task);
+                    self.placement.released(id);
+                }
+            }
+        }
+        if !again.is_empty() {
+            self.tell_restorer(RestoreCommand::Prepare(again));
+        }
+    }
+
+    fn worker_stopped(&mut self, stopped: WorkerStopped) -> Result<()> {
+        if let Some(handle) = self.workers.remove(&stopped.worker) {
+            if handle.thread.join().is_err() {
+                tracing::error!(worker = stopped.worker, "the worker panicked outside user code");
+            }
+        }
+        let lost: Vec<TaskId> = self.placement.all().into_iter().filter(|task| self.placement.place(*task).is_some_and(|place| matches!(place, Place::Starting { worker } | Place::Running { worker } if worker == stopped.worker))).collect();
+        for task in stopped.tasks.into_iter().chain(lost) {
+            self.placement.released(task);
+        }
+        let Some((error, response)) = stopped.failure else {
+            return Ok(());
+        };
+        match response {
+            UncaughtResponse::ReplaceThread if self.closing.is_none() => {
+                tracing::warn!(worker = stopped.worker, %error, "replacing the worker");
+                self.start_worker(stopped.worker)?;
+                self.place_missing();
+            }
+            UncaughtResponse::ReplaceThread => {}
+            UncaughtResponse::ShutdownClient => self.close_with(Some(error)),
+            UncaughtResponse::ShutdownApplication => {
+                if let Err(error) = self.membership.shut_down_application() {
+                    tracing::warn!(%error, "the other processes could not be told to stop");
+                }
+                self.close_with(Some(error));
+            }
+        }
+        Ok(())
+    }
+
+    fn group_changed(&mut self, event: GroupEvent) -> Result<()> {
+        match event {
+            GroupEvent::Assigned { tasks } => {
+                let span = tracing::info_span!("rebalance");
+                let _entered = span.enter();
+                tracing::info!(tasks = %list(&tasks), "assigned");
+                self.has_joined = true;
+                self.is_lost = false;
+                if self.closing.is_none() {
+                    let workers: Vec<usize> = self.workers.keys().copied().collect();
+                    let missing = self.placement.assign(&tasks, &workers);
+                    self.prepare(&missing);
+                }
+            }
+            GroupEvent::Revoke { tasks } => {
+                tracing::info!(tasks = %list(&tasks), "revoked");
+                self.leave(&tasks, false);
+                self.revoking.get_or_insert_default().extend(tasks);
+            }
+            GroupEvent::Lost { reason } => {
+                tracing::warn!(reason, "the group gave this process's tasks to others");
+                self.is_lost = true;
+                let all = self.placement.all();
+                self.leave(&all, true);
+            }
+            GroupEvent::Waiting { for_whom } => tracing::warn!(for_whom, "waiting: the group's members do not see the same topology and topics yet"),
+            GroupEvent::ShutdownRequested { by } => {
+                return Err(Error::new(ErrorKind::Closed, format!("member {by} asked all processes of the application to stop")));
+            }
+            GroupEvent::Fatal(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Asks whoever has these tasks to give them up.
+    fn leave(&mut self, tasks: &BTreeSet<TaskId>, is_lost: bool) {
+        let mut by_worker: BTreeMap<usize, Vec<TaskId>> = BTreeMap::new();
+        let mut preparing = Vec::new();
+        for (task, place) in self.placement.leave(tasks) {
+            match place {
+                Place::Preparing { .. } => preparing.push(task),
+                Place::Starting { worker } | Place::Running { worker } => by_worker.entry(worker).or_default().push(task),
+            }
+        }
+        if !preparing.is_empty() {
+            self.tell_restorer(RestoreCommand::Cancel(preparing));
+        }
+        for (worker, tasks) in by_worker {
+            let command = if is_lost { WorkerCommand::Lose(tasks.clone()) } else { WorkerCommand::Revoke(tasks.clone()) };
+            let sent = self.workers.get(&worker).map(|handle| handle.commands.send(command));
+            if !matches!(sent, Some(Ok(()))) {
+                tasks.into_iter().for_each(|task| self.placement.released(task));
+            }
+        }
+    }
+
+    /// Answers the group when everything that it asked back is given up.
+    fn finish_revocation(&mut self) {
+        if self.revoking.as_ref().is_some_and(|tasks| !self.placement.holds_any(tasks)) {
+            if let Some(tasks) = self.revoking.take() {
+                if let Err(error) = self.membership.released(&tasks) {
+                    tracing::warn!(%error, "the group could not be answered");
+                }
+            }
+        }
+    }
+
+    fn place_missing(&mut self) {
+        if self.closing.is_some() || self.is_lost {
+            return;
+        }
+        let workers: Vec<usize> = self.workers.keys().copied().collect();
+        let missing = self.placement.place_missing(&workers);
+        self.prepare(&missing);
+    }
+
+    fn prepare(&mut self, tasks: &[TaskId]) {
+        if tasks.is_empty() {
+            return;
+        }
+        let requests = tasks
+            .iter()
+            .map(|&id| PrepareTask {
+                id,
+                inputs: self.wanted_inputs(id),
+                stores: Vec::new(),
+                metrics: self.environment.shared.task_metrics(id),
+                directory: None,
+            })
+            .collect();
+        self.tell_restorer(RestoreCommand::Prepare(requests));
+    }
+
+    fn wanted_inputs(&self, task: TaskId) -> Vec<WantedInput> {
+        let Some(subtopology) = self.environment.topology.subtopology(task.subtopology) else {
+            return Vec::new();
+        };
+        let default_reset = self.environment.settings.default_reset;
+        self.plan
+            .input_partitions(task)
+            .into_iter()
+            .filter_map(|partition| {
+                let source = subtopology.sources.iter().find(|source| source.topics.matches(&partition.topic))?;
+                let is_internal = subtopology.repartition_sources.contains(&partition.topic);
+                // A repartition topic is read from its first record, whatever the program's policy.
+                let reset = if is_internal { crate::topology::AutoOffsetReset::Earliest } else { source.reset.unwrap_or(default_reset) };
+                Some(WantedInput { partition, source: source.node, reset })
+            })
+            .collect()
+    }
+
+    fn tell_restorer(&self, command: RestoreCommand) {
+        if self.restorer.send(command).is_err() {
+            tracing::error!("the restore thread is gone");
+        }
+    }
+
+    /// What is done from time to time: look at the topics, purge repartition topics, clean up the state directory.
+    fn tick(&mut self) -> Result<()> {
+        let settings = Arc::clone(&self.environment.settings);
+        let now = self.environment.clock.monotonic();
+        if now.saturating_sub(self.last_metadata) >= settings.metadata_interval {
+            self.last_metadata = now;
+            self.replan()?;
+        }
+        if !self.purge.is_empty() && now.saturating_sub(self.last_purge) >= settings.purge_interval {
+            self.last_purge = now;
+            let positions = self.purge.take();
+            if !positions.is_empty() {
+                // A failure is of no consequence: the next purge goes further.
+                match self.admin.delete_records(&positions) {
+                    Ok(()) => tracing::debug!(partitions = positions.len(), "purged repartition topics"),
+                    Err(error) => tracing::debug!(%error, "a purge of repartition topics failed"),
+                }
+            }
+        }
+        if now.saturating_sub(self.last_cleanup) >= settings.cleanup_delay.clamp(Duration::from_secs(1), Duration::from_secs(60)) {
+            self.last_cleanup = now;
+            let kept = self.placement.all();
+            if let Err(error) = self.environment.directory.clean_up(settings.cleanup_delay, &kept, self.environment.clock.now_ms()) {
+                tracing::warn!(%error, "the state directory could not be cleaned up");
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks whether topics appeared or grew.
+    fn replan(&mut self) -> Result<()> {
+        let plan = match internal_topics::plan(&self.admin, &self.environment.topology) {
+            Ok(Ok(plan)) => plan,
+            Ok(Err(error)) if error.is_missing_topic() => {
+                tracing::warn!(%error, "a source topic is gone");
+                return Ok(());
+            }
+            Ok(Err(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "the topics could not be read");
+                return Ok(());
+            }
+        };
+        if plan.fingerprint() == self.plan.fingerprint() {
+            return Ok(());
+        }
+        PartitionPlan::check_growth(&self.plan, &plan, &self.environment.topology)?;
+        internal_topics::ensure(&self.admin, &self.environment.topology, &plan, &self.environment.config)?;
+        tracing::info!("the topics changed: joining the group with the new plan");
+        let all = self.placement.all();
+        self.leave(&all, false);
+        self.membership.replan(plan.membership_plan())?;
+        self.plan = plan;
+        Ok(())
+    }
+
+    fn show_state(&self) {
+        let shared = &self.environment.shared;
+        shared.set_tasks(self.placement.running().collect());
+        shared.set_state(if self.has_joined && self.placement.is_settled() { State::Running } else { State::Rebalancing });
+    }
+
+    fn start_worker(&mut self, index: usize) -> Result<()> {
+        let (commands, receiver) = channel();
+        let environment = &self.environment;
+        let config = &environment.config;
+        let consumer = DataConsumer::new(&config.client_properties(ClientRole::Main), &format!("worker-{index}"), &environment.context)?;
+        let worker = WorkerEnvironment {
+            index,
+            topology: Arc::clone(&environment.topology),
+            settings: Arc::clone(&environment.settings),
+            clock: Arc::clone(&environment.clock),
+            handlers: environment.handlers.clone(),
+            uncaught: Arc::clone(&environment.uncaught),
+            budget: Arc::clone(&environment.budget),
+            tokens: self.membership.tokens(),
+            committer: self.membership.committer(),
+            purge: Arc::clone(&self.purge),
+            make_producer: producer_factory(environment, index),
+            commands: receiver,
+            events: environment.sender.clone(),
+        };
+        let (events, uncaught) = (environment.sender.clone(), Arc::clone(&environment.uncaught));
+        let thread = std::thread::Builder::new()
+            .name(format!("kstreams-worker-{index}"))
+            .spawn(move || match Worker::new(worker, consumer) {
+                Ok(worker) => worker.run(),
+                Err(error) => {
+                    let error = error.at(format_args!("start of worker {index}"));
+                    let response = uncaught(&error);
+                    let stopped = WorkerStopped { worker: index, failure: Some((error, response)), tasks: Vec::new() };
+                    if events.send(ControlEvent::Stopped(stopped)).is_err() {
+                        tracing::debug!("the control thread is gone");
+                    }
+                }
+            })
+            .map_err(|error| Error::storage("the operating system gave no thread for a worker").with_source(error))?;
+        self.workers.insert(index, WorkerHandle { commands, thread });
+        Ok(())
+    }
+}
+
+/// A worker's producer is made on the worker's thread: under exactly-once it waits for the transactional id.
+fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerFactory {
+    let properties = environment.config.client_properties(ClientRole::Producer);
+    let context = Arc::clone(&environment.context);
+    let timeout = environment.settings.task_timeout;
+    let clock = Arc::clone(&environment.clock);
+    let transactional_id = (environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2)
+        .then(|| environment.directory.transactional_id(index));
+    Box::new(move || {
+        let producer = Producer::new(&properties, transactional_id.as_deref(), &context)?;
+        if transactional_id.is_some() {
+            let started = clock.monotonic();
+            loop {
+                let remaining = timeout.saturating_sub(clock.monotonic().saturating_sub(started));
+                match producer.init_transactions(remaining.min(Duration::from_secs(10))) {
+                    Ok(()) => break,
+                    Err(error) if error.kind() == ErrorKind::Retriable && !remaining.is_zero() => tracing::warn!(%error, "the transaction coordinator is not ready"),
+                    Err(error) => return Err(error).at(|| "start of transactions"),
+                }
+            }
+        }
+        Ok(producer)
+    })
+}
+
+fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender<RestoreCommand>, JoinHandle<()>)> {
+    let (sender, commands) = channel();
+    let (config, settings) = (&environment.config, &environment.settings);
+    let consumer = DataConsumer::new(&config.client_properties(ClientRole::Restore), "restore", &environment.context)?;
+    let admin = Admin::new(&config.client_properties(ClientRole::Admin), settings.request_timeout, &environment.context)?;
+    let restorer = RestorerEnvironment {
+        group: Arc::from(config.application_id()),
+        topology: Arc::clone(&environment.topology),
+        clock: Arc::clone(&environment.clock),
+        budget: Arc::clone(&environment.budget),
+        directory: Arc::clone(&environment.directory),
+        settings: StoreSettings {
+            persistent_memory_bytes: config.persistent_memory_bytes(),
+            caching_enabled: config.cache_max_bytes() > 0,
+            clock: Arc::clone(&environment.clock),
+        },
+        task_timeout: settings.task_timeout,
+        flush_max_bytes: settings.flush_max_bytes,
+        events: environment.sender.clone(),
+        commands,
+    };
+    let thread = std::thread::Builder::new()
+        .name("kstreams-restore".to_owned())
+        .spawn(move || Restorer::new(restorer, consumer, admin).run())
+        .map_err(|error| Error::storage("the operating system gave no thread for restoration").with_source(error))?;
+    Ok((sender, thread))
+}
+
+fn list(tasks: &BTreeSet<TaskId>) -> String {
+    tasks.iter().map(TaskId::to_string).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,56 @@
+//! The settings that the threads read, taken from the configuration once.
+
+use std::time::Duration;
+
+use crate::config::{ProcessingGuarantee, StreamsConfig};
+use crate::topology::AutoOffsetReset;
+
+/// Plain values; durations are not checked here any more.
+#[derive(Clone, Debug)]
+pub(crate) struct RuntimeSettings {
+    pub(crate) guarantee: ProcessingGuarantee,
+    pub(crate) commit_interval: Duration,
+    /// How long flush and commit of one transaction may take together.
+    pub(crate) commit_timeout: Duration,
+    pub(crate) task_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) max_task_idle_ms: i64,
+    pub(crate) buffered_records_per_partition: usize,
+    pub(crate) cache_bytes_per_worker: usize,
+    pub(crate) flush_interval: Duration,
+    pub(crate) flush_max_bytes: usize,
+    pub(crate) purge_interval: Duration,
+    pub(crate) metadata_interval: Duration,
+    pub(crate) cleanup_delay: Duration,
+    pub(crate) source_topic_timeout: Duration,
+    pub(crate) default_reset: AutoOffsetReset,
+    pub(crate) replication_factor: i32,
+    pub(crate) workers: usize,
+}
+
+impl RuntimeSettings {
+    pub(crate) fn new(config: &StreamsConfig) -> Self {
+        let workers = config.num_stream_threads();
+        Self {
+            guarantee: config.processing_guarantee(),
+            commit_interval: config.commit_interval(),
+            commit_timeout: config.transaction_timeout(),
+            task_timeout: config.task_timeout(),
+            request_timeout: config.request_timeout(),
+            poll: config.poll_timeout(),
+            max_task_idle_ms: config.max_task_idle_ms(),
+            buffered_records_per_partition: config.buffered_records_per_partition(),
+            cache_bytes_per_worker: config.cache_max_bytes() / workers.max(1),
+            flush_interval: config.state_flush_interval(),
+            flush_max_bytes: config.state_flush_max_bytes(),
+            purge_interval: config.repartition_purge_interval(),
+            metadata_interval: config.metadata_max_age(),
+            cleanup_delay: config.state_cleanup_delay(),
+            source_topic_timeout: config.source_topic_timeout(),
+            default_reset: config.auto_offset_reset(),
+            replication_factor: config.replication_factor(),
+            workers,
+        }
+    }
+}

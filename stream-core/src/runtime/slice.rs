@@ -1,0 +1,170 @@
+//! Polling and processing: one slice of a worker's loop.
+
+use std::time::Duration;
+
+use super::worker::Worker;
+use crate::client::{Message, Polled};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::TopicPartition;
+use crate::task::Progress;
+
+/// Records per poll, and per task and round.
+const BATCH: usize = 1_000;
+const ROUND: usize = 100;
+/// How long a slice processes before the worker looks at its commands and at the commit.
+const SLICE: Duration = Duration::from_millis(50);
+
+impl Worker {
+    /// Fetches records into the tasks' queues; waits only when no task has anything to do.
+    pub(super) fn poll(&mut self) -> Result<()> {
+        let mut polled = std::mem::take(&mut self.polled);
+        let result = self.consumer.poll(self.poll_timeout(), BATCH, &mut polled);
+        let routed = self.route(&mut polled);
+        polled.clear();
+        self.polled = polled;
+        self.pause_full_partitions()?;
+        result.and(routed)
+    }
+
+    fn poll_timeout(&mut self) -> Duration {
+        if self.has_buffered {
+            return Duration::ZERO;
+        }
+        let clock = &self.environment.clock;
+        let (now, now_ms) = (clock.monotonic(), clock.now_ms());
+        let settings = &self.environment.settings;
+        let mut timeout = settings.poll;
+        if self.tasks.values().any(|task| task.is_touched()) {
+            timeout = timeout.min((self.last_commit + settings.commit_interval).saturating_sub(now));
+        }
+        let wakes = self.tasks.values().filter_map(crate::task::Task::next_punctuation_ms).chain(self.wait_until_ms);
+        if let Some(wake) = wakes.min() {
+            timeout = timeout.min(Duration::from_millis(u64::try_from(wake - now_ms).unwrap_or(0)));
+        }
+        timeout
+    }
+
+    fn route(&mut self, polled: &mut Vec<Polled>) -> Result<()> {
+        // Records come in runs of one partition: it is looked up once per run.
+        let mut run: Option<(TopicPartition, Option<(crate::TaskId, usize)>)> = None;
+        for item in polled.drain(..) {
+            match item {
+                Polled::Message(message) => {
+                    let is_same = run.as_ref().is_some_and(|(partition, _)| {
+                        partition.partition == message.partition() && std::sync::Arc::ptr_eq(&partition.topic, message.topic())
+                    });
+                    if !is_same {
+                        let partition = partition_of(&message);
+                        let route = self.routes.get(&partition).copied();
+                        run = Some((partition, route));
+                    }
+                    // Without a route the partition was given up while the record was on its way.
+                    if let Some((_, Some((id, slot)))) = run {
+                        if let Some(task) = self.tasks.get_mut(&id) {
+                            task.add(slot, message);
+                            self.has_buffered = true;
+                        }
+                    }
+                }
+                Polled::Eof { partition, position } => {
+                    if let Some(&(id, slot)) = self.routes.get(&partition) {
+                        if let Some(task) = self.tasks.get_mut(&id) {
+                            task.reached_end(slot, position);
+                            self.has_buffered = true;
+                        }
+                    }
+                }
+                Polled::Error { partition, error } => self.fetch_failed(partition.as_ref(), error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch_failed(&mut self, partition: Option<&TopicPartition>, error: Error) -> Result<()> {
+        match (error.kind(), partition) {
+            (ErrorKind::Retriable, _) => {
+                tracing::debug!(worker = self.environment.index, partition = ?partition, %error, "fetching");
+                Ok(())
+            }
+            // The position is gone from the log: the task starts again, and the reset policy decides.
+            (ErrorKind::Corrupted, Some(partition)) => Err(error.with_kind(ErrorKind::Abortable).at(partition)),
+            (_, Some(partition)) => Err(error.at(partition)),
+            (_, None) => Err(error),
+        }
+    }
+
+    /// A partition whose queue is over `buffered.records.per.partition` is paused, so that the others can be read (trap T115).
+    fn pause_full_partitions(&mut self) -> Result<()> {
+        let limit = self.environment.settings.buffered_records_per_partition;
+        let mut pause = Vec::new();
+        let mut resume = Vec::new();
+        for (partition, (id, slot)) in &self.routes {
+            let Some(task) = self.tasks.get(id) else {
+                continue;
+            };
+            let (is_full, is_paused) = (task.buffered(*slot) > limit, self.paused.contains(partition));
+            match (is_full, is_paused) {
+                (true, false) => pause.push(partition.clone()),
+                (false, true) => resume.push(partition.clone()),
+                _ => {}
+            }
+        }
+        if !pause.is_empty() {
+            self.consumer.pause(&pause)?;
+            self.paused.extend(pause);
+        }
+        if !resume.is_empty() {
+            self.consumer.resume(&resume)?;
+            for partition in &resume {
+                self.paused.remove(partition);
+            }
+        }
+        Ok(())
+    }
+
+    /// Processes what is buffered, task by task, for at most one slice.
+    pub(super) fn process_slice(&mut self) -> Result<()> {
+        self.wait_until_ms = None;
+        let started = self.environment.clock.monotonic();
+        let mut is_more = true;
+        while is_more {
+            is_more = false;
+            for task in self.tasks.values_mut() {
+                task.punctuate()?;
+                let (_, progress) = match task.process(ROUND) {
+                    Err(error) if error.kind() == ErrorKind::Retriable => {
+                        // A serde that cannot read the record now: it stays in its queue, and is tried again.
+                        tracing::warn!(%error, "a record has to wait");
+                        let retry = self.environment.clock.now_ms() + RETRY_MS;
+                        self.wait_until_ms = Some(self.wait_until_ms.map_or(retry, |until| until.min(retry)));
+                        continue;
+                    }
+                    processed => processed?,
+                };
+                match progress {
+                    Progress::More => is_more = true,
+                    Progress::Empty => {}
+                    Progress::Waiting { until_ms } => {
+                        self.wait_until_ms = Some(self.wait_until_ms.map_or(until_ms, |until| until.min(until_ms)));
+                    }
+                }
+                if task.commit_requested() {
+                    self.has_buffered = true;
+                    return Ok(());
+                }
+            }
+            if self.environment.clock.monotonic().saturating_sub(started) >= SLICE || self.memory.excess() > 0 || self.holds_back_too_much() {
+                break;
+            }
+        }
+        self.has_buffered = is_more;
+        Ok(())
+    }
+}
+
+/// Between attempts to read a record that a serde could not read.
+const RETRY_MS: i64 = 100;
+
+fn partition_of(message: &Message) -> TopicPartition {
+    TopicPartition::new(std::sync::Arc::clone(message.topic()), message.partition())
+}

@@ -1,0 +1,107 @@
+//! What a worker does between slices: commit when due, flush stores, keep to the memory budget.
+
+use std::cmp::Reverse;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::worker::Worker;
+use crate::error::{Result, ResultExt};
+use crate::store::StateStore;
+
+/// How often memory and ages are looked at when nothing asks for it earlier.
+const UPKEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// Positions that moved only past commit markers are committed no more often than this.
+const IDLE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// Brokers expire offsets of topics that nobody subscribes to: all positions are committed again this often.
+const FULL_COMMIT_INTERVAL: Duration = Duration::from_secs(12 * 60 * 60);
+
+impl Worker {
+    pub(super) fn is_commit_due(&mut self) -> bool {
+        let now = self.environment.clock.monotonic();
+        let since = now.saturating_sub(self.last_commit);
+        let interval = self.environment.settings.commit_interval;
+        if now.saturating_sub(self.last_full_commit) >= FULL_COMMIT_INTERVAL {
+            self.last_full_commit = now;
+            self.tasks.values_mut().for_each(crate::task::Task::forget_committed);
+        }
+        if self.tasks.is_empty() {
+            return false;
+        }
+        if self.failing_since.is_some() {
+            return since >= UPKEEP_INTERVAL;
+        }
+        if self.tasks.values().any(|task| task.commit_requested()) || self.must_commit_early || self.holds_back_too_much() {
+            self.must_commit_early = false;
+            return true;
+        }
+        (since >= interval && self.tasks.values().any(|task| task.is_touched()))
+            || (since >= interval.max(IDLE_COMMIT_INTERVAL) && self.tasks.values().any(|task| task.has_moved()))
+    }
+
+    /// Whether cached tables hold back more than this worker's share of `statestore.cache.max.bytes`.
+    pub(super) fn holds_back_too_much(&self) -> bool {
+        self.memory.held_back_bytes() > self.environment.settings.cache_bytes_per_worker
+    }
+
+    pub(super) fn upkeep(&mut self) -> Result<()> {
+        if self.memory.excess() > 0 {
+            self.relieve_memory()?;
+        }
+        let now = self.environment.clock.monotonic();
+        if now.saturating_sub(self.last_upkeep) >= UPKEEP_INTERVAL {
+            self.last_upkeep = now;
+            self.memory.report();
+            self.flush_due()?;
+        }
+        Ok(())
+    }
+
+    /// Flushes the stores whose unflushed entries ask for it by size or age.
+    pub(super) fn flush_due(&mut self) -> Result<()> {
+        let settings = &self.environment.settings;
+        let now = self.environment.clock.monotonic();
+        for (id, task) in &self.tasks {
+            for store in task.stores() {
+                let unflushed = store.unflushed();
+                if unflushed.entries == 0 {
+                    continue;
+                }
+                let key = (*id, store.name().to_owned());
+                let since = *self.unflushed_since.entry(key.clone()).or_insert(now);
+                if unflushed.bytes >= settings.flush_max_bytes || now.saturating_sub(since) >= settings.flush_interval {
+                    store.flush(self.environment.clock.now_ms()).at(|| format!("task {id}, store {}", store.name()))?;
+                    self.unflushed_since.remove(&key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// First clean entries go, then the store with the most unflushed bytes is flushed, and at last the uncommitted ones must become
+    /// committed: by an early commit.
+    fn relieve_memory(&mut self) -> Result<()> {
+        let slack = self.environment.budget.share() / 16;
+        let mut stores: Vec<Rc<dyn StateStore>> = self.tasks.values().flat_map(|task| task.stores().cloned()).collect();
+        stores.sort_by_key(|store| Reverse(store.memory_bytes()));
+        let evict = |stores: &[Rc<dyn StateStore>], mut excess: usize| {
+            for store in stores {
+                if excess == 0 {
+                    break;
+                }
+                excess = excess.saturating_sub(store.evict(excess));
+            }
+        };
+        evict(&stores, self.memory.excess() + slack);
+        while self.memory.excess() > 0 {
+            let Some(store) = stores.iter().max_by_key(|store| store.unflushed().bytes).filter(|store| store.unflushed().bytes > 0) else {
+                break;
+            };
+            store.flush(self.environment.clock.now_ms()).at(|| format!("store {}", store.name()))?;
+            evict(&stores, self.memory.excess() + slack);
+        }
+        if self.memory.excess() > 0 && self.tasks.values().any(|task| task.is_touched()) {
+            self.must_commit_early = true;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,388 @@
+//! A worker: the thread that runs tasks.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Duration;
+
+use super::{ControlEvent, PurgePositions, RuntimeSettings, WorkerCommand, WorkerStopped};
+use crate::client::{DataConsumer, Polled, Producer};
+use crate::commit::fault::{KillPoint, SeededFault, is_seeded, kill_point};
+use crate::commit::{CommitEnvironment, commit};
+use crate::config::ProcessingGuarantee;
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::handler::{Handlers, UncaughtErrorHandler};
+use crate::id::{TaskId, TopicPartition};
+use crate::membership::{OffsetCommitter, TokenCell};
+use crate::store::{MemoryBudget, WorkerMemory};
+use crate::task::{PreparedTask, Task, TaskEnvironment, WorkerProducer};
+use crate::time::Clock;
+use crate::topology::BuiltTopology;
+
+/// Makes a worker's producer, again after it was fenced.
+pub(crate) type ProducerFactory = Box<dyn Fn() -> Result<Producer> + Send>;
+
+/// What a worker is given.
+pub(crate) struct WorkerEnvironment {
+    pub(crate) index: usize,
+    pub(crate) topology: Arc<BuiltTopology>,
+    pub(crate) settings: Arc<RuntimeSettings>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) handlers: Handlers,
+    pub(crate) uncaught: UncaughtErrorHandler,
+    pub(crate) budget: Arc<MemoryBudget>,
+    pub(crate) tokens: Arc<TokenCell>,
+    pub(crate) committer: Arc<dyn OffsetCommitter>,
+    pub(crate) purge: Arc<PurgePositions>,
+    pub(crate) make_producer: ProducerFactory,
+    pub(crate) commands: Receiver<WorkerCommand>,
+    pub(crate) events: Sender<ControlEvent>,
+}
+
+/// A worker's state. Made and dropped on its own thread.
+pub(crate) struct Worker {
+    pub(super) environment: WorkerEnvironment,
+    pub(super) consumer: DataConsumer,
+    pub(super) producer: Rc<WorkerProducer>,
+    pub(super) memory: Rc<WorkerMemory>,
+    pub(super) tasks: BTreeMap<TaskId, Task>,
+    pub(super) routes: HashMap<TopicPartition, (TaskId, usize)>,
+    pub(super) paused: HashSet<TopicPartition>,
+    pub(super) polled: Vec<Polled>,
+    pub(super) last_commit: Duration,
+    /// Since when commits fail for reasons that may pass.
+    pub(super) failing_since: Option<Duration>,
+    pub(super) last_upkeep: Duration,
+    pub(super) last_full_commit: Duration,
+    /// Whether a task may have something to do at once.
+    pub(super) has_buffered: bool,
+    /// When a task that waits for another partition goes on at the latest.
+    pub(super) wait_until_ms: Option<i64>,
+    /// Uncommitted writes exceed the memory budget.
+    pub(super) must_commit_early: bool,
+    pub(super) unflushed_since: HashMap<(TaskId, String), Duration>,
+}
+
+/// What the loop does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Continue,
+    End,
+}
+
+impl Worker {
+    /// Connects the worker's clients; waits for the cluster.
+    ///
+    /// # Errors
+    /// When the clients cannot be made, or the cluster does not answer for `task.timeout.ms`.
+    pub(crate) fn new(environment: WorkerEnvironment, consumer: DataConsumer) -> Result<Self> {
+        let producer = (environment.make_producer)()?;
+        let transactional = environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2;
+        let now = environment.clock.monotonic();
+        Ok(Self {
+            producer: WorkerProducer::new(producer, transactional, environment.settings.request_timeout),
+            memory: Rc::new(WorkerMemory::new(Arc::clone(&environment.budget))),
+            environment,
+            consumer,
+            tasks: BTreeMap::new(),
+            routes: HashMap::new(),
+            paused: HashSet::new(),
+            polled: Vec::new(),
+            last_commit: now,
+            failing_since: None,
+            last_upkeep: now,
+            last_full_commit: now,
+            has_buffered: false,
+            wait_until_ms: None,
+            must_commit_early: false,
+            unflushed_since: HashMap::new(),
+        })
+    }
+
+    /// Runs until it is told to close or fails; says how it ended.
+    pub(crate) fn run(mut self) {
+        let failure = loop {
+            let step = catch_unwind(AssertUnwindSafe(|| self.step())).unwrap_or_else(|panic| Err(panicked(&*panic)));
+            match step {
+                Ok(Next::Continue) => {}
+                Ok(Next::End) => break None,
+                Err(error) => {
+                    let reaction = catch_unwind(AssertUnwindSafe(|| self.react(error))).unwrap_or_else(|panic| Err(panicked(&*panic)));
+                    if let Err(error) = reaction {
+                        break Some(error);
+                    }
+                }
+            }
+        };
+        let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
+        let failure = failure.map(|error| {
+            tracing::error!(worker = self.environment.index, %error, "the worker stops");
+            let ended = catch_unwind(AssertUnwindSafe(|| self.end_dirty()));
+            if let Err(panic) = ended {
+                tracing::error!(error = %panicked(&*panic), "closing the tasks of a failed worker panicked");
+            }
+            let handler = Arc::clone(&self.environment.uncaught);
+            let response = catch_unwind(AssertUnwindSafe(|| handler(&error))).unwrap_or(crate::handler::UncaughtResponse::ShutdownClient);
+            (error, response)
+        });
+        let (index, events) = (self.environment.index, self.environment.events.clone());
+        // Stores and clients are closed before anybody may open them again.
+        drop(self);
+        if events.send(ControlEvent::Stopped(WorkerStopped { worker: index, failure, tasks })).is_err() {
+            tracing::debug!(worker = index, "the control thread is gone");
+        }
+    }
+
+    fn step(&mut self) -> Result<Next> {
+        if self.take_commands()? == Next::End {
+            return Ok(Next::End);
+        }
+        self.poll()?;
+        self.process_slice()?;
+        if self.is_commit_due() {
+            self.commit_all()?;
+        }
+        self.upkeep()?;
+        self.environment.tokens.note_progress(self.environment.index, self.environment.clock.monotonic());
+        Ok(Next::Continue)
+    }
+
+    fn take_commands(&mut self) -> Result<Next> {
+        loop {
+            match self.environment.commands.try_recv() {
+                Ok(WorkerCommand::Start(task)) => self.start(*task)?,
+                Ok(WorkerCommand::Revoke(tasks)) => self.revoke(&tasks)?,
+                Ok(WorkerCommand::Lose(tasks)) => self.lose(&tasks),
+                Ok(WorkerCommand::Fail(error)) => return Err(error),
+                Ok(WorkerCommand::Close) | Err(TryRecvError::Disconnected) => {
+                    let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
+                    self.revoke(&tasks)?;
+                    return Ok(Next::End);
+                }
+                Err(TryRecvError::Empty) => return Ok(Next::Continue),
+            }
+        }
+    }
+
+    fn start(&mut self, prepared: PreparedTask) -> Result<()> {
+        let id = prepared.id;
+        let task = Task::start(
+            prepared,
+            &TaskEnvironment {
+                topology: &self.environment.topology,
+                producer: &self.producer,
+                memory: &self.memory,
+                handlers: &self.environment.handlers,
+                clock: &self.environment.clock,
+                max_task_idle_ms: self.environment.settings.max_task_idle_ms,
+            },
+        );
+        // The task is this worker's from now on, also when it fails to start: the handler's answer is about it.
+        let task = match task {
+            Ok(task) => task,
+            Err(error) => {
+                self.tell(ControlEvent::Running { worker: self.environment.index, tasks: vec![id] });
+                return Err(error);
+            }
+        };
+        let mut positions = Vec::new();
+        for (slot, (partition, offset)) in task.inputs().enumerate() {
+            self.routes.insert(partition.clone(), (id, slot));
+            positions.push((partition.clone(), offset));
+        }
+        self.tasks.insert(id, task);
+        self.consumer.assign(&positions).at(|| format!("task {id}"))?;
+        tracing::info!(task = %id, worker = self.environment.index, "running");
+        self.tell(ControlEvent::Running { worker: self.environment.index, tasks: vec![id] });
+        Ok(())
+    }
+
+    /// Commits all tasks when one of these has something to commit (trap T125), then gives these up.
+    fn revoke(&mut self, ids: &[TaskId]) -> Result<()> {
+        kill_point(KillPoint::RevokeBeforeCommit);
+        let needs_commit = ids.iter().filter_map(|id| self.tasks.get(id)).any(|task| task.is_touched() || task.has_moved());
+        if needs_commit && let Err(error) = self.commit_tasks(!is_seeded(SeededFault::NoDrainAtRevocation)) {
+            tracing::warn!(worker = self.environment.index, %error, "the commit before giving up tasks failed; they go on elsewhere from what was committed before");
+            self.react(error)?;
+        }
+        kill_point(KillPoint::RevokeAfterCommit);
+        for id in ids {
+            if let Some(task) = self.take_task(*id) {
+                let now = self.environment.clock.now_ms();
+                for store in task.stores() {
+                    store.flush(now).at(|| format!("task {id}, store {}", store.name()))?;
+                }
+                drop(task.close());
+            }
+        }
+        self.tell(ControlEvent::Released { tasks: ids.to_vec() });
+        Ok(())
+    }
+
+    fn lose(&mut self, ids: &[TaskId]) {
+        if ids.iter().any(|id| self.tasks.get(id).is_some_and(Task::is_touched)) {
+            self.abort();
+            let others: Vec<TaskId> = self.tasks.keys().filter(|id| !ids.contains(id)).copied().collect();
+            self.revive(&others);
+        }
+        for id in ids {
+            if let Some(task) = self.take_task(*id) {
+                drop(task.close());
+            }
+        }
+        self.tell(ControlEvent::Released { tasks: ids.to_vec() });
+    }
+
+    /// Commits all tasks that have something to commit.
+    pub(super) fn commit_all(&mut self) -> Result<()> {
+        self.commit_tasks(true)
+    }
+
+    fn commit_tasks(&mut self, drain: bool) -> Result<()> {
+        let settings = &self.environment.settings;
+        let mut participants: Vec<&mut Task> = self.tasks.values_mut().filter(|task| task.is_touched() || task.has_moved()).collect();
+        let environment = CommitEnvironment {
+            guarantee: settings.guarantee,
+            producer: &self.producer,
+            tokens: &self.environment.tokens,
+            committer: &*self.environment.committer,
+            clock: &*self.environment.clock,
+            timeout: settings.commit_timeout,
+            drain,
+        };
+        commit(&mut participants, &environment)?;
+        if !self.environment.purge.is_empty() {
+            let purge = &self.environment.purge;
+            for task in &participants {
+                purge.note(task.committed_positions(&|topic| purge.covers(topic)));
+            }
+        }
+        self.last_commit = self.environment.clock.monotonic();
+        self.failing_since = None;
+        self.flush_due()
+    }
+
+    /// What an error asks for. An error that comes back ends the worker.
+    fn react(&mut self, error: Error) -> Result<()> {
+        let now = self.environment.clock.monotonic();
+        match error.kind() {
+            ErrorKind::Retriable => {
+                let since = *self.failing_since.get_or_insert(now);
+                if now.saturating_sub(since) >= self.environment.settings.task_timeout {
+                    return Err(error.at(format_args!("no progress for {} ms (`task.timeout.ms`)", self.environment.settings.task_timeout.as_millis())));
+                }
+                tracing::warn!(worker = self.environment.index, %error, "trying again");
+                self.last_commit = now;
+                Ok(())
+            }
+            ErrorKind::Abortable => {
+                tracing::warn!(worker = self.environment.index, %error, "rolling back to what was committed");
+                self.roll_back(false)
+            }
+            ErrorKind::Fenced => {
+                tracing::warn!(worker = self.environment.index, %error, "rolling back to what was committed, with a new producer");
+                self.roll_back(true)
+            }
+            ErrorKind::Corrupted => {
+                tracing::warn!(worker = self.environment.index, %error, "opening the stores anew");
+                self.abort();
+                let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
+                self.revive_with(&ids, true);
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn roll_back(&mut self, replace_producer: bool) -> Result<()> {
+        let aborted = !replace_producer && self.abort();
+        if !aborted {
+            let producer = (self.environment.make_producer)()?;
+            self.producer.replace(producer);
+        }
+        let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
+        self.revive(&ids);
+        Ok(())
+    }
+
+    /// Aborts the open transaction. `false`: the producer cannot be used any more.
+    fn abort(&mut self) -> bool {
+        if !self.producer.is_in_transaction() {
+            return true;
+        }
+        let aborted = self.producer.producer().abort_transaction(self.environment.settings.commit_timeout);
+        self.producer.transaction_ended();
+        match aborted {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(worker = self.environment.index, %error, "the transaction could not be aborted; its producer is replaced");
+                match (self.environment.make_producer)() {
+                    Ok(producer) => self.producer.replace(producer),
+                    Err(error) => tracing::warn!(worker = self.environment.index, %error, "no new producer could be made yet"),
+                }
+                false
+            }
+        }
+    }
+
+    fn revive(&mut self, ids: &[TaskId]) {
+        self.revive_with(ids, false);
+    }
+
+    /// Sends tasks back to the restore thread: they start again from what was committed.
+    fn revive_with(&mut self, ids: &[TaskId], drop_stores: bool) {
+        let mut revived = Vec::with_capacity(ids.len());
+        for id in ids {
+            if let Some(task) = self.take_task(*id) {
+                let mut prepared = task.close();
+                if drop_stores {
+                    prepared.stores.clear();
+                }
+                revived.push(prepared);
+            }
+        }
+        if !revived.is_empty() {
+            self.tell(ControlEvent::Revived { tasks: revived });
+        }
+    }
+
+    /// Removes a task and stops fetching for it.
+    fn take_task(&mut self, id: TaskId) -> Option<Task> {
+        let task = self.tasks.remove(&id)?;
+        let partitions: Vec<TopicPartition> = task.inputs().map(|(partition, _)| partition.clone()).collect();
+        for partition in &partitions {
+            self.routes.remove(partition);
+            self.paused.remove(partition);
+        }
+        self.unflushed_since.retain(|(task, _), _| *task != id);
+        if let Err(error) = self.consumer.unassign(&partitions) {
+            tracing::warn!(task = %id, %error, "the inputs of a closed task could not be unassigned");
+        }
+        Some(task)
+    }
+
+    /// After a failure: nothing is committed, everything is closed.
+    fn end_dirty(&mut self) {
+        self.abort();
+        let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
+        for id in ids {
+            if let Some(task) = self.take_task(id) {
+                drop(task.close());
+            }
+        }
+    }
+
+    pub(super) fn tell(&self, event: ControlEvent) {
+        if self.environment.events.send(event).is_err() {
+            tracing::debug!(worker = self.environment.index, "the control thread is gone");
+        }
+    }
+}
+
+/// A panic of user code as an error.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::new(ErrorKind::User, format!("user code panicked: {}", text.unwrap_or_else(|| "without a message".to_owned())))
+}

@@ -1,0 +1,412 @@
+//! [`Task`]: one partition of one sub-topology, running on one worker.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::collector::{ChangelogWriter, Collector, WorkerProducer};
+use super::commit_metadata::CommitMetadata;
+use super::graph::TaskGraph;
+use super::partition_group::{Choice, PartitionGroup};
+use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
+use crate::client::{CommitOffset, DeliverySlot, Message};
+use crate::error::{Error, Result, ResultExt};
+use crate::handler::Handlers;
+use crate::id::{TaskId, TopicPartition};
+use crate::metrics::TaskMetrics;
+use crate::node::{PunctuationType, SourceInlet, Stopped, TaskContext};
+use crate::store::{CurrentRecord, StateStore, StoreOwner, WorkerMemory};
+use crate::time::Clock;
+use crate::topology::BuiltTopology;
+
+/// How often the wall clock is read while records are processed.
+const CLOCK_STRIDE: usize = 32;
+
+/// What a worker gives each of its tasks.
+pub(crate) struct TaskEnvironment<'a> {
+    pub(crate) topology: &'a Arc<BuiltTopology>,
+    pub(crate) producer: &'a Rc<WorkerProducer>,
+    pub(crate) memory: &'a Rc<WorkerMemory>,
+    pub(crate) handlers: &'a Handlers,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    /// `max.task.idle.ms`.
+    pub(crate) max_task_idle_ms: i64,
+}
+
+struct TaskStore {
+    store: Rc<dyn StateStore>,
+    changelog: Option<TaskChangelog>,
+    slot: DeliverySlot,
+}
+
+struct Input {
+    position: InputPosition,
+    inlet: Rc<RefCell<dyn SourceInlet>>,
+    committed: Option<i64>,
+}
+
+/// A running task. Dropping it closes its processors; its uncommitted writes are gone unless it was committed before.
+pub(crate) struct Task {
+    id: TaskId,
+    graph: TaskGraph,
+    context: TaskContext,
+    group: PartitionGroup<Message>,
+    inputs: Vec<Input>,
+    stores: Vec<TaskStore>,
+    clock: Arc<dyn Clock>,
+    producer: Rc<WorkerProducer>,
+    directory: Option<super::TaskDirectoryLock>,
+    /// Records, punctuations or drains since the last commit.
+    touched: bool,
+}
+
+/// Why [`Task::process`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The limit was reached; there may be more.
+    More,
+    /// Nothing is buffered.
+    Empty,
+    /// Records are buffered, but another partition may have an earlier one; ask again at this time (ms) at the latest.
+    Waiting { until_ms: i64 },
+}
+
+impl Task {
+    /// Wires a prepared task and initialises its processors.
+    pub(crate) fn start(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self> {
+        let id = prepared.id;
+        Self::wire(prepared, environment).at(|| format!("task {id}"))
+    }
+
+    fn wire(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self> {
+        let PreparedTask { id, stores, inputs, metrics, directory } = prepared;
+        let topology = environment.topology;
+        let subtopology = topology.subtopology(id.subtopology).ok_or_else(|| Error::internal("the task's sub-topology does not exist"))?;
+        let current = Rc::new(CurrentRecord::default());
+        let collector = Collector { producer: Rc::clone(environment.producer) };
+        let mut context =
+            TaskContext::new(id, Arc::clone(&topology.application_id), Box::new(collector), Rc::clone(&current), environment.handlers.clone(), metrics);
+        context.system_time = environment.clock.now_ms();
+
+        let owner = StoreOwner { current, memory: Rc::clone(environment.memory) };
+        let stores: Vec<TaskStore> = stores
+            .into_iter()
+            .map(|PreparedStore { store, changelog }| {
+                let slot = match &changelog {
+                    Some(changelog) if !changelog.is_source => environment.producer.producer().track(),
+                    _ => DeliverySlot::UNTRACKED,
+                };
+                TaskStore { store: store.attach(&owner), changelog, slot }
+            })
+            .collect();
+        context.stores = Rc::new(stores.iter().map(|store| (store.store.name().to_owned(), Rc::clone(&store.store))).collect());
+
+        let graph = TaskGraph::wire(topology, subtopology, &mut context)?;
+        let group = PartitionGroup::new(
+            inputs.iter().map(|input| (input.partition.clone(), input.offset, input.partition_time)).collect(),
+            environment.max_task_idle_ms,
+        );
+        context.stream_time = group.stream_time();
+        let inputs = inputs
+            .into_iter()
+            .map(|position| {
+                let inlet = graph.source(position.source).cloned();
+                let inlet = inlet.ok_or_else(|| Error::internal(format!("no source node reads {}", position.partition)))?;
+                Ok(Input { committed: position.committed.then_some(position.offset), position, inlet })
+            })
+            .collect::<Result<Vec<Input>>>()?;
+        let mut task = Self {
+            id,
+            graph,
+            context,
+            group,
+            inputs,
+            stores,
+            clock: Arc::clone(environment.clock),
+            producer: Rc::clone(environment.producer),
+            directory,
+            touched: false,
+        };
+        task.graph.init(&mut task.context)?;
+        // Writes of `init` are part of the first commit.
+        task.touched = task.stores.iter().any(|store| store.store.is_dirty());
+        Ok(task)
+    }
+
+    pub(crate) fn id(&self) -> TaskId {
+        self.id
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<TaskMetrics> {
+        &self.context.metrics
+    }
+
+    /// The source partitions with the offsets at which fetching begins; the index is the slot for [`add`](Self::add).
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = (&TopicPartition, i64)> {
+        self.inputs.iter().map(|input| (&input.position.partition, input.position.offset))
+    }
+
+    /// Buffers a fetched record.
+    #[inline]
+    pub(crate) fn add(&mut self, slot: usize, message: Message) {
+        self.group.add(slot, message);
+    }
+
+    /// A partition was read to its end; `position` is behind the last record, commit marker or aborted record.
+    pub(crate) fn reached_end(&mut self, slot: usize, position: i64) {
+        self.group.eof(slot, position);
+    }
+
+    /// How many records a slot has buffered.
+    pub(crate) fn buffered(&self, slot: usize) -> usize {
+        self.group.buffered(slot)
+    }
+
+    /// Processes up to `limit` records.
+    ///
+    /// # Errors
+    /// The first failure; the task must not process on.
+    pub(crate) fn process(&mut self, limit: usize) -> Result<(usize, Progress)> {
+        let mut processed = 0;
+        let progress = self.process_until(limit, &mut processed).at(|| format!("task {}", self.id));
+        self.context.metrics.consumed.add(processed as u64);
+        Ok((processed, progress?))
+    }
+
+    fn process_until(&mut self, limit: usize, processed: &mut usize) -> Result<Progress> {
+        self.context.system_time = self.clock.now_ms();
+        while *processed < limit {
+            let (inputs, context) = (&self.inputs, &mut self.context);
+            let now = context.system_time;
+            let choice = self.group.choose(now, &mut |slot, message: &Message, partition_time| {
+                inputs[slot].inlet.borrow_mut().admit(slot, &message.as_raw(), partition_time, context)
+            })?;
+            match choice {
+                Choice::Process { slot, enforced } => {
+                    if enforced {
+                        self.context.metrics.enforced.add(1);
+                    }
+                    self.process_one(slot)?;
+                }
+                Choice::Wait { until } => return Ok(Progress::Waiting { until_ms: until }),
+                Choice::Empty => return Ok(Progress::Empty),
+            }
+            *processed += 1;
+            if *processed % CLOCK_STRIDE == 0 {
+                self.context.system_time = self.clock.now_ms();
+            }
+            if self.context.commit_requested {
+                break;
+            }
+            if !self.context.punctuations.is_empty() {
+                self.punctuate_stream_time()?;
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    #[inline]
+    fn process_one(&mut self, slot: usize) -> Result<()> {
+        let Some(message) = self.group.take(slot) else {
+            return Err(Error::internal("a partition group chose a partition without a record"));
+        };
+        self.touched = true;
+        self.context.stream_time = self.group.stream_time();
+        self.context.current.set_source(message.topic(), message.partition(), message.offset());
+        self.context.message = Some(message);
+        let done = self.inputs[slot].inlet.borrow_mut().process(slot, &mut self.context);
+        let message = self.context.message.take();
+        match (done, self.context.take_failure()) {
+            (_, Some(error)) => Err(error.at(place(message.as_ref()))),
+            (Err(Stopped), None) => Err(Error::internal("a node stopped without a reason")),
+            (Ok(()), None) => Ok(()),
+        }
+    }
+
+    /// Runs the punctuations that are due, stream time first; returns how many.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub(crate) fn punctuate(&mut self) -> Result<u64> {
+        if self.context.punctuations.is_empty() {
+            return Ok(0);
+        }
+        self.context.system_time = self.clock.now_ms();
+        let calls = self.punctuate_stream_time()?;
+        let now = self.context.system_time;
+        Ok(calls + self.punctuate_kind(PunctuationType::WallClockTime, now)?)
+    }
+
+    fn punctuate_stream_time(&mut self) -> Result<u64> {
+        let now = self.context.stream_time;
+        self.punctuate_kind(PunctuationType::StreamTime, now)
+    }
+
+    fn punctuate_kind(&mut self, kind: PunctuationType, now: i64) -> Result<u64> {
+        let called = self.graph.punctuate(kind, now, &mut self.context);
+        if let Some(error) = self.context.take_failure() {
+            return Err(error.at(format_args!("task {}, punctuation", self.id)));
+        }
+        let calls = called.map_err(|Stopped| Error::internal("a punctuation stopped without a reason"))?;
+        if calls > 0 {
+            self.touched = true;
+            self.context.metrics.punctuations.add(calls);
+        }
+        Ok(calls)
+    }
+
+    /// When the wall clock has the next punctuation due, ms.
+    pub(crate) fn next_punctuation_ms(&self) -> Option<i64> {
+        self.context.punctuations.next_wall_clock()
+    }
+
+    /// Whether a processor asked for a commit.
+    pub(crate) fn commit_requested(&self) -> bool {
+        self.context.commit_requested
+    }
+
+    /// Whether there is something to commit that records or punctuations caused.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.touched || self.context.commit_requested
+    }
+
+    /// Whether a position moved since the last commit, be it only past commit markers.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.inputs.iter().enumerate().any(|(slot, input)| input.committed != Some(self.group.position(slot)))
+    }
+
+    /// Commit, step 1: operators forward what they hold back.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process).
+    pub(crate) fn drain(&mut self) -> Result<()> {
+        let drained = self.graph.drain(&mut self.context);
+        if let Some(error) = self.context.take_failure() {
+            return Err(error.at(format_args!("task {}, before a commit", self.id)));
+        }
+        drained.map_err(|Stopped| Error::internal("a drain stopped without a reason"))
+    }
+
+    /// Commit, step 2: one changelog record per dirty key.
+    ///
+    /// # Errors
+    /// When the producer cannot take a record.
+    pub(crate) fn log_changes(&self) -> Result<()> {
+        for TaskStore { store, changelog, slot } in &self.stores {
+            let Some(changelog) = changelog.as_ref().filter(|changelog| !changelog.is_source) else {
+                continue;
+            };
+            if store.is_dirty() {
+                let mut writer = ChangelogWriter {
+                    producer: &self.producer,
+                    topic: &changelog.partition.topic,
+                    partition: changelog.partition.partition,
+                    slot: *slot,
+                    sent: 0,
+                };
+                store.log_changes(&mut writer).at(|| format!("task {}, store {}", self.id, store.name()))?;
+                self.context.metrics.changelogged.add(writer.sent);
+            }
+        }
+        Ok(())
+    }
+
+    /// Commit, step 3: the positions, with partition times as metadata. Positions that did not move are left out, except that a
+    /// touched task gives at least one: a transaction without an offset would not be fenced.
+    pub(crate) fn offsets(&self) -> Vec<CommitOffset> {
+        let offset_of = |slot: usize| CommitOffset {
+            partition: self.inputs[slot].position.partition.clone(),
+            offset: self.group.position(slot),
+            metadata: CommitMetadata::new(self.group.partition_time(slot)).encode(),
+        };
+        let moved: Vec<CommitOffset> =
+            (0..self.inputs.len()).filter(|&slot| self.inputs[slot].committed != Some(self.group.position(slot))).map(offset_of).collect();
+        if moved.is_empty() && self.touched { (0..self.inputs.len().min(1)).map(offset_of).collect() } else { moved }
+    }
+
+    /// Every position, for the daily commit that keeps brokers from expiring offsets of topics that nobody subscribes to.
+    pub(crate) fn forget_committed(&mut self) {
+        for input in &mut self.inputs {
+            input.committed = None;
+        }
+    }
+
+    /// Commit, step 4: what was committed becomes the stores' committed layer.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn committed(&mut self, offsets: &[CommitOffset]) -> Result<()> {
+        for offset in offsets {
+            if let Some(input) = self.inputs.iter_mut().find(|input| input.position.partition == offset.partition) {
+                input.committed = Some(offset.offset);
+            }
+        }
+        for TaskStore { store, changelog, slot } in &self.stores {
+            let position = match changelog {
+                Some(changelog) if changelog.is_source => {
+                    self.inputs.iter().find(|input| input.position.partition == changelog.partition).and_then(|input| input.committed)
+                }
+                Some(_) => self.producer.producer().take_acknowledged(*slot).map(|offset| offset + 1),
+                None => None,
+            };
+            store.commit(position).at(|| format!("task {}, store {}", self.id, store.name()))?;
+        }
+        self.touched = false;
+        self.context.commit_requested = false;
+        self.context.metrics.commits.add(1);
+        Ok(())
+    }
+
+    /// The committed positions of the sources that read one of these topics.
+    pub(crate) fn committed_positions<'a>(&'a self, topics: &'a dyn Fn(&str) -> bool) -> impl Iterator<Item = (&'a TopicPartition, i64)> + 'a {
+        self.inputs
+            .iter()
+            .filter(move |input| topics(&input.position.partition.topic))
+            .filter_map(|input| Some((&input.position.partition, input.committed?)))
+    }
+
+    /// The stores.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = &Rc<dyn StateStore>> {
+        self.stores.iter().map(|store| &store.store)
+    }
+
+    /// Closes the processors and takes out what can move to another thread. Uncommitted writes are dropped. `stores` is empty when a
+    /// processor still holds a handle: the stores are then closed and must be opened again.
+    pub(crate) fn close(self) -> PreparedTask {
+        let Self { id, graph, context, group, inputs, stores, producer, directory, .. } = self;
+        graph.close();
+        for TaskStore { store, slot, .. } in &stores {
+            store.discard();
+            producer.producer().untrack(*slot);
+        }
+        let metrics = Arc::clone(&context.metrics);
+        let inputs = inputs
+            .into_iter()
+            .enumerate()
+            .map(|(slot, input)| InputPosition {
+                offset: input.committed.unwrap_or(input.position.offset),
+                partition_time: group.partition_time(slot),
+                committed: input.committed.is_some(),
+                ..input.position
+            })
+            .collect();
+        drop((graph, context, group));
+        let count = stores.len();
+        let mut detached: Vec<PreparedStore> = Vec::with_capacity(count);
+        for TaskStore { store, changelog, .. } in stores {
+            let name = store.name().to_owned();
+            match store.detach() {
+                Some(store) => detached.push(PreparedStore { store, changelog }),
+                None => tracing::warn!(task = %id, store = name, "a handle to the store outlives its processor; the store is opened anew"),
+            }
+        }
+        if detached.len() < count {
+            detached.clear();
+        }
+        PreparedTask { id, stores: detached, inputs, metrics, directory }
+    }
+}
+
+fn place(message: Option<&Message>) -> String {
+    message.map_or_else(String::new, |message| format!("record {}-{} offset {}", message.topic(), message.partition(), message.offset()))
+}

@@ -1,0 +1,112 @@
+//! What a task produces: records of sinks, and the changelogs of its stores at a commit.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::{DeliverySlot, Producer};
+use crate::error::{Result, ResultExt};
+use crate::node::{Emit, OutgoingRecord};
+use crate::store::{ChangelogRecord, ChangelogSink};
+
+/// The producer of a worker, shared by its tasks. Under exactly-once the transaction begins with the first record.
+pub(crate) struct WorkerProducer {
+    producer: RefCell<Producer>,
+    transactional: bool,
+    in_transaction: Cell<bool>,
+    partition_counts: RefCell<HashMap<Arc<str>, i32>>,
+    metadata_timeout: Duration,
+}
+
+impl WorkerProducer {
+    pub(crate) fn new(producer: Producer, transactional: bool, metadata_timeout: Duration) -> Rc<Self> {
+        Rc::new(Self {
+            producer: RefCell::new(producer),
+            transactional,
+            in_transaction: Cell::new(false),
+            partition_counts: RefCell::default(),
+            metadata_timeout,
+        })
+    }
+
+    pub(crate) fn producer(&self) -> std::cell::Ref<'_, Producer> {
+        self.producer.borrow()
+    }
+
+    /// Puts another producer in the place of one that cannot be used any more.
+    pub(crate) fn replace(&self, producer: Producer) {
+        self.in_transaction.set(false);
+        drop(self.producer.replace(producer));
+    }
+
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.in_transaction.get()
+    }
+
+    pub(crate) fn transaction_ended(&self) {
+        self.in_transaction.set(false);
+    }
+
+    /// Begins a transaction unless one is open or the guarantee needs none.
+    #[inline]
+    pub(crate) fn ensure_transaction(&self) -> Result<()> {
+        if self.transactional && !self.in_transaction.get() {
+            self.producer.borrow().begin_transaction()?;
+            self.in_transaction.set(true);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn send(&self, record: &OutgoingRecord<'_>, slot: DeliverySlot) -> Result<()> {
+        self.ensure_transaction()?;
+        self.producer.borrow().send(record, slot)
+    }
+}
+
+/// The sinks' way out of a task.
+pub(crate) struct Collector {
+    pub(crate) producer: Rc<WorkerProducer>,
+}
+
+impl Emit for Collector {
+    #[inline]
+    fn emit(&mut self, record: &OutgoingRecord<'_>) -> Result<()> {
+        self.producer.send(record, DeliverySlot::UNTRACKED)
+    }
+
+    fn partition_count(&mut self, topic: &Arc<str>) -> Result<i32> {
+        if let Some(count) = self.producer.partition_counts.borrow().get(topic) {
+            return Ok(*count);
+        }
+        let count = self.producer.producer().partition_count(topic, self.producer.metadata_timeout)?;
+        self.producer.partition_counts.borrow_mut().insert(Arc::clone(topic), count);
+        Ok(count)
+    }
+}
+
+/// Writes the changes of one store to its changelog partition.
+pub(crate) struct ChangelogWriter<'a> {
+    pub(crate) producer: &'a WorkerProducer,
+    pub(crate) topic: &'a Arc<str>,
+    pub(crate) partition: i32,
+    pub(crate) slot: DeliverySlot,
+    pub(crate) sent: u64,
+}
+
+impl ChangelogSink for ChangelogWriter<'_> {
+    fn log(&mut self, record: &ChangelogRecord<'_>) -> Result<()> {
+        self.sent += 1;
+        let outgoing = OutgoingRecord {
+            topic: self.topic,
+            partition: Some(self.partition),
+            key: Some(record.key),
+            value: record.value,
+            timestamp: record.timestamp,
+            headers: record.headers,
+        };
+        self.producer.send(&outgoing, self.slot).at(|| format!("changelog {}-{}", self.topic, self.partition))
+    }
+}
