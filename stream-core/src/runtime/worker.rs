@@ -17,7 +17,7 @@ use crate::handler::{Handlers, UncaughtErrorHandler};
 use crate::id::{TaskId, TopicPartition};
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::store::{MemoryBudget, WorkerMemory};
-use crate::task::{PreparedTask, Task, TaskEnvironment, WorkerProducer};
+use crate::task::{Outgoing, PreparedTask, Task, TaskEnvironment, WorkerProducer};
 use crate::time::Clock;
 use crate::topology::BuiltTopology;
 
@@ -168,11 +168,14 @@ impl Worker {
 
     fn start(&mut self, prepared: PreparedTask) -> Result<()> {
         let id = prepared.id;
+        let topology = &self.environment.topology;
+        let subtopology = topology.subtopology(id.subtopology).ok_or_else(|| Error::internal("the task's sub-topology does not exist"))?;
         let task = Task::start(
             prepared,
             &TaskEnvironment {
-                topology: &self.environment.topology,
-                producer: &self.producer,
+                topology,
+                subtopology,
+                outgoing: Rc::clone(&self.producer) as Rc<dyn Outgoing>,
                 memory: &self.memory,
                 handlers: &self.environment.handlers,
                 clock: &self.environment.clock,

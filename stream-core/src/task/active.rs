@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::collector::{ChangelogWriter, Collector, WorkerProducer};
+use super::collector::{ChangelogWriter, Collector, Outgoing};
 use super::commit_metadata::CommitMetadata;
 use super::graph::TaskGraph;
 use super::partition_group::{Choice, PartitionGroup};
@@ -17,7 +17,7 @@ use crate::metrics::TaskMetrics;
 use crate::node::{PunctuationType, SourceInlet, Stopped, TaskContext};
 use crate::store::{CurrentRecord, StateStore, StoreOwner, WorkerMemory};
 use crate::time::Clock;
-use crate::topology::BuiltTopology;
+use crate::topology::{BuiltTopology, Subtopology};
 
 /// How often the wall clock is read while records are processed.
 const CLOCK_STRIDE: usize = 32;
@@ -25,7 +25,8 @@ const CLOCK_STRIDE: usize = 32;
 /// What a worker gives each of its tasks.
 pub(crate) struct TaskEnvironment<'a> {
     pub(crate) topology: &'a Arc<BuiltTopology>,
-    pub(crate) producer: &'a Rc<WorkerProducer>,
+    pub(crate) subtopology: &'a Subtopology,
+    pub(crate) outgoing: Rc<dyn Outgoing>,
     pub(crate) memory: &'a Rc<WorkerMemory>,
     pub(crate) handlers: &'a Handlers,
     pub(crate) clock: &'a Arc<dyn Clock>,
@@ -54,7 +55,7 @@ pub(crate) struct Task {
     inputs: Vec<Input>,
     stores: Vec<TaskStore>,
     clock: Arc<dyn Clock>,
-    producer: Rc<WorkerProducer>,
+    outgoing: Rc<dyn Outgoing>,
     directory: Option<super::TaskDirectoryLock>,
     /// Records, punctuations or drains since the last commit.
     touched: bool,
@@ -80,10 +81,9 @@ impl Task {
 
     fn wire(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self> {
         let PreparedTask { id, stores, inputs, metrics, directory } = prepared;
-        let topology = environment.topology;
-        let subtopology = topology.subtopology(id.subtopology).ok_or_else(|| Error::internal("the task's sub-topology does not exist"))?;
+        let (topology, subtopology) = (environment.topology, environment.subtopology);
         let current = Rc::new(CurrentRecord::default());
-        let collector = Collector { producer: Rc::clone(environment.producer) };
+        let collector = Collector { outgoing: Rc::clone(&environment.outgoing) };
         let mut context =
             TaskContext::new(id, Arc::clone(&topology.application_id), Box::new(collector), Rc::clone(&current), environment.handlers.clone(), metrics);
         context.system_time = environment.clock.now_ms();
@@ -93,7 +93,7 @@ impl Task {
             .into_iter()
             .map(|PreparedStore { store, changelog }| {
                 let slot = match &changelog {
-                    Some(changelog) if !changelog.is_source => environment.producer.producer().track(),
+                    Some(changelog) if !changelog.is_source => environment.outgoing.track(),
                     _ => DeliverySlot::UNTRACKED,
                 };
                 TaskStore { store: store.attach(&owner), changelog, slot }
@@ -123,7 +123,7 @@ impl Task {
             inputs,
             stores,
             clock: Arc::clone(environment.clock),
-            producer: Rc::clone(environment.producer),
+            outgoing: Rc::clone(&environment.outgoing),
             directory,
             touched: false,
         };
@@ -298,7 +298,7 @@ impl Task {
             };
             if store.is_dirty() {
                 let mut writer = ChangelogWriter {
-                    producer: &self.producer,
+                    outgoing: &*self.outgoing,
                     topic: &changelog.partition.topic,
                     partition: changelog.partition.partition,
                     slot: *slot,
@@ -346,7 +346,7 @@ impl Task {
                 Some(changelog) if changelog.is_source => {
                     self.inputs.iter().find(|input| input.position.partition == changelog.partition).and_then(|input| input.committed)
                 }
-                Some(_) => self.producer.producer().take_acknowledged(*slot).map(|offset| offset + 1),
+                Some(_) => self.outgoing.take_acknowledged(*slot).map(|offset| offset + 1),
                 None => None,
             };
             store.commit(position).at(|| format!("task {}, store {}", self.id, store.name()))?;
@@ -373,11 +373,11 @@ impl Task {
     /// Closes the processors and takes out what can move to another thread. Uncommitted writes are dropped. `stores` is empty when a
     /// processor still holds a handle: the stores are then closed and must be opened again.
     pub(crate) fn close(self) -> PreparedTask {
-        let Self { id, graph, context, group, inputs, stores, producer, directory, .. } = self;
+        let Self { id, graph, context, group, inputs, stores, outgoing, directory, .. } = self;
         graph.close();
         for TaskStore { store, slot, .. } in &stores {
             store.discard();
-            producer.producer().untrack(*slot);
+            outgoing.untrack(*slot);
         }
         let metrics = Arc::clone(&context.metrics);
         let inputs = inputs

@@ -58,38 +58,74 @@ impl WorkerProducer {
         }
         Ok(())
     }
+}
 
+/// Where a task's records go: a worker's producer, or the memory of a test.
+pub(crate) trait Outgoing {
+    /// Hands over a record, which is copied. What fails later shows at the next flush.
+    fn send(&self, record: &OutgoingRecord<'_>, slot: DeliverySlot) -> Result<()>;
+
+    /// A new slot, to follow the acknowledgements of one changelog partition.
+    fn track(&self) -> DeliverySlot;
+
+    /// Gives a slot back.
+    fn untrack(&self, slot: DeliverySlot);
+
+    /// The highest offset acknowledged for a slot since the last call.
+    fn take_acknowledged(&self, slot: DeliverySlot) -> Option<i64>;
+
+    /// How many partitions a topic has.
+    fn partition_count(&self, topic: &Arc<str>) -> Result<i32>;
+}
+
+impl Outgoing for WorkerProducer {
     #[inline]
-    pub(crate) fn send(&self, record: &OutgoingRecord<'_>, slot: DeliverySlot) -> Result<()> {
+    fn send(&self, record: &OutgoingRecord<'_>, slot: DeliverySlot) -> Result<()> {
         self.ensure_transaction()?;
         self.producer.borrow().send(record, slot)
+    }
+
+    fn track(&self) -> DeliverySlot {
+        self.producer.borrow().track()
+    }
+
+    fn untrack(&self, slot: DeliverySlot) {
+        self.producer.borrow().untrack(slot);
+    }
+
+    fn take_acknowledged(&self, slot: DeliverySlot) -> Option<i64> {
+        self.producer.borrow().take_acknowledged(slot)
+    }
+
+    fn partition_count(&self, topic: &Arc<str>) -> Result<i32> {
+        if let Some(count) = self.partition_counts.borrow().get(topic) {
+            return Ok(*count);
+        }
+        let count = self.producer.borrow().partition_count(topic, self.metadata_timeout)?;
+        self.partition_counts.borrow_mut().insert(Arc::clone(topic), count);
+        Ok(count)
     }
 }
 
 /// The sinks' way out of a task.
 pub(crate) struct Collector {
-    pub(crate) producer: Rc<WorkerProducer>,
+    pub(crate) outgoing: Rc<dyn Outgoing>,
 }
 
 impl Emit for Collector {
     #[inline]
     fn emit(&mut self, record: &OutgoingRecord<'_>) -> Result<()> {
-        self.producer.send(record, DeliverySlot::UNTRACKED)
+        self.outgoing.send(record, DeliverySlot::UNTRACKED)
     }
 
     fn partition_count(&mut self, topic: &Arc<str>) -> Result<i32> {
-        if let Some(count) = self.producer.partition_counts.borrow().get(topic) {
-            return Ok(*count);
-        }
-        let count = self.producer.producer().partition_count(topic, self.producer.metadata_timeout)?;
-        self.producer.partition_counts.borrow_mut().insert(Arc::clone(topic), count);
-        Ok(count)
+        self.outgoing.partition_count(topic)
     }
 }
 
 /// Writes the changes of one store to its changelog partition.
 pub(crate) struct ChangelogWriter<'a> {
-    pub(crate) producer: &'a WorkerProducer,
+    pub(crate) outgoing: &'a dyn Outgoing,
     pub(crate) topic: &'a Arc<str>,
     pub(crate) partition: i32,
     pub(crate) slot: DeliverySlot,
@@ -107,6 +143,6 @@ impl ChangelogSink for ChangelogWriter<'_> {
             timestamp: record.timestamp,
             headers: record.headers,
         };
-        self.producer.send(&outgoing, self.slot).at(|| format!("changelog {}-{}", self.topic, self.partition))
+        self.outgoing.send(&outgoing, self.slot).at(|| format!("changelog {}-{}", self.topic, self.partition))
     }
 }

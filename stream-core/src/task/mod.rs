@@ -3,6 +3,7 @@
 mod active;
 mod collector;
 mod commit_metadata;
+mod driver;
 mod graph;
 mod partition_group;
 mod prepared;
@@ -10,5 +11,7 @@ mod record_queue;
 mod state_dir;
 
 pub(crate) use active::{Progress, Task, TaskEnvironment};
-pub(crate) use collector::WorkerProducer;
+pub(crate) use collector::{Outgoing, WorkerProducer};
+pub use driver::{DriverOptions, TaskDriver};
+pub(crate) use commit_metadata::CommitMetadata;
 pub(crate) use prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
