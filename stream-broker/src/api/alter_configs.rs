@@ -43,7 +43,7 @@ pub(crate) fn handle(
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);
             match outcome {
-                Ok(()) => response,
+                Ok(()) => response.with_error_message(None),
                 Err(refusal) => response
                     .with_error_code(refusal.code.code())
                     .with_error_message(Some(StrBytes::from_string(refusal.message))),

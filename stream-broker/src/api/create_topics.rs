@@ -41,6 +41,7 @@ pub(crate) fn handle(
                 .with_name(topic.name.clone())
                 .with_num_partitions(-1)
                 .with_replication_factor(-1)
+                .with_error_message(None)
                 .with_configs(None);
             let outcome = if mentions.get(topic.name.as_str()).is_some_and(|&n| n > 1) {
                 Err(Refusal::new(

@@ -32,7 +32,7 @@ pub(crate) fn handle(
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);
             match described {
-                Ok(configs) => result.with_configs(configs),
+                Ok(configs) => result.with_error_message(None).with_configs(configs),
                 Err(refusal) => result
                     .with_error_code(refusal.code.code())
                     .with_error_message(Some(StrBytes::from_string(refusal.message))),
@@ -180,6 +180,7 @@ fn entry(
         .with_name(StrBytes::from_static_str(name))
         .with_value(Some(StrBytes::from_string(value)))
         .with_config_type(config_type as i8)
+        .with_documentation(None)
 }
 
 fn synonym(name: &'static str, value: &str, source: i8) -> DescribeConfigsSynonym {

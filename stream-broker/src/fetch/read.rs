@@ -85,6 +85,7 @@ fn read_partition(
             .with_high_watermark(-1)
             .with_last_stable_offset(-1)
             .with_log_start_offset(-1)
+            .with_aborted_transactions(None)
             .with_records(Some(Bytes::new()));
     };
     // The first records of a response may exceed every limit, or a batch larger than the limit could never be consumed.

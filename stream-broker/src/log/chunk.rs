@@ -128,14 +128,14 @@ impl Chunk {
     }
 
     /// The batches from `first` on that end before `upper_bound` and together do not exceed `max_bytes`; at least one of them
-    /// if `at_least_one` is set.
+    /// if `at_least_one` is set. Also whether these are all there are, so that reading may go on in the next chunk.
     pub(crate) fn read(
         &self,
         first: usize,
         max_bytes: usize,
         upper_bound: i64,
         at_least_one: bool,
-    ) -> Bytes {
+    ) -> (Bytes, bool) {
         let start = self.position(first);
         let below_bound = first
             + self.entries[first..].partition_point(|entry| entry.last_offset() < upper_bound);
@@ -154,10 +154,11 @@ impl Chunk {
             within_limit
         };
         let end = self.position(last);
-        match &self.memory {
+        let bytes = match &self.memory {
             Memory::Filling(buffer) => Bytes::copy_from_slice(&buffer[start..end]),
             Memory::Sealed(bytes) => bytes.slice(start..end),
-        }
+        };
+        (bytes, last == self.entries.len())
     }
 
     fn position(&self, index: usize) -> usize {

@@ -103,8 +103,8 @@ impl Log {
     }
 
     /// Whole batches from the one that holds `offset` on, all ending before `upper_bound`, at most `max_bytes` together
-    /// (but one batch whatever its size if `at_least_one` is set). May return less than there is: a read does not cross
-    /// pieces of memory.
+    /// (but one batch whatever its size if `at_least_one` is set). May return less than there is: a read ends
+    /// with its segment, and a large one with a piece of memory.
     pub(crate) fn read(
         &self,
         offset: i64,

@@ -1,9 +1,12 @@
 //! A run of batches that is rolled, kept and deleted as one, as in Kafka.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::batch::BatchHeader;
 use super::chunk::Chunk;
+
+/// A read of this size ends with its chunk, whose bytes then need no copy; a smaller one goes on in the next.
+const ENOUGH_BYTES: usize = 256 << 10;
 
 /// See the module. The last segment of a log is the active one; only it is appended to.
 #[derive(Debug)]
@@ -104,9 +107,25 @@ impl Segment {
         upper_bound: i64,
         at_least_one: bool,
     ) -> Bytes {
-        self.chunk_of(offset).map_or_else(Bytes::new, |chunk| {
-            chunk.read(chunk.find(offset), max_bytes, upper_bound, at_least_one)
-        })
+        let begin = self.chunks.partition_point(|c| c.last_offset() < offset);
+        let Some((first, others)) = self.chunks[begin..].split_first() else {
+            return Bytes::new();
+        };
+        let (bytes, whole) =
+            first.read(first.find(offset), max_bytes, upper_bound, at_least_one);
+        if !whole || others.is_empty() || bytes.len() >= ENOUGH_BYTES {
+            return bytes;
+        }
+        let mut joined = BytesMut::from(&bytes[..]);
+        for chunk in others {
+            let room = max_bytes.saturating_sub(joined.len());
+            let (bytes, whole) = chunk.read(0, room, upper_bound, false);
+            joined.extend_from_slice(&bytes);
+            if !whole || joined.len() >= ENOUGH_BYTES {
+                break;
+            }
+        }
+        joined.freeze()
     }
 
     /// Frees the chunks that lie wholly below `offset` and returns their size. A file could not do that; memory can, and a
