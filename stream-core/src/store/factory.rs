@@ -16,6 +16,8 @@ pub enum CleanupPolicy {
     Compact,
     /// `compact,delete`: and records older than the retention go (windowed stores).
     CompactDelete,
+    /// `delete`: records older than the retention go, all others stay (windowed stores that keep duplicates: no key repeats).
+    Delete,
 }
 
 /// The changelog of a store.
@@ -25,7 +27,7 @@ pub struct ChangelogConfig {
     pub cleanup_policy: CleanupPolicy,
     /// How long windowed rows are kept, ms; `windowstore.changelog.additional.retention.ms` is added for the topic.
     pub retention_ms: Option<i64>,
-    /// `min.compaction.lag.ms`, for stores that read their history from the changelog.
+    /// The topic's `min.compaction.lag.ms`, for stores that read their history from the changelog; nothing is added to it.
     pub min_compaction_lag_ms: Option<i64>,
     /// Topic configs set by the program; they win over all others.
     pub topic_configs: BTreeMap<String, String>,

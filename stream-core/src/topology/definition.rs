@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use regex::Regex;
+
 use super::AutoOffsetReset;
 use crate::node::{EdgeAdapter, NodeFactory};
 use crate::store::StoreFactory;
@@ -45,6 +47,8 @@ pub enum NodeKind {
     Sink {
         /// The topic; `None` when an extractor chooses it per record.
         topic: Option<Arc<str>>,
+        /// The extractor's name, when there is one.
+        extractor: Option<String>,
     },
 }
 
@@ -63,7 +67,47 @@ pub enum SourceTopics {
     /// By name.
     Named(Vec<String>),
     /// All whose whole name matches.
-    Pattern(regex::Regex),
+    Pattern(TopicPattern),
+}
+
+/// A pattern for whole topic names.
+#[derive(Clone, Debug)]
+pub struct TopicPattern {
+    pattern: Regex,
+    whole: Option<Regex>,
+}
+
+impl TopicPattern {
+    /// The pattern as the program wrote it.
+    pub fn as_str(&self) -> &str {
+        self.pattern.as_str()
+    }
+
+    /// Whether it matches the whole name.
+    ///
+    /// ```
+    /// use stream_core::topology::{Regex, TopicPattern};
+    /// let pattern = TopicPattern::from(Regex::new("orders|orders-eu")?);
+    /// assert!(pattern.matches("orders-eu") && !pattern.matches("orders-us"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn matches(&self, topic: &str) -> bool {
+        match &self.whole {
+            Some(whole) => whole.is_match(topic),
+            None => self.pattern.find(topic).is_some_and(|found| found.len() == topic.len()),
+        }
+    }
+}
+
+impl From<Regex> for TopicPattern {
+    /// Flags belong into the pattern, as in `(?i)orders.*`: those of a `RegexBuilder` are not seen.
+    fn from(pattern: Regex) -> Self {
+        // A search prefers the first alternative, not the longest: only anchors make `a|ab` match the whole of `ab`. The line end
+        // closes a comment of a pattern with `(?x)`.
+        let anchored = |end: &str| Regex::new(&format!(r"\A(?:{}{end})\z", pattern.as_str())).ok();
+        let whole = anchored("").or_else(|| anchored("\n"));
+        Self { pattern, whole }
+    }
 }
 
 impl SourceTopics {
@@ -71,7 +115,7 @@ impl SourceTopics {
     pub fn matches(&self, topic: &str) -> bool {
         match self {
             Self::Named(names) => names.iter().any(|name| name == topic),
-            Self::Pattern(pattern) => pattern.find_at(topic, 0).is_some_and(|found| found.start() == 0 && found.end() == topic.len()),
+            Self::Pattern(pattern) => pattern.matches(topic),
         }
     }
 
@@ -113,9 +157,9 @@ impl<const N: usize> From<[&str; N]> for SourceTopics {
     }
 }
 
-impl From<regex::Regex> for SourceTopics {
-    fn from(pattern: regex::Regex) -> Self {
-        Self::Pattern(pattern)
+impl From<Regex> for SourceTopics {
+    fn from(pattern: Regex) -> Self {
+        Self::Pattern(TopicPattern::from(pattern))
     }
 }
 
@@ -141,6 +185,13 @@ impl InternalTopic {
     #[must_use]
     pub fn with_partitions(mut self, partitions: i32) -> Self {
         self.partitions = Some(partitions);
+        self
+    }
+
+    /// The same with a topic config of its own; it wins over the library's and over `topic.` settings.
+    #[must_use]
+    pub fn with_config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.configs.insert(name.into(), value.into());
         self
     }
 }

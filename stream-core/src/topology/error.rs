@@ -33,6 +33,24 @@ pub enum TopologyError {
     TopicReadTwice { topic: String, node: String, other: String },
     /// A name that Kafka does not accept.
     InvalidName { name: String, reason: String },
+    /// Nothing is read.
+    NoSource,
+    /// A source that names a topic twice.
+    TopicNamedTwice { topic: String, node: String },
+    /// A partition count below one.
+    InvalidPartitionCount { topic: String, partitions: i32 },
+    /// An internal topic that is written, but read by no source.
+    InternalTopicNotRead { topic: String, node: String },
+    /// An internal topic that is read, but written by no sink: its partition count follows from nothing.
+    InternalTopicNotWritten { topic: String },
+    /// An internal topic that a sink names by its full name.
+    InternalTopicByFullName { topic: String, node: String },
+    /// A topic that serves two stores as changelog.
+    ChangelogShared { topic: String, store: String, other: String },
+    /// A source topic that serves as changelog of a store in another sub-topology.
+    ChangelogElsewhere { topic: String, store: String },
+    /// Two topics that must have equal partition counts, fixed to different ones.
+    CopartitionedCountsDiffer { topic: String, count: i32, other: String, other_count: i32 },
     /// Any other contradiction; the text says what and how to mend it.
     Invalid { message: String },
 }
@@ -64,6 +82,31 @@ impl fmt::Display for TopologyError {
                 write!(f, "source `{node}` reads topic `{topic}`, which source `{other}` reads already; use one source for both")
             }
             Self::InvalidName { name, reason } => write!(f, "`{name}` is not a valid name: {reason}"),
+            Self::NoSource => f.write_str("the topology reads no topic; add at least one source"),
+            Self::TopicNamedTwice { topic, node } => write!(f, "source `{node}` names topic `{topic}` twice; name it once"),
+            Self::InvalidPartitionCount { topic, partitions } => {
+                write!(f, "internal topic `{topic}` is to have {partitions} partitions; it needs at least 1")
+            }
+            Self::InternalTopicNotRead { topic, node } => {
+                write!(f, "sink `{node}` writes internal topic `{topic}`, which no source reads; add the source")
+            }
+            Self::InternalTopicNotWritten { topic } => {
+                write!(f, "internal topic `{topic}` is read, but no sink writes it; add the sink, or read a topic of your own")
+            }
+            Self::InternalTopicByFullName { topic, node } => {
+                write!(f, "sink `{node}` writes `{topic}`, an internal topic of this application; name it without the application id")
+            }
+            Self::ChangelogShared { topic, store, other } => {
+                write!(f, "topic `{topic}` is the changelog of store `{store}` and of store `{other}`; each needs one of its own")
+            }
+            Self::ChangelogElsewhere { topic, store } => write!(
+                f,
+                "store `{store}` uses topic `{topic}` as its changelog, but is not in the sub-topology that reads it; connect the store to a processor below that source"
+            ),
+            Self::CopartitionedCountsDiffer { topic, count, other, other_count } => write!(
+                f,
+                "topics `{topic}` ({count} partitions) and `{other}` ({other_count} partitions) are joined and need equal partition counts; fix the same count for both"
+            ),
             Self::Invalid { message } => f.write_str(message),
         }
     }

@@ -1,18 +1,33 @@
 //! Definitions: what a program's processing consists of. `Send + Sync`; nothing here runs.
 
+mod built;
 mod definition;
+mod describe;
 mod error;
+mod groups;
 mod handle;
+mod internal_topics;
 mod options;
+mod partitions;
+mod subtopology;
+mod validate;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub use definition::{InternalTopic, NodeKind, SourceTopics};
+pub use built::BuiltTopology;
+pub use definition::{InternalTopic, NodeKind, SourceTopics, TopicPattern};
 pub(crate) use definition::{NodeDefinition, Parent, StoreDefinition};
+pub use describe::{NodeDescription, NodeRole, SubtopologyDescription, TopologyDescription};
 pub use error::TopologyError;
 pub use handle::NodeHandle;
+pub use internal_topics::{ExistingTopic, InternalTopicSettings, InternalTopicSpec, check_existing};
 pub use options::{AutoOffsetReset, Consumed, Produced, SinkTopic, TopicContext, TopicNameExtractor};
+pub use partitions::{PartitionPlan, PlanError, plan};
+/// Patterns of topic names, of the crate version that this crate's API uses.
+pub use regex::Regex;
+pub use subtopology::{Changelog, SinkSpec, SourceSpec, Subtopology};
+pub use validate::validate_name;
 
 use crate::node::{Data, NodeFactory, SinkFactory, SourceFactory};
 use crate::processor::{Processor, ProcessorFactory};
@@ -85,11 +100,9 @@ impl Topology {
         parents: &[&NodeHandle<K, V>],
     ) -> Result<(), TopologyError> {
         let topic = topic.into();
-        let kind = NodeKind::Sink {
-            topic: match &topic {
-                SinkTopic::Named(topic) => Some(Arc::clone(topic)),
-                SinkTopic::Extracted(_) => None,
-            },
+        let kind = match &topic {
+            SinkTopic::Named(topic) => NodeKind::Sink { topic: Some(Arc::clone(topic)), extractor: None },
+            SinkTopic::Extracted(extractor) => NodeKind::Sink { topic: None, extractor: Some(extractor.name()) },
         };
         let parents = parents.iter().map(|parent| parent.as_parent()).collect();
         let factory = SinkFactory { topic, key: produced.key, value: produced.value, partitioner: produced.partitioner };
@@ -202,6 +215,11 @@ impl Topology {
     fn check_source_topics(&self, node: &str, topics: &SourceTopics) -> Result<(), TopologyError> {
         if topics.is_empty() {
             return Err(TopologyError::NoTopic { node: node.to_owned() });
+        }
+        if let SourceTopics::Named(names) = topics {
+            if let Some(topic) = (1..names.len()).find(|index| names[..*index].contains(&names[*index])).map(|index| &names[index]) {
+                return Err(TopologyError::TopicNamedTwice { topic: topic.clone(), node: node.to_owned() });
+            }
         }
         for other in &self.nodes {
             if let NodeKind::Source { topics: taken, .. } = &other.kind {

@@ -180,6 +180,11 @@ pub trait TopicNameExtractor<K, V>: Send + Sync + 'static {
     /// # Errors
     /// The processing handler decides.
     fn topic(&self, record: &Record<K, V>, context: &TopicContext<'_>) -> Result<Arc<str>, BoxError>;
+
+    /// What `describe()` calls it.
+    fn name(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
+    }
 }
 
 /// Where a sink writes to.
