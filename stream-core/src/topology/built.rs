@@ -125,6 +125,12 @@ impl BuiltTopology {
         })
     }
 
+    /// Whether any store that is built keeps data on disk.
+    pub(crate) fn has_persistent_store(&self) -> bool {
+        let stores = self.subtopologies().iter().flat_map(|subtopology| &subtopology.stores);
+        stores.into_iter().any(|index| self.store(*index).factory.is_persistent())
+    }
+
     pub(crate) fn node(&self, index: usize) -> &NodeDefinition {
         &self.topology.nodes[index]
     }

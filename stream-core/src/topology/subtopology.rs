@@ -29,6 +29,20 @@ pub struct Subtopology {
 }
 
 impl Subtopology {
+    /// One without nodes.
+    pub(crate) fn empty(id: u32) -> Self {
+        Self {
+            id,
+            nodes: Vec::new(),
+            sources: Vec::new(),
+            source_topics: BTreeSet::new(),
+            repartition_topics: BTreeSet::new(),
+            sinks: Vec::new(),
+            stores: Vec::new(),
+            changelogs: Vec::new(),
+        }
+    }
+
     /// Whether it has stores. The partition counts of its sources cannot change then: keys would move away from their state.
     pub fn is_stateful(&self) -> bool {
         !self.stores.is_empty()
