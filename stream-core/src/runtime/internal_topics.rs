@@ -71,7 +71,7 @@ pub(crate) fn ensure(admin: &Admin, topology: &BuiltTopology, plan: &PartitionPl
         let config = configs.get(&name).cloned().unwrap_or_default();
         (name, (info.partitions, config))
     });
-    let missing = crate::topology::check_existing(plan, &existing.collect(), topology, config)?;
+    let missing = crate::topology::check_existing(plan, &existing.collect(), topology, &config.internal_topics())?;
     if missing.is_empty() {
         return Ok(());
     }

@@ -18,7 +18,7 @@ use crate::node::OutgoingRecord;
 use crate::record::{Headers, OwnedRecord};
 use crate::store::{MemoryBudget, StoreOpen, WorkerMemory};
 use crate::time::{Clock, ManualClock, UNKNOWN_TIME};
-use crate::topology::{BuiltTopology, SourceTopics, Subtopology, Topology};
+use crate::topology::{BuiltTopology, SourceTopics, Subtopology, TopicPattern, Topology};
 
 /// How a [`TaskDriver`] runs.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub struct TaskDriver {
     clock: Arc<ManualClock>,
     metrics: Arc<TaskMetrics>,
     slots: HashMap<Arc<str>, usize>,
-    patterns: Vec<(regex::Regex, usize)>,
+    patterns: Vec<(TopicPattern, usize)>,
     offsets: HashMap<Arc<str>, i64>,
 }
 
@@ -183,7 +183,7 @@ impl TaskDriver {
 
     fn append(&mut self, topic: &str, key: Option<Vec<u8>>, value: Option<Vec<u8>>, timestamp: i64, headers: Headers) -> bool {
         let slot = self.slots.get(topic).copied().or_else(|| {
-            let pattern = self.patterns.iter().find(|(pattern, _)| SourceTopics::Pattern(pattern.clone()).matches(topic));
+            let pattern = self.patterns.iter().find(|(pattern, _)| pattern.matches(topic));
             pattern.map(|(_, slot)| *slot)
         });
         let Some(slot) = slot else {

@@ -19,7 +19,7 @@ pub struct Subtopology {
     /// The topics that its sources name (full names), internal ones included; what patterns match is not known yet.
     pub source_topics: BTreeSet<Arc<str>>,
     /// Those of its source topics that the application creates for itself.
-    pub repartition_topics: BTreeSet<Arc<str>>,
+    pub repartition_sources: BTreeSet<Arc<str>>,
     /// The topics that it writes, except those that an extractor chooses.
     pub sinks: Vec<SinkSpec>,
     /// Its stores, as indices into the topology.
