@@ -41,7 +41,7 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn open_state_directory(&self) -> Result<Arc<StateDirectory>> {
-        let has_persistent = self.topology.stores().iter().any(|store| store.factory.is_persistent());
+        let has_persistent = self.topology.has_persistent_store();
         StateDirectory::open(self.config.state_dir(), self.config.application_id(), has_persistent).map(Arc::new)
     }
 }

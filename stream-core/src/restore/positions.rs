@@ -35,7 +35,7 @@ pub(crate) fn resolve(admin: &Admin, group: &str, wanted: &[WantedInput], clock:
         match found {
             Some(found) if found.offset >= first => {
                 offset = found.offset;
-                partition_time = CommitMetadata::decode(&found.metadata).map_or(UNKNOWN_TIME, |metadata| metadata.partition_time());
+                partition_time = CommitMetadata::decode(&found.metadata).partition_time;
                 is_committed = true;
             }
             Some(found) if input.reset == AutoOffsetReset::None => {

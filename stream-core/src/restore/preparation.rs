@@ -93,9 +93,12 @@ impl Preparation {
         }
         let mut given: Vec<PreparedStore> = std::mem::take(&mut self.given);
         for &index in &subtopology.stores {
-            let definition = &topology.stores()[index];
+            let definition = topology.store(index);
             let name = definition.factory.name();
-            let changelog = changelog_of(topology, definition, self.id);
+            let changelog = subtopology.changelogs.iter().find(|changelog| changelog.store == index).map(|changelog| TaskChangelog {
+                partition: TopicPartition::new(Arc::clone(&changelog.topic), self.id.partition),
+                is_source: changelog.is_source_topic(),
+            });
             let store = match given.iter().position(|prepared| prepared.store.name() == name) {
                 Some(found) => given.swap_remove(found).store,
                 None => self.open_store(definition, changelog.as_ref(), settings).at(|| format!("store {name}"))?,
@@ -151,13 +154,4 @@ impl Preparation {
             .collect::<Result<Vec<_>>>()?;
         Ok(PreparedTask { id, stores, inputs: inputs.unwrap_or_default(), metrics, directory })
     }
-}
-
-fn changelog_of(topology: &BuiltTopology, definition: &StoreDefinition, task: TaskId) -> Option<TaskChangelog> {
-    if let Some(topic) = &definition.source_changelog {
-        return Some(TaskChangelog { partition: TopicPartition::new(topology.topic_name(topic), task.partition), is_source: true });
-    }
-    definition.factory.changelog()?;
-    let topic = topology.changelog_topic(definition.factory.name());
-    Some(TaskChangelog { partition: TopicPartition::new(topic, task.partition), is_source: false })
 }

@@ -108,7 +108,7 @@ impl Control {
             return Ok(None);
         };
         let started = clock.monotonic();
-        while let Err(error) = internal_topics::ensure(&admin, topology, &plan, config) {
+        while let Err(error) = internal_topics::ensure(&admin, topology, &plan, &settings.internal_topics, settings.replication_factor) {
             if error.kind() != ErrorKind::Retriable || clock.monotonic().saturating_sub(started) >= settings.task_timeout {
                 return Err(error);
             }
@@ -117,8 +117,8 @@ impl Control {
                 return Ok(None);
             }
         }
-        let membership = crate::membership::join(config, context, clock, plan.membership_plan())?;
-        let purge = Arc::new(PurgePositions::new(topology.repartition_topics()));
+        let membership = crate::membership::join(config, context, clock, membership_plan(&plan))?;
+        let purge = Arc::new(PurgePositions::new(topology.subtopologies().iter().flat_map(|subtopology| subtopology.repartition_topics.iter().cloned())));
         let (restorer, restore_thread) = start_restorer(&environment)?;
         let now = clock.monotonic();
         let mut control = Self {
@@ -417,8 +417,8 @@ impl Control {
             .input_partitions(task)
             .into_iter()
             .filter_map(|partition| {
-                let source = subtopology.sources.iter().find(|source| source.topics.matches(&partition.topic))?;
-                let is_internal = subtopology.repartition_sources.contains(&partition.topic);
+                let source = subtopology.source_of(&partition.topic)?;
+                let is_internal = subtopology.repartition_topics.contains(&partition.topic);
                 // A repartition topic is read from its first record, whatever the program's policy.
                 let reset = if is_internal { crate::topology::AutoOffsetReset::Earliest } else { source.reset.unwrap_or(default_reset) };
                 Some(WantedInput { partition, source: source.node, reset })
@@ -465,7 +465,7 @@ impl Control {
     fn replan(&mut self) -> Result<()> {
         let plan = match internal_topics::plan(&self.admin, &self.environment.topology) {
             Ok(Ok(plan)) => plan,
-            Ok(Err(error)) if error.is_missing_topic() => {
+            Ok(Err(error)) if error.is_missing_topics() => {
                 tracing::warn!(%error, "a source topic is gone");
                 return Ok(());
             }
@@ -478,12 +478,11 @@ impl Control {
         if plan.fingerprint() == self.plan.fingerprint() {
             return Ok(());
         }
-        PartitionPlan::check_growth(&self.plan, &plan, &self.environment.topology)?;
-        internal_topics::ensure(&self.admin, &self.environment.topology, &plan, &self.environment.config)?;
+        PartitionPlan::check_growth(&self.plan, &plan)?;
+        let settings = &self.environment.settings;
+        internal_topics::ensure(&self.admin, &self.environment.topology, &plan, &settings.internal_topics, settings.replication_factor)?;
         tracing::info!("the topics changed: joining the group with the new plan");
-        let all = self.placement.all();
-        self.leave(&all, false);
-        self.membership.replan(plan.membership_plan())?;
+        self.membership.replan(membership_plan(&plan))?;
         self.plan = plan;
         Ok(())
     }
@@ -585,6 +584,12 @@ fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender<RestoreCom
         .spawn(move || Restorer::new(restorer, consumer, admin).run())
         .map_err(|error| Error::storage("the operating system gave no thread for restoration").with_source(error))?;
     Ok((sender, thread))
+}
+
+/// What the group must know of a plan.
+fn membership_plan(plan: &PartitionPlan) -> crate::membership::Plan {
+    let anchors = plan.anchors().into_iter().filter_map(|(subtopology, topic)| Some((subtopology, (topic, plan.task_count(subtopology)?))));
+    crate::membership::Plan { anchors: anchors.collect(), fingerprint: plan.fingerprint().to_owned() }
 }
 
 fn list(tasks: &BTreeSet<TaskId>) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{ProcessingGuarantee, StreamsConfig};
-use crate::topology::AutoOffsetReset;
+use crate::topology::{AutoOffsetReset, InternalTopicSettings};
 
 /// Plain values; durations are not checked here any more.
 #[derive(Clone, Debug)]
@@ -26,6 +26,7 @@ pub(crate) struct RuntimeSettings {
     pub(crate) source_topic_timeout: Duration,
     pub(crate) default_reset: AutoOffsetReset,
     pub(crate) replication_factor: i32,
+    pub(crate) internal_topics: InternalTopicSettings,
     pub(crate) workers: usize,
 }
 
@@ -50,6 +51,7 @@ impl RuntimeSettings {
             source_topic_timeout: config.source_topic_timeout(),
             default_reset: config.auto_offset_reset(),
             replication_factor: config.replication_factor(),
+            internal_topics: config.internal_topics(),
             workers,
         }
     }

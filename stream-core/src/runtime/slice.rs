@@ -37,9 +37,11 @@ impl Worker {
         if self.tasks.values().any(|task| task.is_touched()) {
             timeout = timeout.min((self.last_commit + settings.commit_interval).saturating_sub(now));
         }
-        let wakes = self.tasks.values().filter_map(crate::task::Task::next_punctuation_ms).chain(self.wait_until_ms);
-        if let Some(wake) = wakes.min() {
-            timeout = timeout.min(Duration::from_millis(u64::try_from(wake - now_ms).unwrap_or(0)));
+        if let Some(due) = self.tasks.values().filter_map(crate::task::Task::next_punctuation_ms).min() {
+            timeout = timeout.min(Duration::from_millis(u64::try_from(due - now_ms).unwrap_or(0)));
+        }
+        if let Some(until) = self.wait_until {
+            timeout = timeout.min(until.saturating_sub(now));
         }
         timeout
     }
@@ -124,7 +126,7 @@ impl Worker {
 
     /// Processes what is buffered, task by task, for at most one slice.
     pub(super) fn process_slice(&mut self) -> Result<()> {
-        self.wait_until_ms = None;
+        self.wait_until = None;
         let started = self.environment.clock.monotonic();
         let mut is_more = true;
         while is_more {
@@ -135,8 +137,8 @@ impl Worker {
                     Err(error) if error.kind() == ErrorKind::Retriable => {
                         // A serde that cannot read the record now: it stays in its queue, and is tried again.
                         tracing::warn!(%error, "a record has to wait");
-                        let retry = self.environment.clock.now_ms() + RETRY_MS;
-                        self.wait_until_ms = Some(self.wait_until_ms.map_or(retry, |until| until.min(retry)));
+                        let retry = self.environment.clock.monotonic() + RETRY_BACKOFF;
+                        self.wait_until = Some(self.wait_until.map_or(retry, |until| until.min(retry)));
                         continue;
                     }
                     processed => processed?,
@@ -144,8 +146,8 @@ impl Worker {
                 match progress {
                     Progress::More => is_more = true,
                     Progress::Empty => {}
-                    Progress::Waiting { until_ms } => {
-                        self.wait_until_ms = Some(self.wait_until_ms.map_or(until_ms, |until| until.min(until_ms)));
+                    Progress::Waiting { until } => {
+                        self.wait_until = [self.wait_until, until].into_iter().flatten().min();
                     }
                 }
                 if task.commit_requested() {
@@ -163,7 +165,7 @@ impl Worker {
 }
 
 /// Between attempts to read a record that a serde could not read.
-const RETRY_MS: i64 = 100;
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
 fn partition_of(message: &Message) -> TopicPartition {
     TopicPartition::new(std::sync::Arc::clone(message.topic()), message.partition())

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::worker::Worker;
+use crate::commit::fault::{KillPoint, kill_point};
 use crate::error::{Result, ResultExt};
+use crate::id::TaskId;
 use crate::store::StateStore;
 
 /// How often memory and ages are looked at when nothing asks for it earlier.
@@ -69,11 +71,19 @@ impl Worker {
                 let key = (*id, store.name().to_owned());
                 let since = *self.unflushed_since.entry(key.clone()).or_insert(now);
                 if unflushed.bytes >= settings.flush_max_bytes || now.saturating_sub(since) >= settings.flush_interval {
-                    store.flush(self.environment.clock.now_ms()).at(|| format!("task {id}, store {}", store.name()))?;
+                    self.flush_store(*id, &**store)?;
                     self.unflushed_since.remove(&key);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Writes a store's committed entries to its persistent layer.
+    pub(super) fn flush_store(&self, task: TaskId, store: &dyn StateStore) -> Result<()> {
+        kill_point(KillPoint::BeforeStoreFlush);
+        store.flush(self.environment.clock.now_ms()).at(|| format!("task {task}, store {}", store.name()))?;
+        kill_point(KillPoint::AfterStoreFlush);
         Ok(())
     }
 

@@ -59,7 +59,7 @@ pub(crate) struct Worker {
     /// Whether a task may have something to do at once.
     pub(super) has_buffered: bool,
     /// When a task that waits for another partition goes on at the latest.
-    pub(super) wait_until_ms: Option<i64>,
+    pub(super) wait_until: Option<Duration>,
     /// Uncommitted writes exceed the memory budget.
     pub(super) must_commit_early: bool,
     pub(super) unflushed_since: HashMap<(TaskId, String), Duration>,
@@ -95,7 +95,7 @@ impl Worker {
             last_upkeep: now,
             last_full_commit: now,
             has_buffered: false,
-            wait_until_ms: None,
+            wait_until: None,
             must_commit_early: false,
             unflushed_since: HashMap::new(),
         })
@@ -213,9 +213,8 @@ impl Worker {
         kill_point(KillPoint::RevokeAfterCommit);
         for id in ids {
             if let Some(task) = self.take_task(*id) {
-                let now = self.environment.clock.now_ms();
                 for store in task.stores() {
-                    store.flush(now).at(|| format!("task {id}, store {}", store.name()))?;
+                    self.flush_store(*id, &**store)?;
                 }
                 drop(task.close());
             }
@@ -300,6 +299,12 @@ impl Worker {
     }
 
     fn roll_back(&mut self, replace_producer: bool) -> Result<()> {
+        if self.environment.settings.guarantee == ProcessingGuarantee::AtLeastOnce {
+            // Changelog records on their way must be in the log before its end is read, or a store would miss them.
+            if let Err(error) = self.producer.producer().flush(self.environment.settings.commit_timeout) {
+                tracing::warn!(worker = self.environment.index, %error, "records that were sent before are not acknowledged yet");
+            }
+        }
         let aborted = !replace_producer && self.abort();
         if !aborted {
             let producer = (self.environment.make_producer)()?;

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::collector::{ChangelogWriter, Collector, Outgoing};
 use super::commit_metadata::CommitMetadata;
 use super::graph::TaskGraph;
-use super::partition_group::{Choice, PartitionGroup};
+use super::partition_group::{Choice, PartitionGroup, Taken, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
 use crate::client::{CommitOffset, DeliverySlot, Message};
 use crate::error::{Error, Result, ResultExt};
@@ -68,8 +69,8 @@ pub(crate) enum Progress {
     More,
     /// Nothing is buffered.
     Empty,
-    /// Records are buffered, but another partition may have an earlier one; ask again at this time (ms) at the latest.
-    Waiting { until_ms: i64 },
+    /// Records are buffered, but another partition may have an earlier one; ask again when something was fetched, or at this time (monotonic clock).
+    Waiting { until: Option<Duration> },
 }
 
 impl Task {
@@ -102,10 +103,11 @@ impl Task {
         context.stores = Rc::new(stores.iter().map(|store| (store.store.name().to_owned(), Rc::clone(&store.store))).collect());
 
         let graph = TaskGraph::wire(topology, subtopology, &mut context)?;
-        let group = PartitionGroup::new(
-            inputs.iter().map(|input| (input.partition.clone(), input.offset, input.partition_time)).collect(),
-            environment.max_task_idle_ms,
-        );
+        let partitions = inputs.iter().map(|input| input.partition.clone()).collect();
+        let mut group = PartitionGroup::new(partitions, TaskIdle::from_ms(environment.max_task_idle_ms));
+        for (slot, input) in inputs.iter().enumerate() {
+            group.set_partition_time(slot, input.partition_time);
+        }
         context.stream_time = group.stream_time();
         let inputs = inputs
             .into_iter()
@@ -149,17 +151,17 @@ impl Task {
     /// Buffers a fetched record.
     #[inline]
     pub(crate) fn add(&mut self, slot: usize, message: Message) {
-        self.group.add(slot, message);
+        self.group.add(slot, std::iter::once(message));
     }
 
     /// A partition was read to its end; `position` is behind the last record, commit marker or aborted record.
     pub(crate) fn reached_end(&mut self, slot: usize, position: i64) {
-        self.group.eof(slot, position);
+        self.group.end_seen(slot, position);
     }
 
     /// How many records a slot has buffered.
     pub(crate) fn buffered(&self, slot: usize) -> usize {
-        self.group.buffered(slot)
+        self.group.buffered_in(slot)
     }
 
     /// Processes up to `limit` records.
@@ -175,10 +177,10 @@ impl Task {
 
     fn process_until(&mut self, limit: usize, processed: &mut usize) -> Result<Progress> {
         self.context.system_time = self.clock.now_ms();
+        let now = self.clock.monotonic();
         while *processed < limit {
             let (inputs, context) = (&self.inputs, &mut self.context);
-            let now = context.system_time;
-            let choice = self.group.choose(now, &mut |slot, message: &Message, partition_time| {
+            let choice = self.group.choose(now, |slot, message: &Message, partition_time| {
                 inputs[slot].inlet.borrow_mut().admit(slot, &message.as_raw(), partition_time, context)
             })?;
             match choice {
@@ -188,7 +190,7 @@ impl Task {
                     }
                     self.process_one(slot)?;
                 }
-                Choice::Wait { until } => return Ok(Progress::Waiting { until_ms: until }),
+                Choice::Wait { until } => return Ok(Progress::Waiting { until }),
                 Choice::Empty => return Ok(Progress::Empty),
             }
             *processed += 1;
@@ -207,7 +209,7 @@ impl Task {
 
     #[inline]
     fn process_one(&mut self, slot: usize) -> Result<()> {
-        let Some(message) = self.group.take(slot) else {
+        let Some(Taken { message, .. }) = self.group.take(slot) else {
             return Err(Error::internal("a partition group chose a partition without a record"));
         };
         self.touched = true;
@@ -260,6 +262,11 @@ impl Task {
         self.context.punctuations.next_wall_clock()
     }
 
+    /// The offset that a commit stores for a slot.
+    fn position(&self, slot: usize) -> i64 {
+        self.group.position(slot).unwrap_or(self.inputs[slot].position.offset)
+    }
+
     /// Whether a processor asked for a commit.
     pub(crate) fn commit_requested(&self) -> bool {
         self.context.commit_requested
@@ -272,7 +279,7 @@ impl Task {
 
     /// Whether a position moved since the last commit, be it only past commit markers.
     pub(crate) fn has_moved(&self) -> bool {
-        self.inputs.iter().enumerate().any(|(slot, input)| input.committed != Some(self.group.position(slot)))
+        (0..self.inputs.len()).any(|slot| self.inputs[slot].committed != Some(self.position(slot)))
     }
 
     /// Commit, step 1: operators forward what they hold back.
@@ -316,11 +323,11 @@ impl Task {
     pub(crate) fn offsets(&self) -> Vec<CommitOffset> {
         let offset_of = |slot: usize| CommitOffset {
             partition: self.inputs[slot].position.partition.clone(),
-            offset: self.group.position(slot),
-            metadata: CommitMetadata::new(self.group.partition_time(slot)).encode(),
+            offset: self.position(slot),
+            metadata: CommitMetadata::at(self.group.partition_time(slot)).encode(),
         };
         let moved: Vec<CommitOffset> =
-            (0..self.inputs.len()).filter(|&slot| self.inputs[slot].committed != Some(self.group.position(slot))).map(offset_of).collect();
+            (0..self.inputs.len()).filter(|&slot| self.inputs[slot].committed != Some(self.position(slot))).map(offset_of).collect();
         if moved.is_empty() && self.touched { (0..self.inputs.len().min(1)).map(offset_of).collect() } else { moved }
     }
 

@@ -2,26 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use crate::time::UNKNOWN_TIME;
+
 /// The format's version. Version 1 ends after the partition's time.
 const VERSION: u8 = 2;
 
 /// What a commit stores beside the offset: `base64(version ‖ partition time ‖ processor metadata)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CommitMetadata {
-    partition_time: i64,
+    /// The largest timestamp among the records taken from the partition, ms, or -1.
+    pub(crate) partition_time: i64,
     /// Numbers that processors keep with the commit, by name.
     processors: BTreeMap<String, i64>,
 }
 
 impl CommitMetadata {
-    /// Of a partition with this time (ms; -1 when unknown).
-    pub(crate) const fn new(partition_time: i64) -> Self {
-        Self { partition_time, processors: BTreeMap::new() }
+    /// Of a partition of which nothing is known.
+    pub(crate) const fn unknown() -> Self {
+        Self::at(UNKNOWN_TIME)
     }
 
-    /// The largest timestamp among the records taken from the partition, ms, or -1.
-    pub(crate) fn partition_time(&self) -> i64 {
-        self.partition_time
+    /// Of a partition with this time (ms).
+    pub(crate) const fn at(partition_time: i64) -> Self {
+        Self { partition_time, processors: BTreeMap::new() }
     }
 
     /// As the text that the broker keeps.
@@ -40,17 +43,16 @@ impl CommitMetadata {
         base64(&bytes)
     }
 
-    /// From the text that the broker kept; `None` for text that somebody else wrote, or a later version: the partition's time starts
-    /// anew then, and the offset is used all the same.
-    pub(crate) fn decode(text: &str) -> Option<Self> {
+    /// From the text that the broker kept. Text that somebody else wrote, or a later version, tells nothing: the partition's time
+    /// starts anew, and the offset is used all the same.
+    pub(crate) fn decode(text: &str) -> Self {
         if text.is_empty() {
-            return None;
+            return Self::unknown();
         }
-        let metadata = from_base64(text).and_then(|bytes| Self::parse(&bytes));
-        if metadata.is_none() {
+        from_base64(text).and_then(|bytes| Self::parse(&bytes)).unwrap_or_else(|| {
             tracing::warn!(metadata = text, "the metadata of a committed offset cannot be read; the partition's time starts anew");
-        }
-        metadata
+            Self::unknown()
+        })
     }
 
     fn parse(mut bytes: &[u8]) -> Option<Self> {
@@ -123,27 +125,27 @@ mod tests {
     #[test]
     fn metadata_survives_its_text() {
         for metadata in [
-            CommitMetadata::new(-1),
-            CommitMetadata::new(1_700_000_000_123),
+            CommitMetadata::at(-1),
+            CommitMetadata::at(1_700_000_000_123),
             CommitMetadata { partition_time: 7, processors: BTreeMap::from([("emit".to_owned(), 42), ("ö".to_owned(), -1)]) },
         ] {
-            assert_eq!(CommitMetadata::decode(&metadata.encode()), Some(metadata));
+            assert_eq!(CommitMetadata::decode(&metadata.encode()), metadata);
         }
     }
 
     #[test]
     fn the_first_version_is_read() {
         let bytes: Vec<u8> = [1_u8].into_iter().chain(99_i64.to_be_bytes()).collect();
-        assert_eq!(CommitMetadata::decode(&base64(&bytes)), Some(CommitMetadata::new(99)));
+        assert_eq!(CommitMetadata::decode(&base64(&bytes)), CommitMetadata::at(99));
     }
 
     #[test]
     fn metadata_of_others_leaves_the_time_unknown() {
         for text in ["", "not base64!", "AAAA", "A", "AgAA", "CQAAAAAAAAAA", "====", "ümlaut"] {
-            assert_eq!(CommitMetadata::decode(text), None, "{text}");
+            assert_eq!(CommitMetadata::decode(text), CommitMetadata::unknown(), "{text}");
         }
         let truncated_map: Vec<u8> = [2_u8].into_iter().chain(1_i64.to_be_bytes()).chain(5_i32.to_be_bytes()).collect();
-        assert_eq!(CommitMetadata::decode(&base64(&truncated_map)), None);
+        assert_eq!(CommitMetadata::decode(&base64(&truncated_map)), CommitMetadata::unknown());
     }
 
     #[test]

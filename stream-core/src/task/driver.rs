@@ -18,7 +18,7 @@ use crate::node::OutgoingRecord;
 use crate::record::{Headers, OwnedRecord};
 use crate::store::{MemoryBudget, StoreOpen, WorkerMemory};
 use crate::time::{Clock, ManualClock, UNKNOWN_TIME};
-use crate::topology::{BuiltTopology, SourceTopics, Subtopology, TopicPattern, Topology};
+use crate::topology::{BuiltTopology, SourceTopics, Subtopology, Topology, TopicPattern};
 
 /// How a [`TaskDriver`] runs.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl TaskDriver {
     /// As building and starting an application.
     pub fn new(topology: &Topology, options: &DriverOptions) -> Result<Self> {
         let built = Arc::new(topology.build(&options.application_id)?);
-        let subtopology = built.whole();
+        let subtopology = whole(&built);
         let clock = Arc::new(ManualClock::new(options.now_ms));
         let captured = Rc::new(CapturedOutput::default());
         let metrics = Arc::new(TaskMetrics::default());
@@ -87,12 +87,10 @@ impl TaskDriver {
         }
         let mut stores = Vec::new();
         for &index in &subtopology.stores {
-            let definition = &built.stores()[index];
+            let definition = built.store(index);
             let name = definition.factory.name();
-            let topic = match &definition.source_changelog {
-                Some(topic) => Some((built.topic_name(topic), true)),
-                None => definition.factory.changelog().map(|_| (built.changelog_topic(name), false)),
-            };
+            let changelog = subtopology.changelogs.iter().find(|changelog| changelog.store == index);
+            let topic = changelog.map(|changelog| (Arc::clone(&changelog.topic), changelog.is_source_topic()));
             let opened = definition.factory.open(&StoreOpen {
                 task: id,
                 directory: options.state_dir.join(&options.application_id).join(id.to_string()).join("rocksdb").join(name),
@@ -241,6 +239,24 @@ impl std::fmt::Debug for TaskDriver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TaskDriver").field("nodes", &self.node_count()).finish_non_exhaustive()
     }
+}
+
+/// All sub-topologies as one.
+fn whole(topology: &BuiltTopology) -> Subtopology {
+    let mut parts = topology.subtopologies().iter().cloned();
+    let mut whole = parts.next().unwrap_or_else(|| Subtopology::empty(0));
+    for part in parts {
+        whole.nodes.extend(part.nodes);
+        whole.sources.extend(part.sources);
+        whole.source_topics.extend(part.source_topics);
+        whole.repartition_topics.extend(part.repartition_topics);
+        whole.sinks.extend(part.sinks);
+        whole.stores.extend(part.stores);
+        whole.changelogs.extend(part.changelogs);
+    }
+    // Parents before children also across sub-topologies: the order in which they were added.
+    whole.nodes.sort_unstable();
+    whole
 }
 
 /// A producer that keeps what it is given.

@@ -18,17 +18,16 @@ pub(crate) struct TaskGraph {
 impl TaskGraph {
     /// Makes the nodes of a sub-topology. The context learns which stores each node is connected to.
     pub(crate) fn wire(topology: &BuiltTopology, subtopology: &Subtopology, context: &mut TaskContext) -> Result<Self> {
-        let definitions = topology.nodes();
         let mut inlets: HashMap<Arc<str>, AnyInlet> = HashMap::new();
         let mut nodes = Vec::with_capacity(subtopology.nodes.len());
         let mut sources = HashMap::new();
         let topic_name = |logical: &str| topology.topic_name(logical);
         context.connected = vec![Vec::new(); subtopology.nodes.len()];
         for (index, &definition) in subtopology.nodes.iter().enumerate().rev() {
-            let node = &definitions[definition];
+            let node = topology.node(definition);
             let mut children = Vec::new();
             for &other in &subtopology.nodes {
-                let child = &definitions[other];
+                let child = topology.node(other);
                 for parent in child.parents.iter().filter(|parent| parent.node == node.name) {
                     let mut inlet = inlets
                         .get(&child.name)

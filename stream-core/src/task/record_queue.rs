@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::client::Message;
+use crate::time::UNKNOWN_TIME;
 
 /// A fetched record as the queues see it.
 pub(crate) trait QueuedMessage {
@@ -29,21 +30,21 @@ pub(crate) struct RecordQueue<M> {
     messages: VecDeque<M>,
     head: Option<i64>,
     partition_time: i64,
-    /// Behind the last record that was taken or left out; where fetching began, when there was none.
-    consumed: i64,
+    /// Behind the last record that was taken or left out.
+    consumed: Option<i64>,
     /// Behind the last record that was fetched.
-    fetched: i64,
+    fetched: Option<i64>,
     /// The position at which the partition's end was last seen.
     end: Option<i64>,
 }
 
 impl<M: QueuedMessage> RecordQueue<M> {
-    pub(super) fn new(offset: i64, partition_time: i64) -> Self {
-        Self { messages: VecDeque::new(), head: None, partition_time, consumed: offset, fetched: offset, end: None }
+    pub(super) const fn new() -> Self {
+        Self { messages: VecDeque::new(), head: None, partition_time: UNKNOWN_TIME, consumed: None, fetched: None, end: None }
     }
 
     pub(super) fn add(&mut self, message: M) {
-        self.fetched = message.offset() + 1;
+        self.fetched = Some(message.offset() + 1);
         self.messages.push_back(message);
     }
 
@@ -53,7 +54,7 @@ impl<M: QueuedMessage> RecordQueue<M> {
 
     /// Whether nothing is known to follow what was fetched: the end was seen, and no record since.
     pub(super) fn is_caught_up(&self) -> bool {
-        self.end.is_some_and(|end| end >= self.fetched)
+        self.end.is_some_and(|end| self.fetched.is_none_or(|fetched| end >= fetched))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -95,19 +96,22 @@ impl<M: QueuedMessage> RecordQueue<M> {
         self.partition_time
     }
 
+    pub(super) fn set_partition_time(&mut self, timestamp: i64) {
+        self.partition_time = timestamp;
+    }
+
     /// What a commit stores: the offset of the first record that is not processed; without one, the partition's end as last seen,
     /// which lies behind commit markers and aborted records; else the offset behind the last record (trap T109).
-    pub(super) fn position(&self) -> i64 {
-        match (self.messages.front(), self.end) {
-            (Some(message), _) => message.offset(),
-            (None, Some(end)) => end.max(self.consumed),
-            (None, None) => self.consumed,
+    pub(super) fn position(&self) -> Option<i64> {
+        match self.messages.front() {
+            Some(message) => Some(message.offset()),
+            None => self.end.max(self.consumed),
         }
     }
 
     fn pop(&mut self) -> Option<M> {
         let message = self.messages.pop_front()?;
-        self.consumed = message.offset() + 1;
+        self.consumed = Some(message.offset() + 1);
         Some(message)
     }
 }

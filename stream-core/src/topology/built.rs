@@ -12,7 +12,7 @@ use super::{
 
 /// A validated topology of one application, cut into sub-topologies. Share it in an [`Arc`].
 pub struct BuiltTopology {
-    pub(crate) application_id: Arc<str>,
+    application_id: Arc<str>,
     topology: Topology,
     subtopologies: Vec<Subtopology>,
     /// Full names by name in the topology.
@@ -108,56 +108,44 @@ impl BuiltTopology {
         self.subtopologies.iter().any(Subtopology::has_pattern)
     }
 
-    /// All sources.
-    pub fn sources(&self) -> impl Iterator<Item = &SourceSpec> {
-        self.subtopologies.iter().flat_map(|subtopology| &subtopology.sources)
-    }
-
     /// The topics of other owners that sources name.
-    pub fn external_source_topics(&self) -> impl Iterator<Item = Arc<str>> {
+    pub fn external_source_topics(&self) -> BTreeSet<Arc<str>> {
         self.subtopologies
             .iter()
-            .flat_map(|subtopology| subtopology.source_topics.difference(&subtopology.repartition_sources))
+            .flat_map(|subtopology| subtopology.source_topics.difference(&subtopology.repartition_topics))
             .map(Arc::clone)
-    }
-
-    /// Whether a source reads this topic, and the application does not create it for itself.
-    pub fn reads_external(&self, topic: &str) -> bool {
-        !self.is_internal(topic) && self.sources().any(|source| source.topics.matches(topic))
-    }
-
-    /// The full name of the changelog that a store has unless a source topic serves as one.
-    pub fn changelog_topic(&self, store: &str) -> Arc<str> {
-        Arc::from(format!("{}-{store}-changelog", self.application_id))
-    }
-
-    /// All nodes as one sub-topology, as a driver without a cluster runs them.
-    pub fn whole(&self) -> Subtopology {
-        self.subtopology_of(0, (0..self.topology.nodes.len()).collect())
+            .collect()
     }
 
     /// The repartition topics that some source reads, by full name.
     pub(crate) fn repartition_topics(&self) -> impl Iterator<Item = (&Arc<str>, &InternalTopic)> {
         self.topology.internal_topics.iter().filter_map(|(name, topic)| {
             let full = self.internal_names.get(name)?;
-            self.subtopologies.iter().any(|subtopology| subtopology.repartition_sources.contains(full)).then_some((full, topic))
+            self.subtopologies.iter().any(|subtopology| subtopology.repartition_topics.contains(full)).then_some((full, topic))
         })
+    }
+
+    /// Whether any store that is built keeps data on disk.
+    pub(crate) fn has_persistent_store(&self) -> bool {
+        let stores = self.subtopologies().iter().flat_map(|subtopology| &subtopology.stores);
+        stores.into_iter().any(|index| self.store(*index).factory.is_persistent())
     }
 
     pub(crate) fn node(&self, index: usize) -> &NodeDefinition {
         &self.topology.nodes[index]
     }
 
-    pub(crate) fn nodes(&self) -> &[NodeDefinition] {
-        &self.topology.nodes
-    }
-
-    pub(crate) fn stores(&self) -> &[StoreDefinition] {
-        &self.topology.stores
+    pub(crate) fn store(&self, index: usize) -> &StoreDefinition {
+        &self.topology.stores[index]
     }
 
     pub(crate) fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    /// The index of a node by its name.
+    pub(crate) fn node_index(&self, name: &str) -> Option<usize> {
+        self.topology.by_name.get(name).copied()
     }
 
     fn subtopology_of(&self, id: u32, nodes: Vec<usize>) -> Subtopology {
@@ -166,7 +154,7 @@ impl BuiltTopology {
             nodes,
             sources: Vec::new(),
             source_topics: BTreeSet::new(),
-            repartition_sources: BTreeSet::new(),
+            repartition_topics: BTreeSet::new(),
             sinks: Vec::new(),
             stores: Vec::new(),
             changelogs: Vec::new(),
@@ -196,7 +184,7 @@ impl BuiltTopology {
                 for name in names {
                     let full = self.topic_name(name);
                     if self.internal_names.contains_key(name) {
-                        subtopology.repartition_sources.insert(Arc::clone(&full));
+                        subtopology.repartition_topics.insert(Arc::clone(&full));
                     }
                     subtopology.source_topics.insert(full);
                 }
@@ -216,7 +204,7 @@ impl BuiltTopology {
         match (&store.source_changelog, store.factory.changelog()) {
             (Some(topic), _) => Some(Changelog { store: index, name, topic: self.topic_name(topic), config: None }),
             (None, Some(config)) => {
-                let topic = self.changelog_topic(&name);
+                let topic = Arc::from(format!("{}-{name}-changelog", self.application_id));
                 Some(Changelog { store: index, name, topic, config: Some(config.clone()) })
             }
             (None, None) => None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{BuiltTopology, InternalTopic, PartitionPlan};
+use super::{BuiltTopology, Changelog, InternalTopic, PartitionPlan};
 use crate::error::{Error, Result};
 use crate::store::{ChangelogConfig, CleanupPolicy};
 
@@ -38,23 +38,43 @@ pub struct InternalTopicSpec {
     pub configs: BTreeMap<String, String>,
 }
 
+/// An internal topic as the cluster has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExistingTopic {
+    /// The partition count.
+    pub partitions: i32,
+    /// Its effective configs; what is missing is not checked.
+    pub configs: BTreeMap<String, String>,
+}
+
 impl PartitionPlan {
-    /// Every internal topic of the application with its configs, in the order of [`internal_topics`](Self::internal_topics).
-    pub fn internal_topic_specs(&self, built: &BuiltTopology, settings: &InternalTopicSettings) -> Vec<InternalTopicSpec> {
-        let mut configs: BTreeMap<&Arc<str>, BTreeMap<String, String>> =
-            built.repartition_topics().map(|(name, topic)| (name, repartition_configs(topic, settings))).collect();
-        for changelog in built.changelogs() {
-            if let Some(config) = &changelog.config {
-                configs.insert(&changelog.topic, changelog_configs(config, settings));
-            }
-        }
-        self.internal_topics()
-            .filter_map(|topic| {
-                let configs = configs.remove(&topic.name)?;
-                Some(InternalTopicSpec { name: Arc::clone(&topic.name), partitions: topic.partitions, configs })
+    /// Every internal topic of the application: repartition topics, then changelogs, each by name.
+    pub fn internal_topics(&self, built: &BuiltTopology, settings: &InternalTopicSettings) -> Vec<InternalTopicSpec> {
+        let mut repartition: Vec<InternalTopicSpec> = built
+            .repartition_topics()
+            .filter_map(|(name, topic)| {
+                let partitions = self.partition_count(name)?;
+                Some(InternalTopicSpec { name: Arc::clone(name), partitions, configs: repartition_configs(topic, settings) })
             })
-            .collect()
+            .collect();
+        let mut changelogs: Vec<InternalTopicSpec> = built
+            .subtopologies()
+            .iter()
+            .filter_map(|subtopology| Some((subtopology, self.task_count(subtopology.id)?)))
+            .flat_map(|(subtopology, partitions)| {
+                subtopology.changelogs.iter().filter_map(move |changelog| changelog_spec(changelog, partitions, settings))
+            })
+            .collect();
+        repartition.sort_by(|one, two| one.name.cmp(&two.name));
+        changelogs.sort_by(|one, two| one.name.cmp(&two.name));
+        repartition.extend(changelogs);
+        repartition
     }
+}
+
+fn changelog_spec(changelog: &Changelog, partitions: i32, settings: &InternalTopicSettings) -> Option<InternalTopicSpec> {
+    let config = changelog.config.as_ref()?;
+    Some(InternalTopicSpec { name: Arc::clone(&changelog.topic), partitions, configs: changelog_configs(config, settings) })
 }
 
 fn layered(library: &[(&str, &str)], settings: &InternalTopicSettings, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -93,39 +113,33 @@ pub(crate) fn changelog_configs(config: &ChangelogConfig, settings: &InternalTop
     configs
 }
 
-/// Compares the internal topics that are needed with those that exist (partition count and effective configs; a config that is
-/// missing is not checked), and gives those that must be created.
+/// Compares the internal topics that are needed with those that exist, and gives those that must be created.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when an existing one has another partition count, or could lose records that
 /// are still needed; the error names the topic, what was found, what is wanted and what to do.
-pub fn check_existing(
-    plan: &PartitionPlan,
-    existing: &BTreeMap<Arc<str>, (i32, BTreeMap<String, String>)>,
-    built: &BuiltTopology,
-    settings: &InternalTopicSettings,
-) -> Result<Vec<InternalTopicSpec>> {
+pub fn check_existing(wanted: &[InternalTopicSpec], existing: &BTreeMap<Arc<str>, ExistingTopic>) -> Result<Vec<InternalTopicSpec>> {
     let mut missing = Vec::new();
-    for spec in plan.internal_topic_specs(built, settings) {
+    for spec in wanted {
         match existing.get(&spec.name) {
-            Some((partitions, configs)) => check_one(&spec, *partitions, configs)?,
-            None => missing.push(spec),
+            Some(found) => check_one(spec, found)?,
+            None => missing.push(spec.clone()),
         }
     }
     Ok(missing)
 }
 
-fn check_one(spec: &InternalTopicSpec, partitions: i32, found: &BTreeMap<String, String>) -> Result<()> {
+fn check_one(spec: &InternalTopicSpec, found: &ExistingTopic) -> Result<()> {
     let name = &spec.name;
-    if partitions != spec.partitions {
+    if found.partitions != spec.partitions {
         return Err(Error::invalid(format!(
-            "internal topic {name} has {partitions} partitions, but the topology needs {}; a source topic's partition count or the topology \
+            "internal topic {name} has {} partitions, but the topology needs {}; a source topic's partition count or the topology \
              has changed since it was created: restore the old count, or stop all processes, reset the application \
              (kafka-streams-application-reset, which deletes its internal topics, and remove its state directory) and start anew",
-            spec.partitions
+            found.partitions, spec.partitions
         )));
     }
-    let (Some(found_policy), Some(wanted_policy)) = (found.get(CLEANUP_POLICY), spec.configs.get(CLEANUP_POLICY)) else {
+    let (Some(found_policy), Some(wanted_policy)) = (found.configs.get(CLEANUP_POLICY), spec.configs.get(CLEANUP_POLICY)) else {
         return Ok(());
     };
     let (found_policies, wanted_policies) = (policies(found_policy), policies(wanted_policy));
@@ -138,7 +152,7 @@ fn check_one(spec: &InternalTopicSpec, partitions: i32, found: &BTreeMap<String,
     }
     if found_policies.contains(&"delete") {
         let retention = |configs: &BTreeMap<String, String>| configs.get(RETENTION_MS).and_then(|ms| ms.parse::<i64>().ok());
-        if let (Some(found_ms), Some(wanted_ms)) = (retention(found), retention(&spec.configs)) {
+        if let (Some(found_ms), Some(wanted_ms)) = (retention(&found.configs), retention(&spec.configs)) {
             // -1 is for ever.
             let too_short = found_ms >= 0 && (wanted_ms < 0 || found_ms < wanted_ms);
             if too_short {

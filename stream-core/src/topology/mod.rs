@@ -21,9 +21,9 @@ pub(crate) use definition::{NodeDefinition, Parent, StoreDefinition};
 pub use describe::{NodeDescription, NodeRole, SubtopologyDescription, TopologyDescription};
 pub use error::TopologyError;
 pub use handle::NodeHandle;
-pub use internal_topics::{InternalTopicSettings, InternalTopicSpec, check_existing};
+pub use internal_topics::{ExistingTopic, InternalTopicSettings, InternalTopicSpec, check_existing};
 pub use options::{AutoOffsetReset, Consumed, Produced, SinkTopic, TopicContext, TopicNameExtractor};
-pub use partitions::{InternalTopicCount, PartitionPlan, PlanError, plan};
+pub use partitions::{PartitionPlan, PlanError, plan};
 /// Patterns of topic names, of the crate version that this crate's API uses.
 pub use regex::Regex;
 pub use subtopology::{Changelog, SinkSpec, SourceSpec, Subtopology};
@@ -184,10 +184,6 @@ impl Topology {
     /// Demands that these source topics have equal partition counts; internal ones among them get the count of the others.
     pub fn copartition(&mut self, topics: &[&str]) {
         self.copartition_groups.push(topics.iter().map(|topic| (*topic).to_owned()).collect());
-    }
-
-    pub(crate) fn stores(&self) -> &[StoreDefinition] {
-        &self.stores
     }
 
     fn add_node(&mut self, name: &str, parents: Vec<Parent>, kind: NodeKind, factory: Arc<dyn NodeFactory>) -> Result<(), TopologyError> {

@@ -19,7 +19,7 @@ pub struct Subtopology {
     /// The topics that its sources name (full names), internal ones included; what patterns match is not known yet.
     pub source_topics: BTreeSet<Arc<str>>,
     /// Those of its source topics that the application creates for itself.
-    pub repartition_sources: BTreeSet<Arc<str>>,
+    pub repartition_topics: BTreeSet<Arc<str>>,
     /// The topics that it writes, except those that an extractor chooses.
     pub sinks: Vec<SinkSpec>,
     /// Its stores, as indices into the topology.
@@ -29,6 +29,20 @@ pub struct Subtopology {
 }
 
 impl Subtopology {
+    /// One without nodes.
+    pub(crate) fn empty(id: u32) -> Self {
+        Self {
+            id,
+            nodes: Vec::new(),
+            sources: Vec::new(),
+            source_topics: BTreeSet::new(),
+            repartition_topics: BTreeSet::new(),
+            sinks: Vec::new(),
+            stores: Vec::new(),
+            changelogs: Vec::new(),
+        }
+    }
+
     /// Whether it has stores. The partition counts of its sources cannot change then: keys would move away from their state.
     pub fn is_stateful(&self) -> bool {
         !self.stores.is_empty()

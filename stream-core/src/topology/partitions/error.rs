@@ -23,7 +23,7 @@ pub enum PlanError {
 
 impl PlanError {
     /// Whether topics are missing that somebody may still create.
-    pub fn is_missing_topic(&self) -> bool {
+    pub fn is_missing_topics(&self) -> bool {
         matches!(self, Self::MissingTopics { .. } | Self::Undetermined { .. })
     }
 }

@@ -18,24 +18,14 @@ pub struct PartitionPlan {
     counts: BTreeMap<Arc<str>, i32>,
     repartition_topics: BTreeSet<Arc<str>>,
     subtopologies: Vec<SubtopologyPlan>,
-    internal_topics: Vec<InternalTopicCount>,
     fingerprint: String,
-}
-
-/// An internal topic and how many partitions it needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct InternalTopicCount {
-    /// The full name.
-    pub name: Arc<str>,
-    /// The partition count.
-    pub partitions: i32,
 }
 
 /// What is known of a sub-topology once the partition counts are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SubtopologyPlan {
     id: u32,
+    stateful: bool,
     /// Its source topics with what its patterns match; source by source.
     topics: Vec<Arc<str>>,
     changelogs: Vec<Arc<str>>,
@@ -75,7 +65,7 @@ pub fn plan(built: &BuiltTopology, counts: &BTreeMap<Arc<str>, i32>) -> Result<P
     let external: Counts =
         counts.iter().filter(|(topic, _)| !built.is_internal(topic)).map(|(topic, count)| (Arc::clone(topic), *count)).collect();
     let missing: Vec<String> =
-        built.external_source_topics().filter(|topic| !external.contains_key(topic)).map(|topic| topic.to_string()).collect();
+        built.external_source_topics().iter().filter(|topic| !external.contains_key(*topic)).map(ToString::to_string).collect();
     if !missing.is_empty() {
         return Err(PlanError::MissingTopics { topics: missing });
     }
@@ -93,23 +83,7 @@ pub fn plan(built: &BuiltTopology, counts: &BTreeMap<Arc<str>, i32>) -> Result<P
         built.subtopologies().iter().zip(topics).map(|(subtopology, topics)| SubtopologyPlan::new(subtopology, topics, &used)).collect();
     let fingerprint = fingerprint::of(built, &subtopologies, &used);
     let repartition_topics = repartition.into_keys().collect();
-    let internal_topics = internal_topics(built, &subtopologies, &used);
-    Ok(PartitionPlan { counts: used, repartition_topics, subtopologies, internal_topics, fingerprint })
-}
-
-/// Repartition topics, then changelogs, which have a partition for each task of their sub-topology; each by name.
-fn internal_topics(built: &BuiltTopology, plans: &[SubtopologyPlan], counts: &Counts) -> Vec<InternalTopicCount> {
-    let repartition = built.repartition_topics().filter_map(|(name, _)| counts.get_key_value(name));
-    let mut topics: Vec<InternalTopicCount> =
-        repartition.map(|(name, partitions)| InternalTopicCount { name: Arc::clone(name), partitions: *partitions }).collect();
-    let with_tasks = built.subtopologies().iter().zip(plans).filter(|(_, plan)| plan.tasks > 0);
-    let changelogs: BTreeMap<&Arc<str>, i32> = with_tasks
-        .flat_map(|(subtopology, plan)| subtopology.changelogs.iter().map(|changelog| (changelog, plan.tasks)))
-        .filter(|(changelog, _)| !changelog.is_source_topic())
-        .map(|(changelog, tasks)| (&changelog.topic, tasks))
-        .collect();
-    topics.extend(changelogs.into_iter().map(|(name, partitions)| InternalTopicCount { name: Arc::clone(name), partitions }));
-    topics
+    Ok(PartitionPlan { counts: used, repartition_topics, subtopologies, fingerprint })
 }
 
 fn owned((topic, count): (&Arc<str>, &i32)) -> (Arc<str>, i32) {
@@ -177,6 +151,7 @@ impl SubtopologyPlan {
         let anchor = topics.iter().min_by(|one, two| count(two).cmp(&count(one)).then_with(|| one.cmp(two))).map(Arc::clone);
         Self {
             id: subtopology.id,
+            stateful: subtopology.is_stateful(),
             changelogs: subtopology.changelogs.iter().map(|changelog| Arc::clone(&changelog.topic)).collect(),
             tasks: anchor.as_ref().map_or(0, count),
             topics,
@@ -236,15 +211,10 @@ impl PartitionPlan {
         self.subtopology(subtopology)?.anchor.as_ref()
     }
 
-    /// The anchors of all sub-topologies that have tasks, with their partition counts, which are the numbers of tasks.
-    pub fn anchors(&self) -> BTreeMap<u32, (Arc<str>, i32)> {
-        let anchored = |subtopology: &SubtopologyPlan| Some((subtopology.id, (subtopology.anchor.clone()?, subtopology.tasks)));
+    /// The anchors of all sub-topologies that have tasks.
+    pub fn anchors(&self) -> BTreeMap<u32, Arc<str>> {
+        let anchored = |subtopology: &SubtopologyPlan| Some((subtopology.id, subtopology.anchor.clone()?));
         self.subtopologies.iter().filter_map(anchored).collect()
-    }
-
-    /// The topics that the application creates for itself: repartition topics, then changelogs, each by name.
-    pub fn internal_topics(&self) -> impl Iterator<Item = &InternalTopicCount> {
-        self.internal_topics.iter()
     }
 
     /// The task that a partition of an anchor topic stands for.
@@ -265,9 +235,8 @@ impl PartitionPlan {
     /// # Errors
     /// When a count changed under a sub-topology with stores, whose keys would move away from their state, or the count of a
     /// repartition topic would have to change, which would send later records of a key to another partition than earlier ones.
-    pub fn check_growth(old: &Self, new: &Self, built: &BuiltTopology) -> Result<(), PlanError> {
+    pub fn check_growth(old: &Self, new: &Self) -> Result<(), PlanError> {
         for after in &new.subtopologies {
-            let stateful = built.subtopology(after.id).is_some_and(Subtopology::is_stateful);
             let Some(before) = old.subtopology(after.id) else {
                 continue;
             };
@@ -279,13 +248,13 @@ impl PartitionPlan {
                     // A topic that a pattern found: harmless while it needs no new task, which would have no changelog partition.
                     None => grew_the_tasks && before.tasks > 0,
                 };
-                if changed && (stateful || new.is_repartition_topic(topic)) {
+                if changed && (after.stateful || new.is_repartition_topic(topic)) {
                     return Err(PlanError::CountChanged {
                         topic: topic.to_string(),
                         old: was.unwrap_or(before.tasks),
                         new: is,
                         subtopology: after.id,
-                        stateful,
+                        stateful: after.stateful,
                     });
                 }
             }
