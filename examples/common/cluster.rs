@@ -10,6 +10,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::BoxError;
@@ -89,6 +90,17 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// Writes rows of a table, all with the same timestamp (ms), and waits until they are delivered.
+    pub fn send_table(&self, topic: &str, rows: &[(String, String)], timestamp: i64) -> Result<(), BoxError> {
+        // The partitioner of the application and of Java's clients, so that a row lies where a join looks for it.
+        let producer: BaseProducer = self.client_config().set("enable.idempotence", "true").set("partitioner", "murmur2_random").create()?;
+        for (key, value) in rows {
+            let record = BaseRecord::to(topic).key(key).payload(value).timestamp(timestamp);
+            producer.send(record).map_err(|(error, _)| error)?;
+        }
+        Ok(producer.flush(REQUEST_TIMEOUT)?)
     }
 
     /// How many records of these topics, and then of the application's repartition topics, are not behind the group's committed offsets.

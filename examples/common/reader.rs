@@ -1,8 +1,9 @@
 //! Reads a result topic as any other program would: from the beginning, committed records only.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
@@ -10,21 +11,12 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::{BoxError, Cluster};
 
-/// What a read gave.
-pub enum Read<'a> {
-    /// A record.
-    Record(BorrowedMessage<'a>),
-    /// All partitions are read to their ends, for now.
-    End,
-    /// Nothing came in time.
-    Nothing,
-}
-
 /// A reader of all partitions of one topic.
 pub struct TopicReader {
     consumer: BaseConsumer,
-    partitions: usize,
-    at_end: BTreeSet<i32>,
+    topic: String,
+    /// Per partition the offset to read next.
+    positions: Vec<Offset>,
 }
 
 impl TopicReader {
@@ -33,49 +25,65 @@ impl TopicReader {
         let consumer = cluster.observer()?;
         let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
         let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+        let reader = Self { consumer, topic: topic.to_owned(), positions: vec![Offset::Beginning; partitions] };
+        reader.assign()?;
+        Ok(reader)
+    }
+
+    fn assign(&self) -> Result<(), BoxError> {
         let mut assignment = TopicPartitionList::new();
-        for partition in 0..i32::try_from(partitions)? {
-            assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
+        for (partition, position) in self.positions.iter().enumerate() {
+            assignment.add_partition_offset(&self.topic, i32::try_from(partition)?, *position)?;
         }
-        consumer.assign(&assignment)?;
-        Ok(Self { consumer, partitions, at_end: BTreeSet::new() })
+        Ok(self.consumer.assign(&assignment)?)
     }
 
-    /// The next record, waiting at most `timeout`.
-    pub fn read(&mut self, timeout: Duration) -> Result<Read<'_>, BoxError> {
-        match self.consumer.poll(timeout) {
-            None => Ok(Read::Nothing),
-            Some(Ok(record)) => {
-                self.at_end.clear();
-                Ok(Read::Record(record))
-            }
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                self.at_end.insert(partition);
-                Ok(if self.at_end.len() == self.partitions { Read::End } else { Read::Nothing })
-            }
-            // Passing conditions; librdkafka goes on by itself.
-            Some(Err(error)) => {
-                tracing::warn!(%error, "reading the results");
-                Ok(Read::Nothing)
-            }
+    fn note(positions: &mut [Offset], record: &BorrowedMessage<'_>) {
+        if let Some(position) = usize::try_from(record.partition()).ok().and_then(|partition| positions.get_mut(partition)) {
+            *position = Offset::Offset(record.offset() + 1);
         }
     }
 
-    /// Gives every record up to the present end to `take`.
+    /// Gives every record that comes within `duration` to `take`.
+    pub fn read_for(&mut self, mut take: impl FnMut(&BorrowedMessage<'_>), duration: Duration) {
+        let deadline = Instant::now() + duration;
+        loop {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            match self.consumer.poll(remaining) {
+                Some(Ok(record)) => {
+                    Self::note(&mut self.positions, &record);
+                    take(&record);
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+                // Passing conditions; librdkafka goes on by itself.
+                Some(Err(error)) => tracing::warn!(%error, "reading the results"),
+            }
+            if remaining.is_zero() {
+                return;
+            }
+        }
+    }
+
+    /// Gives every record up to the present end of each partition to `take`.
     pub fn read_to_end(&mut self, mut take: impl FnMut(&BorrowedMessage<'_>), timeout: Duration) -> Result<(), BoxError> {
-        let deadline = std::time::Instant::now() + timeout;
+        // An end that was reported before may be out of date. A new assignment fetches anew and reports each end again.
+        self.assign()?;
+        let deadline = Instant::now() + timeout;
         let mut ended = BTreeSet::new();
-        while ended.len() < self.partitions {
-            match self.consumer.poll(Duration::from_millis(200)) {
-                Some(Ok(record)) => take(&record),
+        while ended.len() < self.positions.len() {
+            match self.consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(record)) => {
+                    Self::note(&mut self.positions, &record);
+                    take(&record);
+                }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     ended.insert(partition);
                 }
                 Some(Err(error)) => tracing::warn!(%error, "reading the results"),
                 None => {}
             }
-            if std::time::Instant::now() > deadline {
-                return Err(format!("the results could not be read within {} s", timeout.as_secs()).into());
+            if Instant::now() > deadline {
+                return Err(format!("{} could not be read to its end within {} s", self.topic, timeout.as_secs()).into());
             }
         }
         Ok(())

@@ -29,11 +29,14 @@ impl Serde<LogLine> for LogLineSerde {
 }
 
 /// Event time: when the line was written, by its own account.
-pub struct LineTimestamp;
+pub struct LineTimestamp {
+    /// The year of lines that name none.
+    pub year: Option<i64>,
+}
 
 impl TimestampExtractor<Option<String>, LogLine> for LineTimestamp {
     fn extract(&self, record: &ConsumedRecord<'_, Option<String>, LogLine>, _partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
         let written = if record.timestamp >= 0 { record.timestamp } else { now_ms };
-        Ok(record.value.entry.as_ref().map_or(written, |entry| entry.time.resolve(written).max(0)))
+        Ok(record.value.entry.as_ref().map_or(written, |entry| entry.time.resolve(written, self.year).max(0)))
     }
 }
