@@ -23,7 +23,7 @@ pub struct BuiltTopology {
 impl Topology {
     /// Validates the topology, gives internal topics their full names and finds the sub-topologies.
     ///
-    /// Sub-topologies are numbered as in Kafka Streams: by their sources in the order of the sources' *names*. Another name can
+    /// Sub-topologies are numbered as in Kafka Streams: in the order in which their first sources were added. Another order can
     /// therefore renumber them, and with them tasks and their state directories.
     ///
     /// ```
