@@ -80,7 +80,15 @@ impl BrokerConfig {
     /// `message.max.bytes`: the default of a topic's `max.message.bytes`. Default: 1,048,588.
     #[must_use]
     pub fn message_max_bytes(mut self, bytes: u32) -> Self {
-        self.core.message_max_bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+        self.core.topic_defaults.message_max_bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// `log.retention.ms`: the default of a topic's `retention.ms`; `None` keeps records until their topic is deleted. Default: 7
+    /// days, as in Kafka: test data with timestamps of long ago may vanish at the next check.
+    #[must_use]
+    pub fn log_retention(mut self, retention: Option<Duration>) -> Self {
+        self.core.topic_defaults.retention_ms = retention.map_or(-1, millis);
         self
     }
 

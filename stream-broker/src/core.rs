@@ -16,6 +16,7 @@ use crate::api;
 use crate::fetch::HeldFetches;
 use crate::group::Groups;
 use crate::topic::Topics;
+use crate::topic::config::TopicDefaults;
 use crate::transaction::{self, Transactions};
 
 /// Settings of the core, fixed at start. Names follow the broker configuration of Kafka.
@@ -31,8 +32,8 @@ pub(crate) struct CoreConfig {
     pub(crate) num_partitions: i32,
     /// `auto.create.topics.enable`.
     pub(crate) auto_create_topics: bool,
-    /// `message.max.bytes`: default of a topic's `max.message.bytes`.
-    pub(crate) message_max_bytes: i32,
+    /// Defaults of topic configurations.
+    pub(crate) topic_defaults: TopicDefaults,
     /// Bytes of all logs together above which produce requests are refused.
     pub(crate) log_memory_bytes: u64,
     /// `log.retention.check.interval.ms`.
@@ -67,7 +68,10 @@ impl Default for CoreConfig {
             advertised_port: 9092,
             num_partitions: 1,
             auto_create_topics: true,
-            message_max_bytes: 1_048_588,
+            topic_defaults: TopicDefaults {
+                message_max_bytes: 1_048_588,
+                retention_ms: 7 * 24 * 3_600_000,
+            },
             log_memory_bytes: 8 << 30,
             retention_check_interval_ms: 5_000,
             initial_rebalance_delay_ms: 0,

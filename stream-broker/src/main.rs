@@ -21,6 +21,7 @@ Options:
   --no-auto-create             auto.create.topics.enable=false
   --message-max-bytes N        message.max.bytes [1048588]
   --log-memory-mb N            What all logs together may hold, in MiB [8192]
+  --retention-ms N             log.retention.ms; -1 keeps records for ever [604800000]
   --retention-check-ms N       log.retention.check.interval.ms [300000]
   --rebalance-delay-ms N       group.initial.rebalance.delay.ms [0]
   --min-session-timeout-ms N   group.min.session.timeout.ms [6000]
@@ -91,6 +92,15 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Invocation, Stri
             "--log-memory-mb" => {
                 let mebibytes: u32 = number(&flag, &value()?)?;
                 config.log_memory_bytes(u64::from(mebibytes) << 20)
+            }
+            "--retention-ms" => {
+                let text = value()?;
+                let forever = text == "-1";
+                config.log_retention(if forever {
+                    None
+                } else {
+                    Some(millis(&flag, &text)?)
+                })
             }
             "--retention-check-ms" => config.retention_check_interval(millis(&flag, &value()?)?),
             "--rebalance-delay-ms" => config.initial_rebalance_delay(millis(&flag, &value()?)?),

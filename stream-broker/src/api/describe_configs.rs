@@ -130,7 +130,8 @@ fn broker_configs(config: &CoreConfig, synonyms: bool) -> Vec<DescribeConfigsRes
         ("group.max.session.timeout.ms", config.group_max_session_timeout_ms.to_string(), Int),
         ("group.min.session.timeout.ms", config.group_min_session_timeout_ms.to_string(), Int),
         ("log.retention.check.interval.ms", config.retention_check_interval_ms.to_string(), Long),
-        ("message.max.bytes", config.message_max_bytes.to_string(), Int),
+        ("log.retention.ms", config.topic_defaults.retention_ms.to_string(), Long),
+        ("message.max.bytes", config.topic_defaults.message_max_bytes.to_string(), Int),
         ("node.id", config.node_id.to_string(), Int),
         ("num.partitions", config.num_partitions.to_string(), Int),
         ("offset.metadata.max.bytes", config.offset_metadata_max_bytes.to_string(), Int),
@@ -141,6 +142,7 @@ fn broker_configs(config: &CoreConfig, synonyms: bool) -> Vec<DescribeConfigsRes
         ("default.replication.factor", "1".to_owned(), Int),
         ("process.roles", "broker,controller".to_owned(), Text),
     ];
+    let own_names: Vec<&str> = own.iter().map(|(name, ..)| *name).collect();
     let mut configs: Vec<_> = own
         .into_iter()
         .map(|(name, value, config_type)| {
@@ -159,7 +161,7 @@ fn broker_configs(config: &CoreConfig, synonyms: bool) -> Vec<DescribeConfigsRes
         DEFINITIONS
             .iter()
             .filter_map(|definition| {
-                let name = definition.synonym.filter(|&n| n != "message.max.bytes")?;
+                let name = definition.synonym.filter(|name| !own_names.contains(name))?;
                 Some(
                     entry(name, definition.default.to_owned(), definition.config_type)
                         .with_config_source(SOURCE_DEFAULT)

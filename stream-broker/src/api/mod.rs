@@ -14,6 +14,7 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod end_txn;
 mod error;
 mod fetch;
@@ -76,6 +77,7 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::IncrementalAlterConfigs, 0, 1),
     (ApiKey::OffsetDelete, 0, 0),
     (ApiKey::DescribeCluster, 0, 2),
+    (ApiKey::DescribeProducers, 0, 0),
 ];
 
 /// Whether requests of this API and version are served.
@@ -140,6 +142,7 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         }
         RequestKind::DescribeCluster(r) => describe_cluster::handle(core, r, ctx, now, out),
         RequestKind::DescribeLogDirs(r) => describe_log_dirs::handle(core, r, ctx, now, out),
+        RequestKind::DescribeProducers(r) => describe_producers::handle(core, r, ctx, now, out),
         RequestKind::FindCoordinator(r) => find_coordinator::handle(core, r, ctx, now, out),
         RequestKind::JoinGroup(r) => join_group::handle(core, r, ctx, now, out),
         RequestKind::SyncGroup(r) => sync_group::handle(core, r, ctx, now, out),

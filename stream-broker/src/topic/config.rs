@@ -11,11 +11,20 @@ pub(crate) enum TimestampType {
     LogAppendTime,
 }
 
+/// What the broker's configuration sets for topics that do not set it themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TopicDefaults {
+    /// `message.max.bytes`.
+    pub(crate) message_max_bytes: i32,
+    /// `log.retention.ms`; -1 keeps records for ever.
+    pub(crate) retention_ms: i64,
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct TopicConfig {
     overrides: BTreeMap<String, String>,
-    message_max_bytes: i32,
+    defaults: TopicDefaults,
     pub(crate) cleanup_policy: Vec<String>,
     pub(crate) max_message_bytes: usize,
     pub(crate) timestamp_type: TimestampType,
@@ -29,13 +38,13 @@ pub(crate) struct TopicConfig {
 }
 
 impl TopicConfig {
-    /// The configuration that `overrides` make. `message_max_bytes` is the broker's default for `max.message.bytes`.
+    /// The configuration that `overrides` make.
     ///
     /// # Errors
     /// A name is unknown or a value not allowed; the text names both.
     pub(crate) fn new(
         overrides: BTreeMap<String, String>,
-        message_max_bytes: i32,
+        defaults: TopicDefaults,
     ) -> Result<Self, String> {
         for (name, value) in &overrides {
             let definition = config_definition::find(name)
@@ -46,7 +55,7 @@ impl TopicConfig {
         }
         let mut config = TopicConfig {
             overrides,
-            message_max_bytes,
+            defaults,
             cleanup_policy: Vec::new(),
             max_message_bytes: 0,
             timestamp_type: TimestampType::CreateTime,
@@ -87,7 +96,7 @@ impl TopicConfig {
         &self,
         overrides: BTreeMap<String, String>,
     ) -> Result<Self, String> {
-        Self::new(overrides, self.message_max_bytes)
+        Self::new(overrides, self.defaults)
     }
 
     /// What was set on the topic.
@@ -106,10 +115,10 @@ impl TopicConfig {
 
     /// The value in force if nothing is set on the topic.
     pub(crate) fn default_value(&self, definition: &Definition) -> String {
-        if definition.name == "max.message.bytes" {
-            self.message_max_bytes.to_string()
-        } else {
-            definition.default.to_owned()
+        match definition.name {
+            "max.message.bytes" => self.defaults.message_max_bytes.to_string(),
+            "retention.ms" => self.defaults.retention_ms.to_string(),
+            _ => definition.default.to_owned(),
         }
     }
 
@@ -138,7 +147,11 @@ mod tests {
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        TopicConfig::new(overrides, 1_048_588)
+        let defaults = TopicDefaults {
+            message_max_bytes: 1_048_588,
+            retention_ms: 604_800_000,
+        };
+        TopicConfig::new(overrides, defaults)
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::core::CoreConfig;
-use config::TopicConfig;
+use config::{TopicConfig, TopicDefaults};
 use partition::Partition;
 
 /// A topic.
@@ -64,7 +64,7 @@ impl Topic {
 pub(crate) struct Topics {
     topics: BTreeMap<String, Topic>,
     names: HashMap<Uuid, String>,
-    message_max_bytes: i32,
+    defaults: TopicDefaults,
     log_memory_bytes: u64,
     producer_id_expiration_ms: i64,
     /// Bytes of all logs at the last count, and what was produced since. Deletions are seen at the next count.
@@ -76,7 +76,7 @@ impl Topics {
         Topics {
             topics: BTreeMap::new(),
             names: HashMap::new(),
-            message_max_bytes: config.message_max_bytes,
+            defaults: config.topic_defaults,
             log_memory_bytes: config.log_memory_bytes,
             producer_id_expiration_ms: config.producer_id_expiration_ms,
             log_bytes: 0,
@@ -120,7 +120,7 @@ impl Topics {
         &self,
         overrides: BTreeMap<String, String>,
     ) -> Result<TopicConfig, String> {
-        TopicConfig::new(overrides, self.message_max_bytes)
+        TopicConfig::new(overrides, self.defaults)
     }
 
     /// The existing topic that cannot be told from `name` in a metric, if there is one.

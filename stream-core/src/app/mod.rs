@@ -199,4 +199,3 @@ impl std::fmt::Debug for KafkaStreams {
         f.debug_struct("KafkaStreams").field("state", &self.state()).finish_non_exhaustive()
     }
 }
-

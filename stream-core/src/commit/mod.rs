@@ -111,7 +111,8 @@ fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environmen
                     .at(|| "offsets of the transaction")?;
             }
             kill_point(KillPoint::AfterOffsetsSent);
-            retry(environment, started, |remaining| environment.producer.producer().commit_transaction(remaining)).at(|| "commit of the transaction")?;
+            retry(environment, started, |remaining| environment.producer.producer().commit_transaction(remaining))
+                .at(|| "commit of the transaction")?;
             environment.producer.transaction_ended();
         }
     }

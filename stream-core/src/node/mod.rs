@@ -19,7 +19,6 @@ use std::rc::Rc;
 
 pub(crate) use context::StoreSet;
 pub use context::{Emit, OutgoingRecord, TaskContext};
-pub(crate) use punctuation::Punctuations;
 pub use punctuation::{PunctuationId, PunctuationType};
 pub use push::{Data, Stopped};
 pub(crate) use push::{Inlet, NonNullKey, NonNullValue, Outlet, Push};

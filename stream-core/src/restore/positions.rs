@@ -30,13 +30,16 @@ pub(crate) fn resolve(admin: &Admin, group: &str, wanted: &[WantedInput], clock:
     let mut unresolved: BTreeMap<ResetGroup, Vec<(usize, TopicPartition)>> = BTreeMap::new();
     for input in wanted {
         let first = earliest.get(&input.partition).copied().unwrap_or(0);
-        let found = committed.get(&input.partition);
-        let (mut offset, mut partition_time, mut is_committed) = (first, UNKNOWN_TIME, false);
-        match found {
+        let at = |offset, partition_time, committed| InputPosition {
+            partition: input.partition.clone(),
+            source: input.source,
+            offset,
+            partition_time,
+            committed,
+        };
+        match committed.get(&input.partition) {
             Some(found) if found.offset >= first => {
-                offset = found.offset;
-                partition_time = CommitMetadata::decode(&found.metadata).partition_time;
-                is_committed = true;
+                resolved.push(at(found.offset, CommitMetadata::decode(&found.metadata).partition_time, true));
             }
             Some(found) if input.reset == AutoOffsetReset::None => {
                 return Err(Error::invalid(format!(
@@ -55,21 +58,19 @@ pub(crate) fn resolve(admin: &Admin, group: &str, wanted: &[WantedInput], clock:
                 if let Some(found) = found {
                     tracing::warn!(partition = %input.partition, committed = found.offset, first, reset = ?input.reset, "the committed offset is no longer available: records were lost to retention");
                 }
-                match input.reset {
-                    AutoOffsetReset::Latest => unresolved.entry(ResetGroup::Latest).or_default(),
-                    AutoOffsetReset::ByDuration(age) => unresolved
-                        .entry(ResetGroup::Timestamp(clock.now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)).max(0)))
-                        .or_default(),
+                let group = match input.reset {
+                    AutoOffsetReset::Latest => ResetGroup::Latest,
+                    AutoOffsetReset::ByDuration(age) => {
+                        ResetGroup::Timestamp(clock.now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)).max(0))
+                    }
                     _ => {
-                        resolved.push(InputPosition { partition: input.partition.clone(), source: input.source, offset, partition_time, committed: false });
+                        resolved.push(at(first, UNKNOWN_TIME, false));
                         continue;
                     }
-                }
-                .push((input.source, input.partition.clone()));
-                continue;
+                };
+                unresolved.entry(group).or_default().push((input.source, input.partition.clone()));
             }
         }
-        resolved.push(InputPosition { partition: input.partition.clone(), source: input.source, offset, partition_time, committed: is_committed });
     }
     for (group, inputs) in unresolved {
         resolved.extend(look_up(admin, group, &inputs)?);
@@ -94,14 +95,16 @@ fn look_up(admin: &Admin, group: ResetGroup, inputs: &[(usize, TopicPartition)])
         ResetGroup::Timestamp(ms) => admin.list_offsets(&partitions, OffsetSpec::Timestamp(ms))?,
     };
     // No record is that young: the end.
-    let missing: Vec<TopicPartition> = partitions.iter().filter(|partition| offsets.get(*partition).is_none_or(|offset| *offset < 0)).cloned().collect();
+    let missing: Vec<TopicPartition> =
+        partitions.iter().filter(|partition| offsets.get(*partition).is_none_or(|offset| *offset < 0)).cloned().collect();
     if !missing.is_empty() {
         offsets.extend(admin.list_offsets(&missing, OffsetSpec::Latest)?);
     }
     inputs
         .iter()
         .map(|(source, partition)| {
-            let offset = offsets.get(partition).copied().ok_or_else(|| Error::retriable(format!("the cluster gave no offset for {partition}")))?;
+            let offset =
+                offsets.get(partition).copied().ok_or_else(|| Error::retriable(format!("the cluster gave no offset for {partition}")))?;
             Ok(InputPosition { partition: partition.clone(), source: *source, offset, partition_time: UNKNOWN_TIME, committed: false })
         })
         .collect()

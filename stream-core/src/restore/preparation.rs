@@ -83,7 +83,8 @@ impl Preparation {
         settings: &StoreSettings,
         owner: &StoreOwner,
     ) -> Result<()> {
-        let subtopology = topology.subtopology(self.id.subtopology).ok_or_else(|| Error::internal("the task's sub-topology does not exist"))?;
+        let subtopology =
+            topology.subtopology(self.id.subtopology).ok_or_else(|| Error::internal("the task's sub-topology does not exist"))?;
         if subtopology.stores.is_empty() {
             self.are_stores_open = true;
             return Ok(());
@@ -112,7 +113,12 @@ impl Preparation {
         Ok(())
     }
 
-    fn open_store(&self, definition: &StoreDefinition, changelog: Option<&TaskChangelog>, settings: &StoreSettings) -> Result<Box<dyn crate::store::DetachedStore>> {
+    fn open_store(
+        &self,
+        definition: &StoreDefinition,
+        changelog: Option<&TaskChangelog>,
+        settings: &StoreSettings,
+    ) -> Result<Box<dyn crate::store::DetachedStore>> {
         let directory = self.directory.as_ref().ok_or_else(|| Error::internal("a store is opened without its task's directory"))?;
         let name = definition.factory.name();
         let opened: OpenedStore = definition.factory.open(&StoreOpen {

@@ -142,8 +142,12 @@ impl Restorer {
     /// Moves every task as far as it comes without waiting for records.
     fn advance(&mut self) {
         let now = self.environment.clock.monotonic();
-        let due: Vec<TaskId> =
-            self.preparations.values().filter(|preparation| preparation.retry_at <= now && !preparation.is_restored()).map(|preparation| preparation.id).collect();
+        let due: Vec<TaskId> = self
+            .preparations
+            .values()
+            .filter(|preparation| preparation.retry_at <= now && !preparation.is_restored())
+            .map(|preparation| preparation.id)
+            .collect();
         for id in due {
             let Some(mut preparation) = self.preparations.remove(&id) else {
                 continue;
@@ -152,7 +156,9 @@ impl Restorer {
                 Ok(()) => {
                     self.preparations.insert(id, preparation);
                 }
-                Err(error) if error.kind() == ErrorKind::Retriable && now.saturating_sub(preparation.started) < self.environment.task_timeout => {
+                Err(error)
+                    if error.kind() == ErrorKind::Retriable && now.saturating_sub(preparation.started) < self.environment.task_timeout =>
+                {
                     tracing::debug!(task = %id, %error, "the task cannot be prepared yet");
                     preparation.retry_at = now + RETRY_BACKOFF;
                     self.preparations.insert(id, preparation);
@@ -235,7 +241,8 @@ impl Restorer {
     }
 
     fn stop_fetching(&mut self, task: TaskId) {
-        let partitions: Vec<TopicPartition> = self.fetching.iter().filter(|(_, (id, _))| *id == task).map(|(partition, _)| partition.clone()).collect();
+        let partitions: Vec<TopicPartition> =
+            self.fetching.iter().filter(|(_, (id, _))| *id == task).map(|(partition, _)| partition.clone()).collect();
         self.fetching.retain(|_, (id, _)| *id != task);
         self.unassign(&partitions);
     }
@@ -250,7 +257,8 @@ impl Restorer {
 
     fn fetch(&mut self) -> Result<()> {
         let mut polled = std::mem::take(&mut self.polled);
-        let timeout = if self.fetching.is_empty() && self.preparations.values().any(Preparation::is_restored) { Duration::ZERO } else { POLL };
+        let timeout =
+            if self.fetching.is_empty() && self.preparations.values().any(Preparation::is_restored) { Duration::ZERO } else { POLL };
         let result = self.consumer.poll(timeout, BATCH, &mut polled);
         let mut run: Vec<Message> = Vec::new();
         for item in polled.drain(..) {
@@ -338,10 +346,15 @@ impl Restorer {
     /// A position from `PARTITION_EOF`: behind commit markers and aborted records.
     fn reached_end(&mut self, partition: &TopicPartition, position: i64) {
         if let Some(&(task, index)) = self.fetching.get(partition) {
-            let is_source = self.preparations.get(&task).and_then(|preparation| preparation.stores[index].changelog.as_ref()).is_some_and(|changelog| changelog.is_source);
+            let is_source = self
+                .preparations
+                .get(&task)
+                .and_then(|preparation| preparation.stores[index].changelog.as_ref())
+                .is_some_and(|changelog| changelog.is_source);
             let target = self.preparations.get(&task).and_then(|preparation| preparation.stores[index].target).unwrap_or(position);
             let position = if is_source { position.min(target) } else { position };
-            let restored = self.preparations.get(&task).map(|preparation| preparation.stores[index].store.restore(&mut std::iter::empty(), position));
+            let restored =
+                self.preparations.get(&task).map(|preparation| preparation.stores[index].store.restore(&mut std::iter::empty(), position));
             match restored {
                 Some(Err(error)) => self.failed(Some(partition), error),
                 _ => self.advance_position(task, index, position),
@@ -395,7 +408,8 @@ impl Restorer {
 
     /// Hands over the tasks whose stores are restored.
     fn finish(&mut self) {
-        let ready: Vec<TaskId> = self.preparations.values().filter(|preparation| preparation.is_restored()).map(|preparation| preparation.id).collect();
+        let ready: Vec<TaskId> =
+            self.preparations.values().filter(|preparation| preparation.is_restored()).map(|preparation| preparation.id).collect();
         for id in ready {
             let Some(preparation) = self.preparations.remove(&id) else {
                 continue;

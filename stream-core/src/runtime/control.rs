@@ -103,7 +103,8 @@ impl Control {
     fn start(environment: ControlEnvironment) -> Result<Option<Self>> {
         let ControlEnvironment { topology, config, settings, clock, context, .. } = &environment;
         let admin = Admin::new(&config.client_properties(ClientRole::Admin), settings.request_timeout, context)?;
-        let mut wait = |timeout| !matches!(environment.events.recv_timeout(timeout), Ok(ControlEvent::Close) | Err(RecvTimeoutError::Disconnected));
+        let mut wait =
+            |timeout| !matches!(environment.events.recv_timeout(timeout), Ok(ControlEvent::Close) | Err(RecvTimeoutError::Disconnected));
         let Some(plan) = internal_topics::wait_for_plan(&admin, topology, &**clock, settings.source_topic_timeout, &mut wait)? else {
             return Ok(None);
         };
@@ -118,7 +119,9 @@ impl Control {
             }
         }
         let membership = crate::membership::join(config, context, clock, membership_plan(&plan))?;
-        let purge = Arc::new(PurgePositions::new(topology.subtopologies().iter().flat_map(|subtopology| subtopology.repartition_topics.iter().cloned())));
+        let purge = Arc::new(PurgePositions::new(
+            topology.subtopologies().iter().flat_map(|subtopology| subtopology.repartition_topics.iter().cloned()),
+        ));
         let (restorer, restore_thread) = start_restorer(&environment)?;
         let now = clock.monotonic();
         let mut control = Self {
@@ -200,7 +203,8 @@ impl Control {
             None => shared.set_state(State::PendingShutdown),
         }
         self.closing = Some(Closing { failure });
-        let preparing: Vec<TaskId> = self.placement.all().into_iter().filter(|task| matches!(self.placement.place(*task), Some(Place::Preparing { .. }))).collect();
+        let preparing: Vec<TaskId> =
+            self.placement.all().into_iter().filter(|task| matches!(self.placement.place(*task), Some(Place::Preparing { .. }))).collect();
         self.tell_restorer(RestoreCommand::Cancel(preparing));
         for worker in self.workers.values() {
             if worker.commands.send(WorkerCommand::Close).is_err() {
@@ -217,7 +221,9 @@ impl Control {
                 let worker = self.placement.place(task).map(Place::worker);
                 self.placement.released(task);
                 match worker.and_then(|worker| self.workers.get(&worker)) {
-                    Some(worker) if worker.commands.send(WorkerCommand::Fail(error)).is_err() => tracing::debug!("a worker is gone already"),
+                    Some(worker) if worker.commands.send(WorkerCommand::Fail(error)).is_err() => {
+                        tracing::debug!("a worker is gone already")
+                    }
                     Some(_) => {}
                     None => return Err(Error::internal("a task could not be prepared, and its worker does not exist")),
                 }
@@ -290,7 +296,16 @@ impl Control {
                 tracing::error!(worker = stopped.worker, "the worker panicked outside user code");
             }
         }
-        let lost: Vec<TaskId> = self.placement.all().into_iter().filter(|task| self.placement.place(*task).is_some_and(|place| matches!(place, Place::Starting { worker } | Place::Running { worker } if worker == stopped.worker))).collect();
+        let lost: Vec<TaskId> = self
+            .placement
+            .all()
+            .into_iter()
+            .filter(|task| {
+                self.placement.place(*task).is_some_and(
+                    |place| matches!(place, Place::Starting { worker } | Place::Running { worker } if worker == stopped.worker),
+                )
+            })
+            .collect();
         for task in stopped.tasks.into_iter().chain(lost) {
             self.placement.released(task);
         }
@@ -340,7 +355,9 @@ impl Control {
                 let all = self.placement.all();
                 self.leave(&all, true);
             }
-            GroupEvent::Waiting { for_whom } => tracing::warn!(for_whom, "waiting: the group's members do not see the same topology and topics yet"),
+            GroupEvent::Waiting { for_whom } => {
+                tracing::warn!(for_whom, "waiting: the group's members do not see the same topology and topics yet")
+            }
             GroupEvent::ShutdownRequested { by } => {
                 return Err(Error::new(ErrorKind::Closed, format!("member {by} asked all processes of the application to stop")));
             }
@@ -539,8 +556,8 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
     let context = Arc::clone(&environment.context);
     let timeout = environment.settings.task_timeout;
     let clock = Arc::clone(&environment.clock);
-    let transactional_id = (environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2)
-        .then(|| environment.directory.transactional_id(index));
+    let transactional_id =
+        (environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2).then(|| environment.directory.transactional_id(index));
     Box::new(move || {
         let producer = Producer::new(&properties, transactional_id.as_deref(), &context)?;
         if transactional_id.is_some() {
@@ -549,7 +566,9 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
                 let remaining = timeout.saturating_sub(clock.monotonic().saturating_sub(started));
                 match producer.init_transactions(remaining.min(Duration::from_secs(10))) {
                     Ok(()) => break,
-                    Err(error) if error.kind() == ErrorKind::Retriable && !remaining.is_zero() => tracing::warn!(%error, "the transaction coordinator is not ready"),
+                    Err(error) if error.kind() == ErrorKind::Retriable && !remaining.is_zero() => {
+                        tracing::warn!(%error, "the transaction coordinator is not ready")
+                    }
                     Err(error) => return Err(error).at(|| "start of transactions"),
                 }
             }

@@ -42,10 +42,12 @@ impl Placement {
 
     /// The owned tasks that are nowhere get a worker: the one with the fewest, the lowest number first.
     pub(crate) fn place_missing(&mut self, workers: &[usize]) -> Vec<TaskId> {
-        let missing: Vec<TaskId> = self.owned.iter().filter(|task| !self.places.contains_key(task) && !self.leaving.contains(task)).copied().collect();
+        let missing: Vec<TaskId> =
+            self.owned.iter().filter(|task| !self.places.contains_key(task) && !self.leaving.contains(task)).copied().collect();
         let mut placed = Vec::with_capacity(missing.len());
         for task in missing {
-            let fewest = workers.iter().min_by_key(|worker| (self.places.values().filter(|place| place.worker() == **worker).count(), **worker));
+            let fewest =
+                workers.iter().min_by_key(|worker| (self.places.values().filter(|place| place.worker() == **worker).count(), **worker));
             if let Some(&worker) = fewest {
                 self.places.insert(task, Place::Preparing { worker });
                 placed.push(task);
@@ -82,21 +84,9 @@ impl Placement {
         self.owned.contains(&task) && !self.leaving.contains(&task)
     }
 
-    pub(crate) fn is_leaving(&self, task: TaskId) -> bool {
-        self.leaving.contains(&task)
-    }
-
-    pub(crate) fn owned(&self) -> &BTreeSet<TaskId> {
-        &self.owned
-    }
-
     /// Whether any of these is still somewhere in this process.
     pub(crate) fn holds_any(&self, tasks: &BTreeSet<TaskId>) -> bool {
         tasks.iter().any(|task| self.places.contains_key(task))
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.places.is_empty()
     }
 
     /// All tasks that are somewhere.

@@ -18,7 +18,8 @@ impl Worker {
     /// Fetches records into the tasks' queues; waits only when no task has anything to do.
     pub(super) fn poll(&mut self) -> Result<()> {
         let mut polled = std::mem::take(&mut self.polled);
-        let result = self.consumer.poll(self.poll_timeout(), BATCH, &mut polled);
+        let timeout = self.poll_timeout();
+        let result = self.consumer.poll(timeout, BATCH, &mut polled);
         let routed = self.route(&mut polled);
         polled.clear();
         self.polled = polled;
@@ -26,7 +27,7 @@ impl Worker {
         result.and(routed)
     }
 
-    fn poll_timeout(&mut self) -> Duration {
+    fn poll_timeout(&self) -> Duration {
         if self.has_buffered {
             return Duration::ZERO;
         }
@@ -155,7 +156,8 @@ impl Worker {
                     return Ok(());
                 }
             }
-            if self.environment.clock.monotonic().saturating_sub(started) >= SLICE || self.memory.excess() > 0 || self.holds_back_too_much() {
+            if self.environment.clock.monotonic().saturating_sub(started) >= SLICE || self.memory.excess() > 0 || self.holds_back_too_much()
+            {
                 break;
             }
         }

@@ -273,7 +273,10 @@ impl Worker {
             ErrorKind::Retriable => {
                 let since = *self.failing_since.get_or_insert(now);
                 if now.saturating_sub(since) >= self.environment.settings.task_timeout {
-                    return Err(error.at(format_args!("no progress for {} ms (`task.timeout.ms`)", self.environment.settings.task_timeout.as_millis())));
+                    return Err(error.at(format_args!(
+                        "no progress for {} ms (`task.timeout.ms`)",
+                        self.environment.settings.task_timeout.as_millis()
+                    )));
                 }
                 tracing::warn!(worker = self.environment.index, %error, "trying again");
                 self.last_commit = now;

@@ -85,8 +85,14 @@ impl Task {
         let (topology, subtopology) = (environment.topology, environment.subtopology);
         let current = Rc::new(CurrentRecord::default());
         let collector = Collector { outgoing: Rc::clone(&environment.outgoing) };
-        let mut context =
-            TaskContext::new(id, Arc::clone(&topology.application_id), Box::new(collector), Rc::clone(&current), environment.handlers.clone(), metrics);
+        let mut context = TaskContext::new(
+            id,
+            Arc::clone(topology.application_id()),
+            Box::new(collector),
+            Rc::clone(&current),
+            environment.handlers.clone(),
+            metrics,
+        );
         context.system_time = environment.clock.now_ms();
 
         let owner = StoreOwner { current, memory: Rc::clone(environment.memory) };
@@ -137,10 +143,6 @@ impl Task {
 
     pub(crate) fn id(&self) -> TaskId {
         self.id
-    }
-
-    pub(crate) fn metrics(&self) -> &Arc<TaskMetrics> {
-        &self.context.metrics
     }
 
     /// The source partitions with the offsets at which fetching begins; the index is the slot for [`add`](Self::add).
@@ -365,7 +367,10 @@ impl Task {
     }
 
     /// The committed positions of the sources that read one of these topics.
-    pub(crate) fn committed_positions<'a>(&'a self, topics: &'a dyn Fn(&str) -> bool) -> impl Iterator<Item = (&'a TopicPartition, i64)> + 'a {
+    pub(crate) fn committed_positions<'a>(
+        &'a self,
+        topics: &'a dyn Fn(&str) -> bool,
+    ) -> impl Iterator<Item = (&'a TopicPartition, i64)> + 'a {
         self.inputs
             .iter()
             .filter(move |input| topics(&input.position.partition.topic))

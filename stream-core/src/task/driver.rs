@@ -18,7 +18,7 @@ use crate::node::OutgoingRecord;
 use crate::record::{Headers, OwnedRecord};
 use crate::store::{MemoryBudget, StoreOpen, WorkerMemory};
 use crate::time::{Clock, ManualClock, UNKNOWN_TIME};
-use crate::topology::{BuiltTopology, SourceTopics, Subtopology, Topology, TopicPattern};
+use crate::topology::{BuiltTopology, SourceTopics, Subtopology, TopicPattern, Topology};
 
 /// How a [`TaskDriver`] runs.
 #[derive(Clone, Debug)]
@@ -39,7 +39,13 @@ pub struct DriverOptions {
 impl DriverOptions {
     /// Options with caching and the default handlers, the wall clock at 0.
     pub fn new(application_id: impl Into<String>, state_dir: impl Into<PathBuf>) -> Self {
-        Self { application_id: application_id.into(), state_dir: state_dir.into(), caching_enabled: true, handlers: Handlers::default(), now_ms: 0 }
+        Self {
+            application_id: application_id.into(),
+            state_dir: state_dir.into(),
+            caching_enabled: true,
+            handlers: Handlers::default(),
+            now_ms: 0,
+        }
     }
 }
 
@@ -125,7 +131,14 @@ impl TaskDriver {
     ///
     /// # Errors
     /// When no source reads the topic, or processing fails.
-    pub fn pipe(&mut self, topic: &str, key: Option<Vec<u8>>, value: Option<Vec<u8>>, timestamp: i64, headers: Headers) -> Result<Vec<OwnedRecord>> {
+    pub fn pipe(
+        &mut self,
+        topic: &str,
+        key: Option<Vec<u8>>,
+        value: Option<Vec<u8>>,
+        timestamp: i64,
+        headers: Headers,
+    ) -> Result<Vec<OwnedRecord>> {
         if !self.append(topic, key, value, timestamp, headers) {
             return Err(Error::invalid(format!("no source of the topology reads topic `{topic}`")));
         }
@@ -166,7 +179,9 @@ impl TaskDriver {
         let store = store.ok_or_else(|| Error::invalid(format!("the topology has no store `{name}`")))?;
         let handle_type = store.handle_type();
         let handle = Rc::clone(store).handle().downcast::<H>();
-        handle.map(|handle| *handle).map_err(|_| Error::invalid(format!("store `{name}` is a `{handle_type}`, not a `{}`", std::any::type_name::<H>())))
+        handle
+            .map(|handle| *handle)
+            .map_err(|_| Error::invalid(format!("store `{name}` is a `{handle_type}`, not a `{}`", std::any::type_name::<H>())))
     }
 
     /// The names of the stores.

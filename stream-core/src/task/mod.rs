@@ -12,6 +12,7 @@ mod state_dir;
 
 pub(crate) use active::{Progress, Task, TaskEnvironment};
 pub(crate) use collector::{Outgoing, WorkerProducer};
-pub use driver::{DriverOptions, TaskDriver};
 pub(crate) use commit_metadata::CommitMetadata;
+pub use driver::{DriverOptions, TaskDriver};
 pub(crate) use prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
+pub(crate) use state_dir::{StateDirectory, TaskDirectoryLock};

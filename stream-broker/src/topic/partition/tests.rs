@@ -3,13 +3,18 @@ use kafka_protocol::records::{
 };
 
 use super::*;
+use crate::topic::config::TopicDefaults;
 
 fn partition(settings: &[(&str, &str)]) -> Partition {
     let overrides = settings
         .iter()
         .map(|&(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    Partition::new(Arc::new(TopicConfig::new(overrides, 1 << 20).unwrap()))
+    let defaults = TopicDefaults {
+        message_max_bytes: 1 << 20,
+        retention_ms: -1,
+    };
+    Partition::new(Arc::new(TopicConfig::new(overrides, defaults).unwrap()))
 }
 
 /// `count` records of a transactional producer.
