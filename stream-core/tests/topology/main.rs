@@ -1,0 +1,8 @@
+//! Topologies from outside: what `build`, `describe` and `plan` make of a program.
+
+mod build;
+mod describe;
+mod internal_topics;
+mod plan;
+mod support;
+mod validation;
