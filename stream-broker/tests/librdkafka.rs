@@ -67,7 +67,9 @@ fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
                 .headers(OwnedHeaders::new().insert(header("1")).insert(header("2"))),
         )
         .unwrap();
-    producer.send(BaseRecord::<_, ()>::to("t").key("k")).unwrap();
+    producer
+        .send(BaseRecord::<_, ()>::to("t").key("k"))
+        .unwrap();
     drain(&producer);
     let consumer = consumer(&broker, "t", 1);
     let first = consumer.poll(WAIT).unwrap().unwrap();
@@ -78,9 +80,7 @@ fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
     assert_eq!(headers, [Some(&b"1"[..]), Some(&b"2"[..])]);
     let second = consumer.poll(WAIT).unwrap().unwrap();
     assert_eq!((second.offset(), second.payload()), (1, None));
-    let found = consumer
-        .offsets_for_timestamp(timestamp + 1, WAIT)
-        .unwrap();
+    let found = consumer.offsets_for_timestamp(timestamp + 1, WAIT).unwrap();
     assert_eq!(found.elements()[0].offset(), Offset::Offset(1));
 }
 
