@@ -85,6 +85,36 @@ fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
 }
 
 #[test]
+fn an_offset_is_found_by_time_inside_a_compressed_batch() {
+    let broker = broker();
+    let start = support::now() - 10_000;
+    for codec in ["none", "gzip", "snappy", "lz4"] {
+        let producer: BaseProducer = client(&broker)
+            .set("compression.type", codec)
+            .set("linger.ms", "50")
+            .create()
+            .unwrap();
+        for index in 0..100 {
+            let payload = "the same words over and over again ".repeat(3);
+            producer
+                .send(
+                    BaseRecord::<(), _>::to(codec)
+                        .payload(&payload)
+                        .timestamp(start + index * 10),
+                )
+                .unwrap();
+        }
+        drain(&producer);
+        let consumer = consumer(&broker, codec, 1);
+        let found = consumer.offsets_for_timestamp(start + 421, WAIT).unwrap();
+        assert_eq!(found.elements()[0].offset(), Offset::Offset(43), "{codec}");
+        for _ in 0..100 {
+            consumer.poll(WAIT).unwrap().unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_broker_that_was_away_is_found_again_and_no_record_is_lost_or_doubled() {
     let broker = broker();
     broker.create_topic("t", 3, []).unwrap();
