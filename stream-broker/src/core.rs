@@ -108,6 +108,10 @@ pub(crate) struct Request<'a> {
 
 /// What the core wants done with a ticket.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "almost all outcomes are answers, and each is moved once"
+)]
 pub(crate) enum Outcome {
     /// Send this response.
     Answer(ResponseKind),

@@ -67,7 +67,9 @@ fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
                 .headers(OwnedHeaders::new().insert(header("1")).insert(header("2"))),
         )
         .unwrap();
-    producer.send(BaseRecord::<_, ()>::to("t").key("k")).unwrap();
+    producer
+        .send(BaseRecord::<_, ()>::to("t").key("k"))
+        .unwrap();
     drain(&producer);
     let consumer = consumer(&broker, "t", 1);
     let first = consumer.poll(WAIT).unwrap().unwrap();
@@ -78,10 +80,38 @@ fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
     assert_eq!(headers, [Some(&b"1"[..]), Some(&b"2"[..])]);
     let second = consumer.poll(WAIT).unwrap().unwrap();
     assert_eq!((second.offset(), second.payload()), (1, None));
-    let found = consumer
-        .offsets_for_timestamp(timestamp + 1, WAIT)
-        .unwrap();
+    let found = consumer.offsets_for_timestamp(timestamp + 1, WAIT).unwrap();
     assert_eq!(found.elements()[0].offset(), Offset::Offset(1));
+}
+
+#[test]
+fn an_offset_is_found_by_time_inside_a_compressed_batch() {
+    let broker = broker();
+    let start = support::now() - 10_000;
+    for codec in ["none", "gzip", "snappy", "lz4"] {
+        let producer: BaseProducer = client(&broker)
+            .set("compression.type", codec)
+            .set("linger.ms", "50")
+            .create()
+            .unwrap();
+        for index in 0..100 {
+            let payload = "the same words over and over again ".repeat(3);
+            producer
+                .send(
+                    BaseRecord::<(), _>::to(codec)
+                        .payload(&payload)
+                        .timestamp(start + index * 10),
+                )
+                .unwrap();
+        }
+        drain(&producer);
+        let consumer = consumer(&broker, codec, 1);
+        let found = consumer.offsets_for_timestamp(start + 421, WAIT).unwrap();
+        assert_eq!(found.elements()[0].offset(), Offset::Offset(43), "{codec}");
+        for _ in 0..100 {
+            consumer.poll(WAIT).unwrap().unwrap();
+        }
+    }
 }
 
 #[test]

@@ -83,9 +83,16 @@ fn cut_connections_are_closed_and_new_ones_welcome() {
 #[test]
 fn a_topic_that_exists_is_an_error_with_the_code_of_kafka() {
     let broker = broker();
-    broker.create_topic("t", 2, [("retention.ms", "1000")]).unwrap();
+    broker
+        .create_topic("t", 2, [("retention.ms", "1000")])
+        .unwrap();
     let error = broker.create_topic("t", 2, []).unwrap_err();
-    assert!(matches!(error, BrokerError::Topic { code: 36, .. }), "{error}");
-    let error = broker.create_topic("u", 2, [("retention.ms", "x")]).unwrap_err();
+    assert!(
+        matches!(error, BrokerError::Topic { code: 36, .. }),
+        "{error}"
+    );
+    let error = broker
+        .create_topic("u", 2, [("retention.ms", "x")])
+        .unwrap_err();
     assert!(error.to_string().contains("retention.ms"), "{error}");
 }

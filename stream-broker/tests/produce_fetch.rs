@@ -8,13 +8,13 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::FetchPartition;
 use kafka_protocol::messages::{FetchRequest, ProduceRequest};
 use stream_broker::{Broker, BrokerConfig};
-use support::{
-    Batch, Client, broker, fetch_request, now, produce_request, records, values,
-};
+use support::{Batch, Client, broker, fetch_request, now, produce_request, records, values};
 
 fn with_topic(configs: &[(&str, &str)]) -> (Broker, Client) {
     let broker = broker();
-    broker.create_topic("t", 2, configs.iter().copied()).unwrap();
+    broker
+        .create_topic("t", 2, configs.iter().copied())
+        .unwrap();
     let client = Client::connect(broker.address());
     (broker, client)
 }
@@ -26,8 +26,18 @@ fn texts(values: Vec<(i64, String)>) -> Vec<String> {
 #[test]
 fn records_come_back_with_consecutive_offsets() {
     let (_broker, mut client) = with_topic(&[]);
-    assert_eq!(client.produce("t", 0, Batch::of(["a", "b"]).encode()).base_offset, 0);
-    assert_eq!(client.produce("t", 0, Batch::of(["c"]).encode()).base_offset, 2);
+    assert_eq!(
+        client
+            .produce("t", 0, Batch::of(["a", "b"]).encode())
+            .base_offset,
+        0
+    );
+    assert_eq!(
+        client
+            .produce("t", 0, Batch::of(["c"]).encode())
+            .base_offset,
+        2
+    );
     let data = client.fetch("t", 0, 0);
     assert_eq!(data.high_watermark, 3);
     assert_eq!(data.last_stable_offset, 3);
@@ -146,7 +156,10 @@ fn a_held_fetch_is_answered_by_the_next_append() {
     writer.produce("t", 0, Batch::of(["here"]).encode());
     let (_, response) = client.receive::<FetchRequest>(11).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5));
-    assert_eq!(texts(values(&response.responses[0].partitions[0])), ["here"]);
+    assert_eq!(
+        texts(values(&response.responses[0].partitions[0])),
+        ["here"]
+    );
 }
 
 #[test]
@@ -220,9 +233,8 @@ fn forty_megabytes_in_one_partition_stay_readable() {
 #[test]
 fn an_idempotent_producer_may_repeat_but_not_skip() {
     let (_broker, mut client) = with_topic(&[]);
-    let batch = |sequence, count: usize| {
-        Batch::of(vec!["v"; count]).by(4_000, 0, sequence).encode()
-    };
+    let batch =
+        |sequence, count: usize| Batch::of(vec!["v"; count]).by(4_000, 0, sequence).encode();
     assert_eq!(client.produce("t", 0, batch(0, 3)).base_offset, 0);
     assert_eq!(client.produce("t", 0, batch(3, 2)).base_offset, 3);
     let repeated = client.produce("t", 0, batch(0, 3));
@@ -249,7 +261,10 @@ fn a_transactional_batch_of_a_partition_that_was_not_added_is_refused() {
 #[test]
 fn a_compacted_topic_needs_keys_and_keeps_all_records() {
     let (_broker, mut client) = with_topic(&[("cleanup.policy", "compact")]);
-    assert_eq!(client.produce("t", 0, Batch::of(["v"]).encode()).error_code, 87);
+    assert_eq!(
+        client.produce("t", 0, Batch::of(["v"]).encode()).error_code,
+        87
+    );
     for _ in 0..3 {
         let keyed = Batch::of(["v"]).keyed("k").encode();
         assert_eq!(client.produce("t", 0, keyed).error_code, 0);
@@ -267,7 +282,11 @@ fn append_time_replaces_the_time_of_the_producer() {
     // The attribute says that the batch's greatest timestamp is that of every record.
     assert_eq!(batch[22] & 0x08, 0x08);
     assert_eq!(batch[35..43], response.log_append_time_ms.to_be_bytes());
-    assert_eq!(records(&client.fetch("t", 0, 0)).len(), 2, "the checksum is right");
+    assert_eq!(
+        records(&client.fetch("t", 0, 0)).len(),
+        2,
+        "the checksum is right"
+    );
     assert_eq!(client.list_offset("t", 0, before).offset, 0);
 }
 
@@ -326,7 +345,9 @@ fn a_fetch_session_is_declined() {
     let (_broker, mut client) = with_topic(&[]);
     let response = client.call(12, &fetch_request("t", 0, 0).with_session_epoch(0));
     assert_eq!((response.error_code, response.session_id), (0, 0));
-    let request = fetch_request("t", 0, 0).with_session_id(7).with_session_epoch(3);
+    let request = fetch_request("t", 0, 0)
+        .with_session_id(7)
+        .with_session_epoch(3);
     assert_eq!(client.call(12, &request).error_code, 70);
 }
 

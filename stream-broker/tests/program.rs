@@ -72,7 +72,12 @@ fn help_names_every_option() {
     let output = program(&["--help"]).wait_with_output().unwrap();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    for option in ["--listen", "--partitions", "--no-auto-create", "--advertised"] {
+    for option in [
+        "--listen",
+        "--partitions",
+        "--no-auto-create",
+        "--advertised",
+    ] {
         assert!(text.contains(option), "{option}");
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, BytesMut};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, MetadataRequest,
-    ProduceRequest, ResponseHeader,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, MetadataRequest, ProduceRequest,
+    ResponseHeader,
 };
 use kafka_protocol::protocol::Decodable;
 use support::{Batch, Client, broker, fetch_request, produce_request};
@@ -91,7 +91,9 @@ fn random_bytes_behind_a_valid_header_never_stop_the_broker() {
         let mut client = Client::connect(broker.address());
         let api = (round % 70) as i16;
         // Whatever comes of it, an answer or a closed connection, comes at once.
-        let _ = client.stream.write_all(&frame(api, (random() % 12) as i16, &body));
+        let _ = client
+            .stream
+            .write_all(&frame(api, (random() % 12) as i16, &body));
     }
     assert!(answers(&mut Client::connect(broker.address())));
 }
@@ -159,9 +161,12 @@ fn a_client_that_does_not_read_holds_up_nobody() {
 fn the_announced_apis_are_those_that_are_served() {
     let broker = broker();
     let mut client = Client::connect(broker.address());
-    let response = client.call(3, &ApiVersionsRequest::default()
-        .with_client_software_name(support::text("test"))
-        .with_client_software_version(support::text("1.0")));
+    let response = client.call(
+        3,
+        &ApiVersionsRequest::default()
+            .with_client_software_name(support::text("test"))
+            .with_client_software_version(support::text("1.0")),
+    );
     assert_eq!(response.error_code, 0);
     let range = |key: ApiKey| {
         response

@@ -24,9 +24,7 @@ use kafka_protocol::messages::{
     offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
 };
 use stream_broker::{Broker, BrokerConfig};
-use support::{
-    Batch, Client, broker, delete_records, fetch_request, text, topic_name, values,
-};
+use support::{Batch, Client, broker, delete_records, fetch_request, text, topic_name, values};
 
 fn creatable(name: &str) -> CreatableTopic {
     CreatableTopic::default()
@@ -63,7 +61,10 @@ fn describe(client: &mut Client, topic: &str) -> Vec<DescribeConfigsResourceResu
 
 fn value(configs: &[DescribeConfigsResourceResult], name: &str) -> (String, i8) {
     let config = configs.iter().find(|c| &*c.name == name).unwrap();
-    (config.value.as_ref().unwrap().to_string(), config.config_source)
+    (
+        config.value.as_ref().unwrap().to_string(),
+        config.config_source,
+    )
 }
 
 fn alter(client: &mut Client, topic: &str, name: &str, operation: i8, value: &str) -> i16 {
@@ -139,7 +140,12 @@ fn what_cannot_be_created_is_refused_with_the_code_of_kafka() {
         (assigned(1, 1), 39),
         (assigned(0, 1).with_num_partitions(1), 42),
         (assigned(0, 1), 0),
-        (creatable("default").with_num_partitions(-1).with_replication_factor(-1), 0),
+        (
+            creatable("default")
+                .with_num_partitions(-1)
+                .with_replication_factor(-1),
+            0,
+        ),
         (
             creatable("a").with_configs(vec![
                 CreatableTopicConfig::default()
@@ -170,7 +176,12 @@ fn asking_for_a_topic_creates_it_unless_either_side_forbids_it() {
     let mut client = Client::connect(broker.address());
     assert_eq!(metadata(&mut client, 9, "a", false).error_code, 3);
     assert_eq!(metadata(&mut client, 9, "a", true).partitions.len(), 3);
-    assert_eq!(metadata(&mut client, 1, "old-client", false).partitions.len(), 3);
+    assert_eq!(
+        metadata(&mut client, 1, "old-client", false)
+            .partitions
+            .len(),
+        3
+    );
     assert_eq!(metadata(&mut client, 9, "bad name", true).error_code, 17);
     let all = client.call(9, &MetadataRequest::default().with_topics(None));
     assert_eq!(all.topics.len(), 2);
@@ -219,8 +230,11 @@ fn a_deleted_topic_is_gone_and_a_new_one_of_its_name_is_another() {
     assert_ne!(new, old);
     assert_eq!(client.fetch("t", 0, 0).high_watermark, 0);
     let by_id = |id| {
-        DeleteTopicsRequest::default()
-            .with_topics(vec![DeleteTopicState::default().with_name(None).with_topic_id(id)])
+        DeleteTopicsRequest::default().with_topics(vec![
+            DeleteTopicState::default()
+                .with_name(None)
+                .with_topic_id(id),
+        ])
     };
     assert_eq!(client.call(6, &by_id(old)).responses[0].error_code, 100);
     assert_eq!(client.call(6, &by_id(new)).responses[0].error_code, 0);
@@ -251,31 +265,61 @@ fn partitions_grow_and_never_shrink() {
     assert_eq!(grow("t", 4, false), 0);
     assert_eq!(metadata(&mut client, 9, "t", false).partitions.len(), 4);
     assert_eq!(values(&client.fetch("t", 1, 0)).len(), 1);
-    assert_eq!(client.produce("t", 3, Batch::of(["new"]).encode()).error_code, 0);
+    assert_eq!(
+        client
+            .produce("t", 3, Batch::of(["new"]).encode())
+            .error_code,
+        0
+    );
 }
 
 #[test]
 fn configs_are_described_with_their_sources_and_altered_one_by_one() {
     let broker = broker();
-    broker.create_topic("t", 1, [("retention.ms", "1000")]).unwrap();
+    broker
+        .create_topic("t", 1, [("retention.ms", "1000")])
+        .unwrap();
     let mut client = Client::connect(broker.address());
     let configs = describe(&mut client, "t");
     assert!(configs.len() > 25);
     assert_eq!(value(&configs, "retention.ms"), ("1000".to_owned(), 1));
-    assert_eq!(value(&configs, "segment.bytes"), ("1073741824".to_owned(), 5));
+    assert_eq!(
+        value(&configs, "segment.bytes"),
+        ("1073741824".to_owned(), 5)
+    );
     let retention = configs.iter().find(|c| &*c.name == "retention.ms").unwrap();
-    let synonyms: Vec<_> = retention.synonyms.iter().map(|s| s.name.to_string()).collect();
+    let synonyms: Vec<_> = retention
+        .synonyms
+        .iter()
+        .map(|s| s.name.to_string())
+        .collect();
     assert_eq!(synonyms, ["retention.ms", "log.retention.ms"]);
     assert_eq!(retention.config_type, 5);
 
     assert_eq!(alter(&mut client, "t", "max.message.bytes", 0, "100"), 0);
-    assert_eq!(client.produce("t", 0, Batch::of([[0; 200]]).encode()).error_code, 10);
+    assert_eq!(
+        client
+            .produce("t", 0, Batch::of([[0; 200]]).encode())
+            .error_code,
+        10
+    );
     assert_eq!(alter(&mut client, "t", "max.message.bytes", 1, ""), 0);
-    assert_eq!(client.produce("t", 0, Batch::of([[0; 200]]).encode()).error_code, 0);
+    assert_eq!(
+        client
+            .produce("t", 0, Batch::of([[0; 200]]).encode())
+            .error_code,
+        0
+    );
     assert_eq!(alter(&mut client, "t", "cleanup.policy", 2, "compact"), 0);
-    assert_eq!(value(&describe(&mut client, "t"), "cleanup.policy").0, "delete,compact");
+    assert_eq!(
+        value(&describe(&mut client, "t"), "cleanup.policy").0,
+        "delete,compact"
+    );
     assert_eq!(alter(&mut client, "t", "cleanup.policy", 3, "delete"), 0);
-    assert_eq!(value(&describe(&mut client, "t"), "cleanup.policy").0, "compact");
+    assert_eq!(
+        value(&describe(&mut client, "t"), "cleanup.policy").0,
+        "compact"
+    );
     assert_eq!(alter(&mut client, "t", "cleanup.policy", 3, "compact"), 40);
     assert_eq!(alter(&mut client, "t", "no.such.config", 0, "1"), 40);
     assert_eq!(alter(&mut client, "t", "retention.ms", 2, "1"), 40);
@@ -286,7 +330,9 @@ fn configs_are_described_with_their_sources_and_altered_one_by_one() {
 fn deleted_records_are_out_of_range_and_the_log_goes_on() {
     let broker = broker();
     broker.create_topic("t", 1, []).unwrap();
-    broker.create_topic("compacted", 1, [("cleanup.policy", "compact")]).unwrap();
+    broker
+        .create_topic("compacted", 1, [("cleanup.policy", "compact")])
+        .unwrap();
     let mut client = Client::connect(broker.address());
     client.produce("t", 0, Batch::of(["a", "b", "c"]).encode());
     client.produce("t", 0, Batch::of(["d"]).encode());
@@ -299,7 +345,12 @@ fn deleted_records_are_out_of_range_and_the_log_goes_on() {
     assert_eq!(delete_records(&mut client, "t", 0, 1), (0, 2));
     assert_eq!(delete_records(&mut client, "t", 0, 5), (1, -1));
     assert_eq!(delete_records(&mut client, "t", 0, -1), (0, 4));
-    assert_eq!(client.produce("t", 0, Batch::of(["e"]).encode()).base_offset, 4);
+    assert_eq!(
+        client
+            .produce("t", 0, Batch::of(["e"]).encode())
+            .base_offset,
+        4
+    );
     assert_eq!(values(&client.fetch("t", 0, 4)), [(4, "e".to_owned())]);
     assert_eq!(delete_records(&mut client, "compacted", 0, 0).0, 44);
     assert_eq!(delete_records(&mut client, "t", 9, 0).0, 3);
@@ -310,10 +361,22 @@ fn retention_by_time_and_by_size_deletes_whole_segments_from_the_front() {
     let config = BrokerConfig::default().retention_check_interval(Duration::from_millis(50));
     let broker = Broker::start(config).unwrap();
     let segments = ("internal.segment.bytes", "1500");
-    broker.create_topic("time", 1, [("retention.ms", "60000"), segments]).unwrap();
-    broker.create_topic("size", 1, [("retention.bytes", "3000"), segments]).unwrap();
     broker
-        .create_topic("kept", 1, [("cleanup.policy", "compact"), ("retention.bytes", "1"), segments])
+        .create_topic("time", 1, [("retention.ms", "60000"), segments])
+        .unwrap();
+    broker
+        .create_topic("size", 1, [("retention.bytes", "3000"), segments])
+        .unwrap();
+    broker
+        .create_topic(
+            "kept",
+            1,
+            [
+                ("cleanup.policy", "compact"),
+                ("retention.bytes", "1"),
+                segments,
+            ],
+        )
         .unwrap();
     let mut client = Client::connect(broker.address());
     let value = [b'x'; 1_000];

@@ -64,9 +64,7 @@ fn is_software_name(name: &str) -> bool {
     match name.as_bytes() {
         [] => false,
         [first, .., last] => {
-            name.bytes().all(inner)
-                && first.is_ascii_alphanumeric()
-                && last.is_ascii_alphanumeric()
+            name.bytes().all(inner) && first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric()
         }
         [only] => only.is_ascii_alphanumeric(),
     }

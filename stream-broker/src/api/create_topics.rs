@@ -156,10 +156,7 @@ fn partition_count(core: &Core, topic: &CreatableTopic) -> Result<i32, Refusal> 
     }
 }
 
-fn assigned_count(
-    core: &Core,
-    assignments: &[CreatableReplicaAssignment],
-) -> Result<i32, Refusal> {
+fn assigned_count(core: &Core, assignments: &[CreatableReplicaAssignment]) -> Result<i32, Refusal> {
     let mut indexes: Vec<i32> = assignments.iter().map(|a| a.partition_index).collect();
     indexes.sort_unstable();
     if !indexes.iter().copied().eq(0..assignments.len() as i32) {

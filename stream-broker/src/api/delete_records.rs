@@ -24,8 +24,8 @@ pub(crate) fn handle(
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in topic.partitions {
             let result = delete(core, &topic.name, asked.partition_index, asked.offset);
-            let response = DeleteRecordsPartitionResult::default()
-                .with_partition_index(asked.partition_index);
+            let response =
+                DeleteRecordsPartitionResult::default().with_partition_index(asked.partition_index);
             partitions.push(match result {
                 Ok(low_watermark) => {
                     // A fetch that is held below the new start has an error to report.
@@ -62,7 +62,11 @@ fn delete(core: &mut Core, name: &str, index: i32, offset: i64) -> Result<i64, R
         .partition_mut(index)
         .ok_or(ResponseError::UnknownTopicOrPartition)?;
     let end = partition.log.end_offset();
-    let offset = if offset == HIGH_WATERMARK { end } else { offset };
+    let offset = if offset == HIGH_WATERMARK {
+        end
+    } else {
+        offset
+    };
     if !(0..=end).contains(&offset) {
         return Err(ResponseError::OffsetOutOfRange);
     }

@@ -16,7 +16,10 @@ pub(crate) fn handle(
     now: i64,
     out: &mut Outbox,
 ) {
-    let by_name = request.topic_names.into_iter().map(|name| (Some(name), Uuid::nil()));
+    let by_name = request
+        .topic_names
+        .into_iter()
+        .map(|name| (Some(name), Uuid::nil()));
     let by_state = request.topics.into_iter().map(|t| (t.name, t.topic_id));
     let mut responses = Vec::new();
     for (name, id) in by_name.chain(by_state).collect::<Vec<_>>() {

@@ -125,20 +125,68 @@ fn topic_configs(config: &TopicConfig, synonyms: bool) -> Vec<DescribeConfigsRes
 fn broker_configs(config: &CoreConfig, synonyms: bool) -> Vec<DescribeConfigsResourceResult> {
     use ConfigType::{Boolean, Int, Long, String as Text};
     let own = [
-        ("auto.create.topics.enable", config.auto_create_topics.to_string(), Boolean),
-        ("group.initial.rebalance.delay.ms", config.initial_rebalance_delay_ms.to_string(), Int),
-        ("group.max.session.timeout.ms", config.group_max_session_timeout_ms.to_string(), Int),
-        ("group.min.session.timeout.ms", config.group_min_session_timeout_ms.to_string(), Int),
-        ("log.retention.check.interval.ms", config.retention_check_interval_ms.to_string(), Long),
-        ("log.retention.ms", config.topic_defaults.retention_ms.to_string(), Long),
-        ("message.max.bytes", config.topic_defaults.message_max_bytes.to_string(), Int),
+        (
+            "auto.create.topics.enable",
+            config.auto_create_topics.to_string(),
+            Boolean,
+        ),
+        (
+            "group.initial.rebalance.delay.ms",
+            config.initial_rebalance_delay_ms.to_string(),
+            Int,
+        ),
+        (
+            "group.max.session.timeout.ms",
+            config.group_max_session_timeout_ms.to_string(),
+            Int,
+        ),
+        (
+            "group.min.session.timeout.ms",
+            config.group_min_session_timeout_ms.to_string(),
+            Int,
+        ),
+        (
+            "log.retention.check.interval.ms",
+            config.retention_check_interval_ms.to_string(),
+            Long,
+        ),
+        (
+            "log.retention.ms",
+            config.topic_defaults.retention_ms.to_string(),
+            Long,
+        ),
+        (
+            "message.max.bytes",
+            config.topic_defaults.message_max_bytes.to_string(),
+            Int,
+        ),
         ("node.id", config.node_id.to_string(), Int),
         ("num.partitions", config.num_partitions.to_string(), Int),
-        ("offset.metadata.max.bytes", config.offset_metadata_max_bytes.to_string(), Int),
-        ("offsets.retention.minutes", (config.offsets_retention_ms / 60_000).to_string(), Int),
-        ("producer.id.expiration.ms", config.producer_id_expiration_ms.to_string(), Int),
-        ("transaction.max.timeout.ms", config.transaction_max_timeout_ms.to_string(), Int),
-        ("transactional.id.expiration.ms", config.transactional_id_expiration_ms.to_string(), Int),
+        (
+            "offset.metadata.max.bytes",
+            config.offset_metadata_max_bytes.to_string(),
+            Int,
+        ),
+        (
+            "offsets.retention.minutes",
+            (config.offsets_retention_ms / 60_000).to_string(),
+            Int,
+        ),
+        (
+            "producer.id.expiration.ms",
+            config.producer_id_expiration_ms.to_string(),
+            Int,
+        ),
+        (
+            "transaction.max.timeout.ms",
+            config.transaction_max_timeout_ms.to_string(),
+            Int,
+        ),
+        (
+            "transactional.id.expiration.ms",
+            config.transactional_id_expiration_ms.to_string(),
+            Int,
+        ),
         ("default.replication.factor", "1".to_owned(), Int),
         ("process.roles", "broker,controller".to_owned(), Text),
     ];
@@ -157,18 +205,16 @@ fn broker_configs(config: &CoreConfig, synonyms: bool) -> Vec<DescribeConfigsRes
                 .with_synonyms(sources)
         })
         .collect();
-    configs.extend(
-        DEFINITIONS
-            .iter()
-            .filter_map(|definition| {
-                let name = definition.synonym.filter(|name| !own_names.contains(name))?;
-                Some(
-                    entry(name, definition.default.to_owned(), definition.config_type)
-                        .with_config_source(SOURCE_DEFAULT)
-                        .with_read_only(true),
-                )
-            }),
-    );
+    configs.extend(DEFINITIONS.iter().filter_map(|definition| {
+        let name = definition
+            .synonym
+            .filter(|name| !own_names.contains(name))?;
+        Some(
+            entry(name, definition.default.to_owned(), definition.config_type)
+                .with_config_source(SOURCE_DEFAULT)
+                .with_read_only(true),
+        )
+    }));
     configs.sort_by(|a, b| a.name.cmp(&b.name));
     configs
 }

@@ -45,8 +45,9 @@ pub(crate) fn handle(
 fn describe(partition: Option<&Partition>, index: i32) -> PartitionResponse {
     let response = PartitionResponse::default().with_partition_index(index);
     match partition {
-        Some(partition) => response
-            .with_active_producers(partition.producers.active().map(state).collect()),
+        Some(partition) => {
+            response.with_active_producers(partition.producers.active().map(state).collect())
+        }
         None => response
             .with_error_code(ResponseError::UnknownTopicOrPartition.code())
             .with_error_message(Some(StrBytes::from_static_str(

@@ -16,8 +16,8 @@ pub(crate) fn handle(
     // Fetch sessions (KIP-227) are an optimisation that a broker may decline: session id 0 in every response tells the client
     // to name all its partitions each time. An epoch above 0 continues a session, and there is none.
     if request.session_epoch > 0 {
-        let refusal = FetchResponse::default()
-            .with_error_code(ResponseError::FetchSessionIdNotFound.code());
+        let refusal =
+            FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code());
         return out.answer(ticket, refusal);
     }
     if request.max_wait_ms <= 0

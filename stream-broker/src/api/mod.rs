@@ -15,6 +15,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_transactions;
 mod end_txn;
 mod error;
 mod fetch;
@@ -26,6 +27,7 @@ mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -78,6 +80,8 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::OffsetDelete, 0, 0),
     (ApiKey::DescribeCluster, 0, 2),
     (ApiKey::DescribeProducers, 0, 0),
+    (ApiKey::DescribeTransactions, 0, 0),
+    (ApiKey::ListTransactions, 0, 1),
 ];
 
 /// Whether requests of this API and version are served.
@@ -158,6 +162,10 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         RequestKind::AddPartitionsToTxn(r) => add_partitions_to_txn::handle(core, r, ctx, now, out),
         RequestKind::AddOffsetsToTxn(r) => add_offsets_to_txn::handle(core, r, ctx, now, out),
         RequestKind::EndTxn(r) => end_txn::handle(core, r, ctx, now, out),
+        RequestKind::DescribeTransactions(r) => {
+            describe_transactions::handle(core, r, ctx, now, out)
+        }
+        RequestKind::ListTransactions(r) => list_transactions::handle(core, r, ctx, now, out),
         RequestKind::TxnOffsetCommit(r) => txn_offset_commit::handle(core, r, ctx, now, out),
         // Only what `SUPPORTED` lists is ever decoded; anything else cannot be answered in its own format.
         _ => out.close(ticket),

@@ -26,9 +26,9 @@ pub(crate) fn handle(
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_ref(),
     };
-    let mut accepted =
-        core.groups
-            .accept_commit(&request.group_id.0, &committer, ctx.version, now);
+    let mut accepted = core
+        .groups
+        .accept_commit(&request.group_id.0, &committer, ctx.version, now);
     let expires_at = (request.retention_time_ms != DEFAULT_RETENTION)
         .then(|| now.saturating_add(request.retention_time_ms));
     let mut topics = Vec::with_capacity(request.topics.len());

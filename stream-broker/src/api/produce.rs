@@ -86,7 +86,9 @@ fn append(
     if acks == -1 && in_sync > 1 {
         return Err(AppendError::new(
             Code::NotEnoughReplicas,
-            format!("min.insync.replicas of topic {topic} is {in_sync}, this broker is the only replica"),
+            format!(
+                "min.insync.replicas of topic {topic} is {in_sync}, this broker is the only replica"
+            ),
         ));
     }
     let records = data.records.unwrap_or_default();
@@ -103,7 +105,10 @@ fn append(
         if header.is_transactional()
             && header.has_producer()
             && !partition.producers.has_open_transaction(id, epoch)
-            && partition.producers.epoch(id).is_none_or(|known| epoch >= known)
+            && partition
+                .producers
+                .epoch(id)
+                .is_none_or(|known| epoch >= known)
             && !core.transactions.is_added(id, epoch, topic, data.index)
         {
             let code = if version >= KNOWS_ABORTABLE {

@@ -87,8 +87,8 @@ fn accept<'a>(
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_ref(),
     };
-    let accepted =
-        core.groups
-            .accept_transactional_commit(&request.group_id.0, &committer, now)?;
+    let accepted = core
+        .groups
+        .accept_transactional_commit(&request.group_id.0, &committer, now)?;
     Ok((&core.topics, accepted))
 }

@@ -115,10 +115,9 @@ impl Log {
         if offset >= upper_bound {
             return Bytes::new();
         }
-        self.segment_of(offset)
-            .map_or_else(Bytes::new, |segment| {
-                segment.read(offset, max_bytes, upper_bound, at_least_one)
-            })
+        self.segment_of(offset).map_or_else(Bytes::new, |segment| {
+            segment.read(offset, max_bytes, upper_bound, at_least_one)
+        })
     }
 
     /// Bytes from the batch that holds `offset` to the one before `upper_bound`.
@@ -164,8 +163,7 @@ impl Log {
         for segment in self.segments.iter().filter(|s| !s.is_empty()) {
             let too_old =
                 retention_ms >= 0 && now.saturating_sub(segment.max_timestamp()) > retention_ms;
-            let too_many =
-                retention_bytes >= 0 && size - segment.size() as i64 >= retention_bytes;
+            let too_many = retention_bytes >= 0 && size - segment.size() as i64 >= retention_bytes;
             if !too_old && !too_many {
                 break;
             }
@@ -190,7 +188,9 @@ impl Log {
     fn position_of(&self, offset: i64) -> u64 {
         self.segment_of(offset)
             .and_then(|segment| segment.chunk_of(offset))
-            .map_or(self.position, |chunk| chunk.log_position(chunk.find(offset)))
+            .map_or(self.position, |chunk| {
+                chunk.log_position(chunk.find(offset))
+            })
     }
 }
 

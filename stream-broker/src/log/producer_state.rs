@@ -231,7 +231,11 @@ mod tests {
     fn a_retry_of_the_last_five_batches_is_a_duplicate_with_the_first_offset() {
         let mut states = ProducerStates::default();
         for index in 0..6 {
-            append(&mut states, &batch(0, index * 10, 10, false), i64::from(index) * 10);
+            append(
+                &mut states,
+                &batch(0, index * 10, 10, false),
+                i64::from(index) * 10,
+            );
         }
         for index in 1..6 {
             assert_eq!(

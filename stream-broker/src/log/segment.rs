@@ -47,7 +47,8 @@ impl Segment {
                 full.seal();
                 previous = full.len();
             }
-            self.chunks.push(Chunk::new(position, bytes.len(), previous));
+            self.chunks
+                .push(Chunk::new(position, bytes.len(), previous));
         }
         let Some(chunk) = self.chunks.last_mut() else {
             return;
@@ -111,8 +112,7 @@ impl Segment {
         let Some((first, others)) = self.chunks[begin..].split_first() else {
             return Bytes::new();
         };
-        let (bytes, whole) =
-            first.read(first.find(offset), max_bytes, upper_bound, at_least_one);
+        let (bytes, whole) = first.read(first.find(offset), max_bytes, upper_bound, at_least_one);
         if !whole || others.is_empty() || bytes.len() >= ENOUGH_BYTES {
             return bytes;
         }

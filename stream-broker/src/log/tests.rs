@@ -106,7 +106,10 @@ fn deleting_frees_memory_and_keeps_what_lies_above() {
     assert!(log.delete_below(90) > 3_000_000);
     assert!(log.size() < 1_600_000);
     assert_eq!(log.start_offset(), 90);
-    assert_eq!(read_through(&log, 90, 1 << 20), (90..100).collect::<Vec<_>>());
+    assert_eq!(
+        read_through(&log, 90, 1 << 20),
+        (90..100).collect::<Vec<_>>()
+    );
     log.delete_below(100);
     assert_eq!((log.size(), log.start_offset()), (0, 100));
     assert_eq!(append(&mut log, 100, 0, roll), 100);
@@ -122,7 +125,11 @@ fn retention_deletes_segments_that_are_too_old_even_the_active_one() {
         append(&mut log, 4_000, timestamp, ROLL);
     }
     log.enforce_retention(500, -1, 1_200);
-    assert_eq!(log.start_offset(), 2, "the third batch shares the second segment");
+    assert_eq!(
+        log.start_offset(),
+        2,
+        "the third batch shares the second segment"
+    );
     log.enforce_retention(500, -1, 5_000);
     assert_eq!((log.start_offset(), log.size()), (6, 0));
     assert_eq!(append(&mut log, 100, 5_000, ROLL), 6);
@@ -135,7 +142,11 @@ fn retention_by_size_never_goes_below_its_limit() {
         append(&mut log, 4_000, 0, ROLL);
     }
     log.enforce_retention(-1, 30_000, 0);
-    assert!(log.size() >= 30_000 && log.size() < 40_000, "{}", log.size());
+    assert!(
+        log.size() >= 30_000 && log.size() < 40_000,
+        "{}",
+        log.size()
+    );
     assert_eq!(read_through(&log, log.start_offset(), 0).last(), Some(&19));
     log.enforce_retention(-1, -1, i64::MAX);
     assert!(log.size() >= 30_000);

@@ -315,8 +315,7 @@ impl EventLoop {
         connection.pending = None;
         match outcome {
             Outcome::Answer(response) => {
-                let encoded =
-                    frame::encode(pending.origin, &response, &mut connection.outbound);
+                let encoded = frame::encode(pending.origin, &response, &mut connection.outbound);
                 if let Err(error) = encoded {
                     warn!(%error, "closing a connection");
                     return self.close(token);
@@ -350,9 +349,9 @@ impl EventLoop {
                     let token = Token(self.next_token);
                     self.next_token += 1;
                     let interest = Interest::READABLE | Interest::WRITABLE;
-                    let ready = stream.set_nodelay(true).and_then(|()| {
-                        self.poll.registry().register(&mut stream, token, interest)
-                    });
+                    let ready = stream
+                        .set_nodelay(true)
+                        .and_then(|()| self.poll.registry().register(&mut stream, token, interest));
                     match ready {
                         Ok(()) => {
                             let connection = Connection::new(stream, peer.ip());

@@ -25,6 +25,10 @@ pub(super) struct Origin {
 
 /// A frame, decoded.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "almost all frames are requests, and each is moved once"
+)]
 pub(super) enum Incoming {
     Request {
         origin: Origin,

@@ -173,7 +173,10 @@ mod tests {
     #[test]
     fn unknown_names_and_bad_values_are_refused_with_the_reason() {
         let refused = |name, value| config(&[(name, value)]).unwrap_err();
-        assert_eq!(refused("no.such", "1"), "Unknown topic config name: no.such");
+        assert_eq!(
+            refused("no.such", "1"),
+            "Unknown topic config name: no.such"
+        );
         assert!(refused("retention.ms", "soon").contains("Not a number of type LONG"));
         assert!(refused("segment.bytes", "1000").contains("at least 1048576"));
         assert!(refused("cleanup.policy", "shred").contains("one of: delete, compact"));

@@ -132,10 +132,10 @@ impl Definition {
 
     fn textual_problem(&self, value: &str) -> Option<String> {
         match self.allowed {
-            OneOf(values) if self.config_type == Boolean => (!values
-                .iter()
-                .any(|v| v.eq_ignore_ascii_case(value)))
-            .then(|| "Expected value to be either true or false".to_owned()),
+            OneOf(values) if self.config_type == Boolean => {
+                (!values.iter().any(|v| v.eq_ignore_ascii_case(value)))
+                    .then(|| "Expected value to be either true or false".to_owned())
+            }
             OneOf(values) => (!values.contains(&value))
                 .then(|| format!("String must be one of: {}", values.join(", "))),
             Among(values) => {
@@ -151,10 +151,8 @@ impl Definition {
     fn numeric_problem(&self, value: f64, integer: i64) -> Option<String> {
         match self.allowed {
             AtLeast(min) => (integer < min).then(|| format!("Value must be at least {min}")),
-            Between(min, _) if !(value >= min) => Some(format!("Value must be at least {min}")),
-            Between(_, max) if !(value <= max) => {
-                Some(format!("Value must be no more than {max}"))
-            }
+            Between(min, _) if value.is_nan() || value < min => Some(format!("Value must be at least {min}")),
+            Between(_, max) if value > max => Some(format!("Value must be no more than {max}")),
             _ => None,
         }
     }

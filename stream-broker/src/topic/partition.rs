@@ -174,8 +174,12 @@ impl Partition {
         isolation: Isolation,
         at_least_one: bool,
     ) -> Bytes {
-        self.log
-            .read(offset, max_bytes, self.readable_end(isolation), at_least_one)
+        self.log.read(
+            offset,
+            max_bytes,
+            self.readable_end(isolation),
+            at_least_one,
+        )
     }
 
     /// Moves the log's start (`DeleteRecords`, retention) and forgets what lies below it.
@@ -295,7 +299,11 @@ impl Partition {
                     "timestamp {timestamp} is {} ms {} broker time {now}; message.timestamp.{} of the topic forbids it",
                     ahead.abs(),
                     if ahead > 0 { "after" } else { "before" },
-                    if ahead > 0 { "after.max.ms" } else { "before.max.ms" },
+                    if ahead > 0 {
+                        "after.max.ms"
+                    } else {
+                        "before.max.ms"
+                    },
                 ),
             ));
         }

@@ -20,7 +20,7 @@ use crate::core::{Core, CoreConfig, Outbox};
 pub(crate) use marker::end;
 pub(crate) use metadata::{Ending, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer};
 use metadata::TransactionMetadata;
-use state::State;
+pub(crate) use state::State;
 
 /// `transaction.remove.expired.transaction.cleanup.interval.ms`
 const EXPIRATION_CHECK_INTERVAL_MS: i64 = 3_600_000;
@@ -66,6 +66,16 @@ impl Transactions {
         let id = self.next_producer_id;
         self.next_producer_id += 1;
         id
+    }
+
+    /// What is known of a transactional id.
+    pub(crate) fn get(&self, transactional_id: &StrBytes) -> Option<&TransactionMetadata> {
+        self.ids.get(transactional_id)
+    }
+
+    /// All transactional ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &TransactionMetadata> {
+        self.ids.values()
     }
 
     /// Whether the partition is part of the producer's open transaction. A transactional batch for any other is refused:

@@ -16,13 +16,12 @@ use kafka_protocol::messages::list_offsets_response::ListOffsetsPartitionRespons
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    ApiKey, DeleteRecordsRequest, FetchRequest, ListOffsetsRequest, ProduceRequest, RequestHeader, ResponseHeader,
-    TopicName,
+    ApiKey, DeleteRecordsRequest, FetchRequest, ListOffsetsRequest, ProduceRequest, RequestHeader,
+    ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use kafka_protocol::records::{
-    Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions,
-    TimestampType,
+    Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
 use stream_broker::{Broker, BrokerConfig};
 
@@ -312,6 +311,11 @@ pub fn delete_records(client: &mut Client, topic: &str, partition: i32, offset: 
                     .with_offset(offset),
             ]),
     ]);
-    let result = client.call(2, &request).topics.remove(0).partitions.remove(0);
+    let result = client
+        .call(2, &request)
+        .topics
+        .remove(0)
+        .partitions
+        .remove(0);
     (result.error_code, result.low_watermark)
 }

@@ -1,13 +1,4 @@
-//! The commit of a worker: all its tasks together, in one transaction or (at least once) one offset commit.
-//!
-//! 1. Drain: operators forward what they hold back, upstream nodes first.
-//! 2. Changelog: one record per dirty key, in the order of each key's last write.
-//! 3. Flush the producer; send the positions with the fencing token; commit the transaction, or commit the positions.
-//! 4. Only then do the stores take the uncommitted layer into the committed one, with the changelog position of this commit's own
-//!    delivery reports: never the end of the log, which may hold the records of a process that was replaced.
-//!
-//! Whatever fails before step 4 leaves the stores' committed layers as they were: a local store is never ahead of what Kafka
-//! committed.
+#![doc = include_str!("README.md")]
 
 pub(crate) mod fault;
 

@@ -77,7 +77,11 @@ fn committed_readers_get_nothing_of_an_open_transaction() {
     partition.append(&batch(1, 0, 0, 3), 1_000).unwrap();
     let committed = |p: &Partition| p.read(0, 1 << 20, Isolation::ReadCommitted, true).len();
     assert_eq!(committed(&partition), 0);
-    assert!(!partition.read(0, 1 << 20, Isolation::ReadUncommitted, true).is_empty());
+    assert!(
+        !partition
+            .read(0, 1 << 20, Isolation::ReadUncommitted, true)
+            .is_empty()
+    );
     partition.append_marker(1, 0, true, 0, 1_000);
     assert!(committed(&partition) > 0);
 }
@@ -119,14 +123,23 @@ fn records_that_lie_about_themselves_are_refused() {
         }
     };
     for n in [-1, 0, 1, 4] {
-        assert_eq!(code(&mut partition, &count(n)), ResponseError::InvalidRecord);
+        assert_eq!(
+            code(&mut partition, &count(n)),
+            ResponseError::InvalidRecord
+        );
     }
     let control: &dyn Fn(&mut Vec<u8>) = &|bytes| bytes[22] |= 0x20;
     assert_eq!(code(&mut partition, control), ResponseError::InvalidRecord);
     let no_sequence: &dyn Fn(&mut Vec<u8>) = &|bytes| bytes[53..57].fill(0xff);
-    assert_eq!(code(&mut partition, no_sequence), ResponseError::InvalidRecord);
+    assert_eq!(
+        code(&mut partition, no_sequence),
+        ResponseError::InvalidRecord
+    );
     let no_producer: &dyn Fn(&mut Vec<u8>) = &|bytes| bytes[43..51].fill(0xff);
-    assert_eq!(code(&mut partition, no_producer), ResponseError::InvalidRecord);
+    assert_eq!(
+        code(&mut partition, no_producer),
+        ResponseError::InvalidRecord
+    );
     let codec: &dyn Fn(&mut Vec<u8>) = &|bytes| bytes[22] |= 0x07;
     assert_eq!(
         code(&mut partition, codec),
