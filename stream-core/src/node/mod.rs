@@ -11,6 +11,7 @@ mod context;
 mod punctuation;
 mod push;
 mod sink;
+mod sink_topic;
 mod source;
 mod wiring;
 
@@ -23,6 +24,7 @@ pub use punctuation::{PunctuationId, PunctuationType};
 pub use push::{Data, Stopped};
 pub(crate) use push::{Inlet, NonNullKey, NonNullValue, Outlet, Push};
 pub(crate) use sink::SinkFactory;
+pub use sink_topic::{SinkTopic, TopicContext, TopicNameExtractor};
 pub(crate) use source::{Head, SourceFactory, SourceInlet};
 pub(crate) use wiring::{AnyInlet, EdgeAdapter, NarrowKey, NarrowValue, NodeFactory, WiredNode, Wiring};
 

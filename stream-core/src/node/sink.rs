@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Data, Inlet, Lifecycle, NodeFactory, OutgoingRecord, PunctuationId, Push, Stopped, TaskContext, WiredNode, Wiring};
+use super::{
+    Data, Inlet, Lifecycle, NodeFactory, OutgoingRecord, PunctuationId, Push, SinkTopic, Stopped, TaskContext, TopicContext, WiredNode,
+    Wiring,
+};
 use crate::error::{Error, Result};
 use crate::partition::{Partitions, StreamPartitioner};
 use crate::record::Record;
 use crate::serdes::{self, Role, SerdeContext, SerdeRef};
-use crate::topology::{SinkTopic, TopicContext};
 
 pub(crate) struct SinkFactory<K, V> {
     pub(crate) topic: SinkTopic<K, V>,

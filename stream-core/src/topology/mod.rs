@@ -15,6 +15,7 @@ mod validate;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub use crate::node::{SinkTopic, TopicContext, TopicNameExtractor};
 pub use built::BuiltTopology;
 pub use definition::{InternalTopic, NodeKind, SourceTopics, TopicPattern};
 pub(crate) use definition::{NodeDefinition, Parent, StoreDefinition};
@@ -22,7 +23,7 @@ pub use describe::{NodeDescription, NodeRole, SubtopologyDescription, TopologyDe
 pub use error::TopologyError;
 pub use handle::NodeHandle;
 pub use internal_topics::{ExistingTopic, InternalTopicSettings, InternalTopicSpec, check_existing};
-pub use options::{AutoOffsetReset, Consumed, Produced, SinkTopic, TopicContext, TopicNameExtractor};
+pub use options::{AutoOffsetReset, Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
 /// Patterns of topic names, of the crate version that this crate's API uses.
 pub use regex::Regex;
