@@ -13,13 +13,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use anchored::AnchoredConfig;
+pub use anchored::{AnchoredConfig, AnchoredMembership};
 pub use committer::OffsetCommitter;
 pub use token::{CommitLease, TokenCell};
-pub use watchdog::{Progress, Stalled, Watchdog};
+pub use watchdog::Stalled;
 
+use crate::client::ClientContext;
+use crate::config::{ClientRole, StreamsConfig};
 use crate::error::{Error, Result};
 use crate::id::TaskId;
+use crate::time::Clock;
 
 /// What a process shares with its group: the tasks, by the topic whose partitions count them.
 ///
@@ -59,6 +62,11 @@ pub enum GroupEvent {
         /// Which members show another fingerprint than ours, or what else is waited for.
         for_whom: String,
     },
+    /// A member wants all processes of the application to end.
+    ShutdownRequested {
+        /// The member.
+        by: String,
+    },
     /// Membership is not possible. Nothing follows; tasks are to be closed without a commit.
     Fatal(Error),
 }
@@ -69,7 +77,7 @@ pub trait Membership: Send {
     /// within `max.poll.interval.ms`.
     ///
     /// # Errors
-    /// When the client cannot be driven any more. What the group decides comes as an event.
+    /// When the client cannot be driven. What the group decides comes as an event.
     fn poll(&mut self, timeout: Duration) -> Result<Option<GroupEvent>>;
 
     /// The workers gave these tasks up: committed, or aborted, and closed. Tasks that were not asked for are ignored.
@@ -85,7 +93,7 @@ pub trait Membership: Send {
     /// When the new subscription is refused.
     fn replan(&mut self, plan: Plan) -> Result<()>;
 
-    /// Where workers take a token for a commit.
+    /// Where workers take a token for a commit and note their progress.
     fn tokens(&self) -> Arc<TokenCell>;
 
     /// Commits offsets outside of transactions, as this member.
@@ -97,4 +105,20 @@ pub trait Membership: Send {
     /// # Errors
     /// When the group could not be told; the session timeout ends the membership then.
     fn leave(&mut self) -> Result<()>;
+
+    /// Asks all other processes of the application to end: they see [`GroupEvent::ShutdownRequested`]. They are told when this process
+    /// [leaves](Self::leave), which then takes until they have gone, or a bounded time.
+    ///
+    /// # Errors
+    /// When the group cannot be told.
+    fn shut_down_application(&mut self) -> Result<()>;
+}
+
+/// Joins the application's group as the configuration says.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when a setting of the group is refused. An unreachable cluster is no error yet.
+pub fn join(config: &StreamsConfig, context: &Arc<dyn ClientContext>, clock: &Arc<dyn Clock>, plan: Plan) -> Result<Box<dyn Membership>> {
+    let settings = AnchoredConfig { application_id: Arc::from(config.application_id()), properties: config.client_properties(ClientRole::Main) };
+    Ok(Box::new(AnchoredMembership::join(settings, context, clock, plan)?))
 }

@@ -1,9 +1,11 @@
 //! [`TokenCell`]: member, generation and owned tasks, replaced together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::watchdog::{Stalled, Watchdog};
 use crate::client::FencingToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::TaskId;
@@ -29,7 +31,9 @@ struct State {
     /// Why there is no ownership, for the error of a lease.
     reason: String,
     leases: usize,
-    /// Replacements that wait for the leases to end; new leases wait behind them.
+    /// How many leases are held for each task.
+    leased: BTreeMap<TaskId, usize>,
+    /// Replacements that wait for leases to end; new leases wait behind them.
     replacing: usize,
 }
 
@@ -41,6 +45,7 @@ struct State {
 pub struct TokenCell {
     state: Mutex<State>,
     changed: Condvar,
+    watchdog: Watchdog,
 }
 
 /// The right to commit for some tasks. While it is held, the process gives no task away and takes no other membership; so it is
@@ -48,6 +53,7 @@ pub struct TokenCell {
 pub struct CommitLease<'a> {
     cell: &'a TokenCell,
     token: FencingToken,
+    tasks: Vec<TaskId>,
 }
 
 impl TokenCell {
@@ -71,7 +77,26 @@ impl TokenCell {
         }
         let token = state.token_for(tasks)?;
         state.leases += 1;
-        Ok(CommitLease { cell: self, token })
+        for task in tasks {
+            *state.leased.entry(*task).or_default() += 1;
+        }
+        Ok(CommitLease { cell: self, token, tasks: tasks.to_vec() })
+    }
+
+    /// Worker `worker` is alive at `now` on the monotonic clock: to be noted once per turn of its loop. When it is not noted for longer than
+    /// `max.poll.interval.ms`, the process leaves the group, so that others take over its tasks; it joins anew when all workers move
+    /// again.
+    pub fn note_progress(&self, worker: usize, now: Duration) {
+        self.watchdog.note(worker, now);
+    }
+
+    /// A worker ended: nothing is expected of it any more.
+    pub fn forget_worker(&self, worker: usize) {
+        self.watchdog.forget(worker);
+    }
+
+    pub(crate) fn stalled(&self, now: Duration, limit: Duration) -> Option<Stalled> {
+        self.watchdog.stalled(now, limit)
     }
 
     /// The tasks that may be committed now.
@@ -79,11 +104,12 @@ impl TokenCell {
         self.lock().ownership.as_ref().map(|ownership| ownership.tasks.clone()).unwrap_or_default()
     }
 
-    /// Replaces member, generation and tasks together, as soon as no lease is held.
+    /// Replaces member, generation and tasks together, as soon as no lease is held for a task that goes; for another member id, as soon
+    /// as none is held at all.
     pub(crate) fn replace(&self, ownership: Ownership) {
         let mut state = self.lock();
         state.replacing += 1;
-        while state.leases > 0 {
+        while state.is_held_against(&ownership) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.replacing -= 1;
@@ -111,6 +137,11 @@ impl TokenCell {
 }
 
 impl State {
+    fn is_held_against(&self, next: &Ownership) -> bool {
+        let is_same_member = self.ownership.as_ref().is_some_and(|ownership| ownership.token.member == next.token.member);
+        if is_same_member { self.leased.keys().any(|task| !next.tasks.contains(task)) } else { self.leases > 0 }
+    }
+
     fn token_for(&self, tasks: &[TaskId]) -> Result<FencingToken> {
         let fenced = |message: String| Error::new(ErrorKind::Fenced, message);
         let Some(ownership) = &self.ownership else {
@@ -145,7 +176,17 @@ impl CommitLease<'_> {
 
 impl Drop for CommitLease<'_> {
     fn drop(&mut self) {
-        self.cell.lock().leases -= 1;
+        let mut state = self.cell.lock();
+        state.leases -= 1;
+        for task in &self.tasks {
+            if let Some(held) = state.leased.get_mut(task) {
+                *held -= 1;
+                if *held == 0 {
+                    state.leased.remove(task);
+                }
+            }
+        }
+        drop(state);
         self.cell.changed.notify_all();
     }
 }
