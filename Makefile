@@ -1,0 +1,62 @@
+# Everything a newcomer needs: `make demo`, `make test`. All recipes build in the release profile, so that RocksDB is compiled once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+
+# Where ccache is installed it keeps RocksDB's objects, so that a second profile or a fresh clone takes them from there.
+ifneq ($(shell command -v ccache),)
+export CC ?= ccache cc
+export CXX ?= ccache c++
+ifeq ($(origin CC),default)
+CC := ccache cc
+endif
+ifeq ($(origin CXX),default)
+CXX := ccache c++
+endif
+endif
+
+PROFILE := --release
+
+.PHONY: help
+help: ## List the recipes
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+.PHONY: demo
+demo: setup ## Word count over two books, exactly once, on an embedded broker
+	$(CARGO) run $(PROFILE) --quiet --example word_count -- --input examples/data/books.txt --processing-guarantee exactly_once_v2
+
+.PHONY: demo-logs
+demo-logs: setup ## Counts per service, level and minute from log files of five formats
+	cat examples/data/logs/*.log examples/data/logs/*.jsonl | $(CARGO) run $(PROFILE) --quiet --example log_aggregation -- \
+		--owners examples/data/logs/owners.csv --input - --processing-guarantee exactly_once_v2
+
+.PHONY: test
+test: setup lint doc ## Everything that CI runs
+	$(CARGO) test $(PROFILE) --workspace --lib --bins --tests --examples
+	$(CARGO) test $(PROFILE) --workspace --doc
+
+.PHONY: lint
+lint: setup ## Formatting and clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings
+
+.PHONY: doc
+doc: setup ## The documentation, warnings are errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --workspace --no-deps
+
+.PHONY: fmt
+fmt: ## Format the sources
+	$(CARGO) fmt --all
+
+.PHONY: bench
+bench: setup ## The workloads of benches/README.md; BENCH_SCALE=0.1 makes them smaller
+	$(CARGO) bench --bench workloads
+
+.PHONY: setup
+setup: ## Install what is missing to build (only libclang-dev is)
+	@tools/setup.sh
