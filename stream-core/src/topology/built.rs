@@ -152,11 +152,6 @@ impl BuiltTopology {
         &self.topology
     }
 
-    /// The index of a node by its name.
-    pub(crate) fn node_index(&self, name: &str) -> Option<usize> {
-        self.topology.by_name.get(name).copied()
-    }
-
     fn subtopology_of(&self, id: u32, nodes: Vec<usize>) -> Subtopology {
         let mut subtopology = Subtopology {
             id,
