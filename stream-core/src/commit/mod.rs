@@ -92,13 +92,13 @@ fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environmen
     let lease = if is_seeded(SeededFault::NewestToken) { environment.tokens.lease(&[])? } else { environment.tokens.lease(&ids)? };
     match environment.guarantee {
         ProcessingGuarantee::AtLeastOnce => {
-            environment.committer.commit(&all, environment.timeout).at(|| "commit of the offsets")?;
+            environment.committer.commit(&lease, &all).at(|| "commit of the offsets")?;
         }
         ProcessingGuarantee::ExactlyOnceV2 => {
             environment.producer.ensure_transaction()?;
             let started = environment.clock.monotonic();
             if !all.is_empty() {
-                retry(environment, started, |remaining| environment.producer.producer().send_offsets(&all, lease.token(), remaining))
+                retry(environment, started, |_| environment.producer.producer().send_offsets(&all, lease.token()))
                     .at(|| "offsets of the transaction")?;
             }
             kill_point(KillPoint::AfterOffsetsSent);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
-use super::positions;
+use super::{Cluster, positions};
 use super::preparation::{Preparation, PrepareTask, StoreSettings};
-use crate::client::{Admin, DataConsumer, Message, OffsetSpec, Polled};
+use crate::client::{DataConsumer, Message, OffsetSpec, Polled};
 use crate::commit::fault::{KillPoint, kill_point};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::id::{TaskId, TopicPartition};
@@ -35,7 +35,6 @@ pub(crate) enum RestoreCommand {
 
 /// What the restore thread needs.
 pub(crate) struct RestorerEnvironment {
-    pub(crate) group: Arc<str>,
     pub(crate) topology: Arc<BuiltTopology>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Arc<MemoryBudget>,
@@ -51,7 +50,7 @@ pub(crate) struct RestorerEnvironment {
 pub(crate) struct Restorer {
     environment: RestorerEnvironment,
     consumer: DataConsumer,
-    admin: Admin,
+    cluster: Cluster,
     preparations: BTreeMap<TaskId, Preparation>,
     /// Which store a changelog partition belongs to: task and index.
     fetching: HashMap<TopicPartition, (TaskId, usize)>,
@@ -60,10 +59,10 @@ pub(crate) struct Restorer {
 }
 
 impl Restorer {
-    pub(crate) fn new(environment: RestorerEnvironment, consumer: DataConsumer, admin: Admin) -> Self {
+    pub(crate) fn new(environment: RestorerEnvironment, consumer: DataConsumer, cluster: Cluster) -> Self {
         let memory = Rc::new(WorkerMemory::new(Arc::clone(&environment.budget)));
         let owner = StoreOwner { current: Rc::new(CurrentRecord::default()), memory };
-        Self { environment, consumer, admin, preparations: BTreeMap::new(), fetching: HashMap::new(), owner, polled: Vec::new() }
+        Self { environment, consumer, cluster, preparations: BTreeMap::new(), fetching: HashMap::new(), owner, polled: Vec::new() }
     }
 
     /// Runs until it is told to close.
@@ -174,7 +173,7 @@ impl Restorer {
     fn advance_one(&mut self, preparation: &mut Preparation) -> Result<()> {
         let environment = &self.environment;
         if preparation.inputs.is_none() {
-            preparation.inputs = Some(positions::resolve(&self.admin, &environment.group, &preparation.wanted, &*environment.clock)?);
+            preparation.inputs = Some(positions::resolve(&self.cluster, &preparation.wanted, &*environment.clock)?);
         }
         if !preparation.are_stores_open {
             let directory = Arc::clone(&environment.directory);
@@ -190,8 +189,8 @@ impl Restorer {
         if unknown.is_empty() {
             return Ok(());
         }
-        let first = self.admin.list_offsets(&unknown, OffsetSpec::Earliest)?;
-        let end = self.admin.list_offsets(&unknown, OffsetSpec::Latest)?;
+        let first = self.cluster.list_offsets(&unknown, OffsetSpec::Earliest)?;
+        let end = self.cluster.list_offsets(&unknown, OffsetSpec::Latest)?;
         let committed: HashMap<TopicPartition, i64> = preparation
             .inputs
             .iter()
@@ -272,6 +271,10 @@ impl Restorer {
                 Polled::Eof { partition, position } => {
                     self.apply(&mut run);
                     self.reached_end(&partition, position);
+                }
+                Polled::OffsetOutOfRange { partition, error } => {
+                    self.apply(&mut run);
+                    self.failed(Some(&partition), error);
                 }
                 Polled::Error { partition, error } => {
                     self.apply(&mut run);

@@ -10,13 +10,13 @@ use super::placement::{Place, Placement};
 use super::worker::ProducerFactory;
 use super::{ControlEvent, PurgePositions, RuntimeSettings, Worker, WorkerCommand, WorkerEnvironment, WorkerStopped, internal_topics};
 use crate::app::{Shared, State};
-use crate::client::{Admin, ClientContext, ClientRole, DataConsumer, Producer};
-use crate::config::{ProcessingGuarantee, StreamsConfig};
+use crate::client::{Admin, ClientContext, DataConsumer, DeliveryReports, PollWaker, Producer};
+use crate::config::{ClientRole, ProcessingGuarantee, StreamsConfig};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::handler::{Handlers, UncaughtErrorHandler, UncaughtResponse};
 use crate::id::TaskId;
 use crate::membership::{GroupEvent, Membership};
-use crate::restore::{PrepareTask, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings, WantedInput};
+use crate::restore::{Cluster, PrepareTask, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings, WantedInput};
 use crate::store::MemoryBudget;
 use crate::task::{PreparedTask, StateDirectory};
 use crate::time::Clock;
@@ -43,6 +43,7 @@ pub(crate) struct ControlEnvironment {
 
 struct WorkerHandle {
     commands: Sender<WorkerCommand>,
+    waker: PollWaker,
     thread: JoinHandle<()>,
 }
 
@@ -65,6 +66,15 @@ pub(crate) struct Control {
     last_metadata: Duration,
     last_purge: Duration,
     last_cleanup: Duration,
+}
+
+impl WorkerHandle {
+    /// Gives the worker a command, and lets it look. `false` when it is gone.
+    fn tell(&self, command: WorkerCommand) -> bool {
+        let is_sent = self.commands.send(command).is_ok();
+        self.waker.wake();
+        is_sent
+    }
 }
 
 /// Why the process ends.
@@ -102,14 +112,14 @@ impl Control {
     /// Plans, makes the internal topics, starts the threads and joins the group. `None`: closed meanwhile.
     fn start(environment: ControlEnvironment) -> Result<Option<Self>> {
         let ControlEnvironment { topology, config, settings, clock, context, .. } = &environment;
-        let admin = Admin::new(&config.client_properties(ClientRole::Admin), settings.request_timeout, context)?;
+        let admin = Admin::new(&config.client_properties(ClientRole::Admin), "control", context)?;
         let mut wait =
             |timeout| !matches!(environment.events.recv_timeout(timeout), Ok(ControlEvent::Close) | Err(RecvTimeoutError::Disconnected));
-        let Some(plan) = internal_topics::wait_for_plan(&admin, topology, &**clock, settings.source_topic_timeout, &mut wait)? else {
+        let Some(plan) = internal_topics::wait_for_plan(&admin, topology, &**clock, settings.request_timeout, settings.source_topic_timeout, &mut wait)? else {
             return Ok(None);
         };
         let started = clock.monotonic();
-        while let Err(error) = internal_topics::ensure(&admin, topology, &plan, &settings.internal_topics, settings.replication_factor) {
+        while let Err(error) = internal_topics::ensure(&admin, topology, &plan, &settings.internal_topics, settings.replication_factor, settings.request_timeout) {
             if error.kind() != ErrorKind::Retriable || clock.monotonic().saturating_sub(started) >= settings.task_timeout {
                 return Err(error);
             }
@@ -207,7 +217,7 @@ impl Control {
             self.placement.all().into_iter().filter(|task| matches!(self.placement.place(*task), Some(Place::Preparing { .. }))).collect();
         self.tell_restorer(RestoreCommand::Cancel(preparing));
         for worker in self.workers.values() {
-            if worker.commands.send(WorkerCommand::Close).is_err() {
+            if !worker.tell(WorkerCommand::Close) {
                 tracing::debug!("a worker is gone already");
             }
         }
@@ -221,7 +231,7 @@ impl Control {
                 let worker = self.placement.place(task).map(Place::worker);
                 self.placement.released(task);
                 match worker.and_then(|worker| self.workers.get(&worker)) {
-                    Some(worker) if worker.commands.send(WorkerCommand::Fail(error)).is_err() => {
+                    Some(worker) if !worker.tell(WorkerCommand::Fail(error)) => {
                         tracing::debug!("a worker is gone already")
                     }
                     Some(_) => {}
@@ -258,8 +268,8 @@ impl Control {
             }
         };
         self.placement.set(id, Place::Starting { worker });
-        let sent = self.workers.get(&worker).map(|handle| handle.commands.send(WorkerCommand::Start(task)));
-        if !matches!(sent, Some(Ok(()))) {
+        let is_sent = self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Start(task)));
+        if !is_sent {
             self.placement.released(id);
         }
     }
@@ -381,8 +391,8 @@ impl Control {
         }
         for (worker, tasks) in by_worker {
             let command = if is_lost { WorkerCommand::Lose(tasks.clone()) } else { WorkerCommand::Revoke(tasks.clone()) };
-            let sent = self.workers.get(&worker).map(|handle| handle.commands.send(command));
-            if !matches!(sent, Some(Ok(()))) {
+            let is_sent = self.workers.get(&worker).is_some_and(|handle| handle.tell(command));
+            if !is_sent {
                 tasks.into_iter().for_each(|task| self.placement.released(task));
             }
         }
@@ -462,8 +472,8 @@ impl Control {
             let positions = self.purge.take();
             if !positions.is_empty() {
                 // A failure is of no consequence: the next purge goes further.
-                match self.admin.delete_records(&positions) {
-                    Ok(()) => tracing::debug!(partitions = positions.len(), "purged repartition topics"),
+                match self.admin.delete_records(&positions, settings.request_timeout) {
+                    Ok(_) => tracing::debug!(partitions = positions.len(), "purged repartition topics"),
                     Err(error) => tracing::debug!(%error, "a purge of repartition topics failed"),
                 }
             }
@@ -480,7 +490,7 @@ impl Control {
 
     /// Looks whether topics appeared or grew.
     fn replan(&mut self) -> Result<()> {
-        let plan = match internal_topics::plan(&self.admin, &self.environment.topology) {
+        let plan = match internal_topics::plan(&self.admin, &self.environment.topology, self.environment.settings.request_timeout) {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) if error.is_missing_topics() => {
                 tracing::warn!(%error, "a source topic is gone");
@@ -497,7 +507,7 @@ impl Control {
         }
         PartitionPlan::check_growth(&self.plan, &plan)?;
         let settings = &self.environment.settings;
-        internal_topics::ensure(&self.admin, &self.environment.topology, &plan, &settings.internal_topics, settings.replication_factor)?;
+        internal_topics::ensure(&self.admin, &self.environment.topology, &plan, &settings.internal_topics, settings.replication_factor, settings.request_timeout)?;
         tracing::info!("the topics changed: joining the group with the new plan");
         self.membership.replan(membership_plan(&plan))?;
         self.plan = plan;
@@ -515,6 +525,7 @@ impl Control {
         let environment = &self.environment;
         let config = &environment.config;
         let consumer = DataConsumer::new(&config.client_properties(ClientRole::Main), &format!("worker-{index}"), &environment.context)?;
+        let waker = consumer.waker();
         let worker = WorkerEnvironment {
             index,
             topology: Arc::clone(&environment.topology),
@@ -545,7 +556,7 @@ impl Control {
                 }
             })
             .map_err(|error| Error::storage("the operating system gave no thread for a worker").with_source(error))?;
-        self.workers.insert(index, WorkerHandle { commands, thread });
+        self.workers.insert(index, WorkerHandle { commands, waker, thread });
         Ok(())
     }
 }
@@ -556,10 +567,13 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
     let context = Arc::clone(&environment.context);
     let timeout = environment.settings.task_timeout;
     let clock = Arc::clone(&environment.clock);
+    // Offsets of delivery reports are only needed for changelogs.
+    let has_changelogs = environment.topology.changelogs().any(|changelog| !changelog.is_source_topic());
+    let reports = if has_changelogs { DeliveryReports::All } else { DeliveryReports::FailuresOnly };
     let transactional_id =
         (environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2).then(|| environment.directory.transactional_id(index));
     Box::new(move || {
-        let producer = Producer::new(&properties, transactional_id.as_deref(), &context)?;
+        let producer = Producer::new(&properties, transactional_id.as_deref(), reports, &format!("worker-{index}"), &context)?;
         if transactional_id.is_some() {
             let started = clock.monotonic();
             loop {
@@ -581,9 +595,9 @@ fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender<RestoreCom
     let (sender, commands) = channel();
     let (config, settings) = (&environment.config, &environment.settings);
     let consumer = DataConsumer::new(&config.client_properties(ClientRole::Restore), "restore", &environment.context)?;
-    let admin = Admin::new(&config.client_properties(ClientRole::Admin), settings.request_timeout, &environment.context)?;
+    let admin = Admin::new(&config.client_properties(ClientRole::Admin), "restore", &environment.context)?;
+    let cluster = Cluster::new(admin, Arc::from(config.application_id()), settings.guarantee, settings.request_timeout);
     let restorer = RestorerEnvironment {
-        group: Arc::from(config.application_id()),
         topology: Arc::clone(&environment.topology),
         clock: Arc::clone(&environment.clock),
         budget: Arc::clone(&environment.budget),
@@ -600,7 +614,7 @@ fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender<RestoreCom
     };
     let thread = std::thread::Builder::new()
         .name("kstreams-restore".to_owned())
-        .spawn(move || Restorer::new(restorer, consumer, admin).run())
+        .spawn(move || Restorer::new(restorer, consumer, cluster).run())
         .map_err(|error| Error::storage("the operating system gave no thread for restoration").with_source(error))?;
     Ok((sender, thread))
 }

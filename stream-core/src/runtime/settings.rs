@@ -25,7 +25,7 @@ pub(crate) struct RuntimeSettings {
     pub(crate) cleanup_delay: Duration,
     pub(crate) source_topic_timeout: Duration,
     pub(crate) default_reset: AutoOffsetReset,
-    pub(crate) replication_factor: i32,
+    pub(crate) replication_factor: i16,
     pub(crate) internal_topics: InternalTopicSettings,
     pub(crate) workers: usize,
 }

@@ -326,6 +326,7 @@ impl Task {
             partition: self.inputs[slot].position.partition.clone(),
             offset: self.position(slot),
             metadata: CommitMetadata::at(self.group.partition_time(slot)).encode(),
+            leader_epoch: None,
         };
         let moved: Vec<CommitOffset> =
             (0..self.inputs.len()).filter(|&slot| self.inputs[slot].committed != Some(self.position(slot))).map(offset_of).collect();

@@ -1,7 +1,6 @@
 //! What a task produces: records of sinks, and the changelogs of its stores at a commit.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,6 @@ pub(crate) struct WorkerProducer {
     producer: RefCell<Producer>,
     transactional: bool,
     in_transaction: Cell<bool>,
-    partition_counts: RefCell<HashMap<Arc<str>, i32>>,
     metadata_timeout: Duration,
 }
 
@@ -26,7 +24,6 @@ impl WorkerProducer {
             producer: RefCell::new(producer),
             transactional,
             in_transaction: Cell::new(false),
-            partition_counts: RefCell::default(),
             metadata_timeout,
         })
     }
@@ -94,16 +91,14 @@ impl Outgoing for WorkerProducer {
     }
 
     fn take_acknowledged(&self, slot: DeliverySlot) -> Option<i64> {
-        self.producer.borrow().take_acknowledged(slot)
+        let producer = self.producer.borrow();
+        let acknowledged = producer.acknowledged(slot);
+        producer.reset_acknowledged(slot);
+        acknowledged
     }
 
     fn partition_count(&self, topic: &Arc<str>) -> Result<i32> {
-        if let Some(count) = self.partition_counts.borrow().get(topic) {
-            return Ok(*count);
-        }
-        let count = self.producer.borrow().partition_count(topic, self.metadata_timeout)?;
-        self.partition_counts.borrow_mut().insert(Arc::clone(topic), count);
-        Ok(count)
+        self.producer.borrow().partition_count(topic, self.metadata_timeout)
     }
 }
 
