@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::BoxError;
 use crate::partition::StreamPartitioner;
 use crate::serdes::{DefaultSerde, SerdeRef};
 use crate::time::{FailOnInvalidTimestamp, TimestampExtractor};
