@@ -24,7 +24,7 @@ use kafka_protocol::messages::{
     offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
 };
 use stream_broker::{Broker, BrokerConfig};
-use support::{Batch, Client, broker, delete_records, fetch_request, text, topic_name, values};
+use support::{Batch, Client, Target, delete_records, fetch_request, text, topic_name, values};
 
 fn creatable(name: &str) -> CreatableTopic {
     CreatableTopic::default()
@@ -34,7 +34,9 @@ fn creatable(name: &str) -> CreatableTopic {
 }
 
 fn create(client: &mut Client, topic: CreatableTopic) -> CreatableTopicResult {
-    let request = CreateTopicsRequest::default().with_topics(vec![topic]);
+    let request = CreateTopicsRequest::default()
+        .with_timeout_ms(5_000)
+        .with_topics(vec![topic]);
     client.call(7, &request).topics.remove(0)
 }
 
@@ -84,7 +86,8 @@ fn alter(client: &mut Client, topic: &str, name: &str, operation: i8, value: &st
 
 #[test]
 fn a_created_topic_has_its_partitions_an_id_and_its_configs() {
-    let broker = broker();
+    let broker = Target::new();
+    broker.remove_topic("orders");
     let mut client = Client::connect(broker.address());
     let result = create(
         &mut client,
@@ -97,6 +100,7 @@ fn a_created_topic_has_its_partitions_an_id_and_its_configs() {
     assert_eq!(result.error_code, 0);
     assert_eq!((result.num_partitions, result.replication_factor), (2, 1));
     assert!(!result.topic_id.is_nil());
+    broker.await_topic("orders", 2);
     let described = metadata(&mut client, 12, "orders", false);
     assert_eq!(described.topic_id, result.topic_id);
     assert_eq!(described.partitions.len(), 2);
@@ -113,7 +117,10 @@ fn a_created_topic_has_its_partitions_an_id_and_its_configs() {
 
 #[test]
 fn what_cannot_be_created_is_refused_with_the_code_of_kafka() {
-    let broker = broker();
+    let broker = Target::new();
+    for name in ["taken.name", "assigned", "default", "checked", "x"] {
+        broker.remove_topic(name);
+    }
     let mut client = Client::connect(broker.address());
     assert_eq!(create(&mut client, creatable("taken.name")).error_code, 0);
     let assigned = |partition, node| {
@@ -159,11 +166,14 @@ fn what_cannot_be_created_is_refused_with_the_code_of_kafka() {
         assert_eq!(result.error_code, code, "{topic:?}");
         assert_eq!(result.error_message.is_some(), code != 0, "{topic:?}");
     }
-    let twice = CreateTopicsRequest::default().with_topics(vec![creatable("x"), creatable("x")]);
+    let twice = CreateTopicsRequest::default()
+        .with_timeout_ms(5_000)
+        .with_topics(vec![creatable("x"), creatable("x")]);
     for result in client.call(7, &twice).topics {
         assert_eq!(result.error_code, 42);
     }
     let only_checked = CreateTopicsRequest::default()
+        .with_timeout_ms(5_000)
         .with_topics(vec![creatable("checked")])
         .with_validate_only(true);
     assert_eq!(client.call(7, &only_checked).topics[0].error_code, 0);
@@ -195,8 +205,8 @@ fn asking_for_a_topic_creates_it_unless_either_side_forbids_it() {
 
 #[test]
 fn every_version_of_metadata_is_answered() {
-    let broker = broker();
-    broker.create_topic("t", 2, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 2, &[]);
     let mut client = Client::connect(broker.address());
     for version in 0..=13 {
         let topic = metadata(&mut client, version, "t", false);
@@ -204,13 +214,13 @@ fn every_version_of_metadata_is_answered() {
     }
     // In version 0 the empty array is how all topics are asked for.
     let all = client.call(0, &MetadataRequest::default().with_topics(Some(Vec::new())));
-    assert_eq!(all.topics.len(), 1);
+    assert!(all.topics.iter().any(|t| t.name == Some(topic_name("t"))));
 }
 
 #[test]
 fn a_deleted_topic_is_gone_and_a_new_one_of_its_name_is_another() {
-    let broker = broker();
-    broker.create_topic("t", 1, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[]);
     let mut client = Client::connect(broker.address());
     client.produce("t", 0, Batch::of(["old"]).encode());
     let old = metadata(&mut client, 12, "t", false).topic_id;
@@ -218,23 +228,27 @@ fn a_deleted_topic_is_gone_and_a_new_one_of_its_name_is_another() {
     let mut waiting = Client::connect(broker.address());
     waiting.send(11, &fetch_request("t", 0, 1).with_max_wait_ms(30_000));
 
-    let request = DeleteTopicsRequest::default().with_topic_names(vec![topic_name("t")]);
+    let request = DeleteTopicsRequest::default()
+        .with_timeout_ms(5_000)
+        .with_topic_names(vec![topic_name("t")]);
     assert_eq!(client.call(5, &request).responses[0].error_code, 0);
     let (_, response) = waiting.receive::<FetchRequest>(11).unwrap();
     assert_eq!(response.responses[0].partitions[0].error_code, 3);
     assert_eq!(client.call(5, &request).responses[0].error_code, 3);
     assert_eq!(client.fetch("t", 0, 0).error_code, 3);
 
-    broker.create_topic("t", 1, []).unwrap();
+    broker.create_topic("t", 1, &[]);
     let new = metadata(&mut client, 12, "t", false).topic_id;
     assert_ne!(new, old);
     assert_eq!(client.fetch("t", 0, 0).high_watermark, 0);
     let by_id = |id| {
-        DeleteTopicsRequest::default().with_topics(vec![
-            DeleteTopicState::default()
-                .with_name(None)
-                .with_topic_id(id),
-        ])
+        DeleteTopicsRequest::default()
+            .with_timeout_ms(5_000)
+            .with_topics(vec![
+                DeleteTopicState::default()
+                    .with_name(None)
+                    .with_topic_id(id),
+            ])
     };
     assert_eq!(client.call(6, &by_id(old)).responses[0].error_code, 100);
     assert_eq!(client.call(6, &by_id(new)).responses[0].error_code, 0);
@@ -242,12 +256,13 @@ fn a_deleted_topic_is_gone_and_a_new_one_of_its_name_is_another() {
 
 #[test]
 fn partitions_grow_and_never_shrink() {
-    let broker = broker();
-    broker.create_topic("t", 2, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 2, &[]);
     let mut client = Client::connect(broker.address());
     client.produce("t", 1, Batch::of(["kept"]).encode());
     let mut grow = |name: &str, count, validate_only| {
         let request = CreatePartitionsRequest::default()
+            .with_timeout_ms(5_000)
             .with_validate_only(validate_only)
             .with_topics(vec![
                 CreatePartitionsTopic::default()
@@ -260,7 +275,9 @@ fn partitions_grow_and_never_shrink() {
     assert_eq!(grow("missing", 4, false), 3);
     assert_eq!(grow("t", 2, false), 37);
     assert_eq!(grow("t", 1, false), 37);
-    assert_eq!(grow("t", 2_000_000_000, false), 44);
+    if broker.is_embedded() {
+        assert_eq!(grow("t", 2_000_000_000, false), 44);
+    }
     assert_eq!(grow("t", 4, true), 0);
     assert_eq!(grow("t", 4, false), 0);
     assert_eq!(metadata(&mut client, 9, "t", false).partitions.len(), 4);
@@ -275,10 +292,8 @@ fn partitions_grow_and_never_shrink() {
 
 #[test]
 fn configs_are_described_with_their_sources_and_altered_one_by_one() {
-    let broker = broker();
-    broker
-        .create_topic("t", 1, [("retention.ms", "1000")])
-        .unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[("retention.ms", "1000")]);
     let mut client = Client::connect(broker.address());
     let configs = describe(&mut client, "t");
     assert!(configs.len() > 25);
@@ -293,7 +308,7 @@ fn configs_are_described_with_their_sources_and_altered_one_by_one() {
         .iter()
         .map(|s| s.name.to_string())
         .collect();
-    assert_eq!(synonyms, ["retention.ms", "log.retention.ms"]);
+    assert_eq!(synonyms[..2], ["retention.ms", "log.retention.ms"]);
     assert_eq!(retention.config_type, 5);
 
     assert_eq!(alter(&mut client, "t", "max.message.bytes", 0, "100"), 0);
@@ -320,7 +335,8 @@ fn configs_are_described_with_their_sources_and_altered_one_by_one() {
         value(&describe(&mut client, "t"), "cleanup.policy").0,
         "compact"
     );
-    assert_eq!(alter(&mut client, "t", "cleanup.policy", 3, "compact"), 40);
+    assert_eq!(alter(&mut client, "t", "cleanup.policy", 3, "compact"), 0);
+    assert_eq!(value(&describe(&mut client, "t"), "cleanup.policy").0, "");
     assert_eq!(alter(&mut client, "t", "no.such.config", 0, "1"), 40);
     assert_eq!(alter(&mut client, "t", "retention.ms", 2, "1"), 40);
     assert_eq!(alter(&mut client, "missing", "retention.ms", 0, "1"), 3);
@@ -328,11 +344,9 @@ fn configs_are_described_with_their_sources_and_altered_one_by_one() {
 
 #[test]
 fn deleted_records_are_out_of_range_and_the_log_goes_on() {
-    let broker = broker();
-    broker.create_topic("t", 1, []).unwrap();
-    broker
-        .create_topic("compacted", 1, [("cleanup.policy", "compact")])
-        .unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[]);
+    broker.create_topic("compacted", 1, &[("cleanup.policy", "compact")]);
     let mut client = Client::connect(broker.address());
     client.produce("t", 0, Batch::of(["a", "b", "c"]).encode());
     client.produce("t", 0, Batch::of(["d"]).encode());
@@ -411,8 +425,8 @@ fn retention_by_time_and_by_size_deletes_whole_segments_from_the_front() {
 
 #[test]
 fn the_cluster_its_logs_and_its_one_leader_epoch_are_described() {
-    let broker = broker();
-    broker.create_topic("t", 1, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[]);
     let mut client = Client::connect(broker.address());
     client.produce("t", 0, Batch::of(["a", "b"]).encode());
     let cluster = client.call(1, &DescribeClusterRequest::default());

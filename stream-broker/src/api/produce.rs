@@ -25,6 +25,7 @@ pub(crate) fn handle(
     out: &mut Outbox,
 ) {
     let acks = request.acks;
+    let unauthorized = request.transactional_id.is_none() && has_transactional(&request);
     let mut failed = false;
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for TopicProduceData {
@@ -36,7 +37,14 @@ pub(crate) fn handle(
         let mut partitions = Vec::with_capacity(partition_data.len());
         for data in partition_data {
             let index = data.index;
-            let outcome = append(core, &name, data, acks, version, now);
+            let outcome = if unauthorized {
+                Err(AppendError::new(
+                    ResponseError::TransactionalIdAuthorizationFailed,
+                    "a transactional batch was sent without a transactional id",
+                ))
+            } else {
+                append(core, &name, data, acks, version, now)
+            };
             if outcome.as_ref().is_ok_and(|appended| appended.bytes > 0) {
                 core.wake_fetches(&name, index, now, out);
             }
@@ -61,6 +69,15 @@ pub(crate) fn handle(
     }
 }
 
+fn has_transactional(request: &ProduceRequest) -> bool {
+    request
+        .topic_data
+        .iter()
+        .flat_map(|topic| &topic.partition_data)
+        .filter_map(|partition| BatchHeader::read(partition.records.as_ref()?))
+        .any(|header| header.is_transactional())
+}
+
 fn append(
     core: &mut Core,
     topic: &str,
@@ -82,15 +99,6 @@ fn append(
     let Some(partition) = found.partition(data.index) else {
         return Err(unknown(topic, data.index));
     };
-    let in_sync = found.config().min_insync_replicas;
-    if acks == -1 && in_sync > 1 {
-        return Err(AppendError::new(
-            Code::NotEnoughReplicas,
-            format!(
-                "min.insync.replicas of topic {topic} is {in_sync}, this broker is the only replica"
-            ),
-        ));
-    }
     let records = data.records.unwrap_or_default();
     if let Some(header) = BatchHeader::read(&records) {
         if header.compression() == ZSTD && version < KNOWS_ZSTD {

@@ -99,6 +99,16 @@ impl BatchHeader {
     }
 }
 
+/// Whether the length of the batch at the start of `bytes` leaves no room for a header.
+pub(crate) fn announces_too_little(bytes: &[u8]) -> bool {
+    bytes
+        .first_chunk::<LENGTH_PREFIX_BYTES>()
+        .is_some_and(|&[.., a, b, c, d]| {
+            let length = i32::from_be_bytes([a, b, c, d]);
+            length < (HEADER_BYTES - LENGTH_PREFIX_BYTES) as i32
+        })
+}
+
 /// The sequence number `delta` records after `sequence`.
 pub(crate) fn sequence_after(sequence: i32, delta: i32) -> i32 {
     // Modulo 2^31: the sum of two non-negative i32 fits an i64.

@@ -30,7 +30,6 @@ pub(crate) struct TopicConfig {
     pub(crate) timestamp_type: TimestampType,
     pub(crate) timestamp_after_max_ms: i64,
     pub(crate) timestamp_before_max_ms: i64,
-    pub(crate) min_insync_replicas: i32,
     pub(crate) retention_ms: i64,
     pub(crate) retention_bytes: i64,
     pub(crate) segment_bytes: usize,
@@ -61,7 +60,6 @@ impl TopicConfig {
             timestamp_type: TimestampType::CreateTime,
             timestamp_after_max_ms: 0,
             timestamp_before_max_ms: 0,
-            min_insync_replicas: 1,
             retention_ms: 0,
             retention_bytes: 0,
             segment_bytes: 0,
@@ -76,7 +74,6 @@ impl TopicConfig {
         }
         config.timestamp_after_max_ms = config.number("message.timestamp.after.max.ms");
         config.timestamp_before_max_ms = config.number("message.timestamp.before.max.ms");
-        config.min_insync_replicas = config.number("min.insync.replicas") as i32;
         config.retention_ms = config.number("retention.ms");
         config.retention_bytes = config.number("retention.bytes");
         // For tests that need many segments; the public setting has a floor of one mebibyte.

@@ -18,7 +18,7 @@ pub(crate) enum Allowed {
     AtLeast(i64),
     Between(f64, f64),
     OneOf(&'static [&'static str]),
-    /// A list whose elements are all among these.
+    /// A list, possibly empty, whose elements are all among these. Without a cleanup policy records stay (KIP-1161).
     Among(&'static [&'static str]),
 }
 
@@ -138,12 +138,9 @@ impl Definition {
             }
             OneOf(values) => (!values.contains(&value))
                 .then(|| format!("String must be one of: {}", values.join(", "))),
-            Among(values) => {
-                let unknown = elements(value).find(|v| !values.contains(v));
-                let empty = elements(value).next().is_none();
-                (unknown.is_some() || empty)
-                    .then(|| format!("String must be one of: {}", values.join(", ")))
-            }
+            Among(values) => elements(value)
+                .any(|v| !values.contains(&v))
+                .then(|| format!("String must be one of: {}", values.join(", "))),
             _ => None,
         }
     }
@@ -151,7 +148,9 @@ impl Definition {
     fn numeric_problem(&self, value: f64, integer: i64) -> Option<String> {
         match self.allowed {
             AtLeast(min) => (integer < min).then(|| format!("Value must be at least {min}")),
-            Between(min, _) if value.is_nan() || value < min => Some(format!("Value must be at least {min}")),
+            Between(min, _) if value.is_nan() || value < min => {
+                Some(format!("Value must be at least {min}"))
+            }
             Between(_, max) if value > max => Some(format!("Value must be no more than {max}")),
             _ => None,
         }

@@ -209,8 +209,14 @@ impl Partition {
     fn validate(&self, records: &[u8], now: i64) -> Result<BatchHeader, AppendError> {
         use ResponseError as Code;
         let header = BatchHeader::read(records).ok_or_else(|| {
+            // As Kafka reads it, a batch that is cut off is no batch; one too small for its own header is damaged.
+            let code = if batch::announces_too_little(records) {
+                Code::CorruptMessage
+            } else {
+                Code::InvalidRecord
+            };
             AppendError::new(
-                Code::CorruptMessage,
+                code,
                 format!("{} bytes hold no complete record batch", records.len()),
             )
         })?;

@@ -1,5 +1,11 @@
 //! A client that speaks the raw protocol, so that tests see the very bytes and codes.
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test program uses a part of it"
+)]
+
+mod target;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,14 +22,16 @@ use kafka_protocol::messages::list_offsets_response::ListOffsetsPartitionRespons
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    ApiKey, DeleteRecordsRequest, FetchRequest, ListOffsetsRequest, ProduceRequest, RequestHeader,
-    ResponseHeader, TopicName,
+    ApiKey, DeleteRecordsRequest, FetchRequest, FindCoordinatorRequest, ListOffsetsRequest,
+    ProduceRequest, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use kafka_protocol::records::{
     Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
 use stream_broker::{Broker, BrokerConfig};
+
+pub use target::Target;
 
 /// A broker on a free port.
 pub fn broker() -> Broker {
@@ -100,6 +108,28 @@ impl Client {
             .unwrap_or_else(|e| panic!("{:?} {version}: {e}", ApiKey::try_from(R::KEY)));
         assert_eq!(sent, received);
         response
+    }
+
+    /// Calls until the coordinator is there: a cluster makes it ready at the first request.
+    pub fn coordinated<R: Request>(
+        &mut self,
+        version: i16,
+        request: &R,
+        error_code: impl Fn(&R::Response) -> i16,
+    ) -> R::Response {
+        let find = FindCoordinatorRequest::default()
+            .with_key(text("any"))
+            .with_key_type(1);
+        for _ in 0..100 {
+            self.call(2, &find);
+            let response = self.call(version, request);
+            // COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, CONCURRENT_TRANSACTIONS
+            if !matches!(error_code(&response), 14 | 15 | 16 | 51) {
+                return response;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("there is no coordinator");
     }
 
     pub fn send_raw(&mut self, bytes: &[u8]) {
@@ -275,7 +305,8 @@ impl Batch {
 pub fn records(data: &PartitionData) -> Vec<Record> {
     let mut bytes = data.records.clone().unwrap_or_default();
     let mut records = Vec::new();
-    while bytes.has_remaining() {
+    // The last batch may be cut off; the next fetch brings it whole.
+    while bytes.len() > 12 && bytes.len() >= 12 + (&bytes[8..12]).get_i32() as usize {
         records.extend(RecordBatchDecoder::decode(&mut bytes).unwrap().records);
     }
     records
@@ -302,15 +333,17 @@ pub fn now() -> i64 {
 
 /// Deletes records below `offset`; the error code and the new low watermark.
 pub fn delete_records(client: &mut Client, topic: &str, partition: i32, offset: i64) -> (i16, i64) {
-    let request = DeleteRecordsRequest::default().with_topics(vec![
-        DeleteRecordsTopic::default()
-            .with_name(topic_name(topic))
-            .with_partitions(vec![
-                DeleteRecordsPartition::default()
-                    .with_partition_index(partition)
-                    .with_offset(offset),
-            ]),
-    ]);
+    let request = DeleteRecordsRequest::default()
+        .with_timeout_ms(5_000)
+        .with_topics(vec![
+            DeleteRecordsTopic::default()
+                .with_name(topic_name(topic))
+                .with_partitions(vec![
+                    DeleteRecordsPartition::default()
+                        .with_partition_index(partition)
+                        .with_offset(offset),
+                ]),
+        ]);
     let result = client
         .call(2, &request)
         .topics

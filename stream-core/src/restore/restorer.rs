@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
-use super::{Cluster, positions};
 use super::preparation::{Preparation, PrepareTask, StoreSettings};
+use super::{Cluster, positions};
 use crate::client::{DataConsumer, Message, OffsetSpec, Polled};
 use crate::commit::fault::{KillPoint, kill_point};
 use crate::error::{Error, ErrorKind, Result, ResultExt};

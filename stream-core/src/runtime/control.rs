@@ -115,11 +115,20 @@ impl Control {
         let admin = Admin::new(&config.client_properties(ClientRole::Admin), "control", context)?;
         let mut wait =
             |timeout| !matches!(environment.events.recv_timeout(timeout), Ok(ControlEvent::Close) | Err(RecvTimeoutError::Disconnected));
-        let Some(plan) = internal_topics::wait_for_plan(&admin, topology, &**clock, settings.request_timeout, settings.source_topic_timeout, &mut wait)? else {
+        let Some(plan) =
+            internal_topics::wait_for_plan(&admin, topology, &**clock, settings.request_timeout, settings.source_topic_timeout, &mut wait)?
+        else {
             return Ok(None);
         };
         let started = clock.monotonic();
-        while let Err(error) = internal_topics::ensure(&admin, topology, &plan, &settings.internal_topics, settings.replication_factor, settings.request_timeout) {
+        while let Err(error) = internal_topics::ensure(
+            &admin,
+            topology,
+            &plan,
+            &settings.internal_topics,
+            settings.replication_factor,
+            settings.request_timeout,
+        ) {
             if error.kind() != ErrorKind::Retriable || clock.monotonic().saturating_sub(started) >= settings.task_timeout {
                 return Err(error);
             }
@@ -507,7 +516,14 @@ impl Control {
         }
         PartitionPlan::check_growth(&self.plan, &plan)?;
         let settings = &self.environment.settings;
-        internal_topics::ensure(&self.admin, &self.environment.topology, &plan, &settings.internal_topics, settings.replication_factor, settings.request_timeout)?;
+        internal_topics::ensure(
+            &self.admin,
+            &self.environment.topology,
+            &plan,
+            &settings.internal_topics,
+            settings.replication_factor,
+            settings.request_timeout,
+        )?;
         tracing::info!("the topics changed: joining the group with the new plan");
         self.membership.replan(membership_plan(&plan))?;
         self.plan = plan;

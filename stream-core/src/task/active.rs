@@ -14,7 +14,6 @@ use crate::client::{CommitOffset, DeliverySlot, Message};
 use crate::error::{Error, Result, ResultExt};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::metrics::TaskMetrics;
 use crate::node::{PunctuationType, SourceInlet, Stopped, TaskContext};
 use crate::store::{CurrentRecord, StateStore, StoreOwner, WorkerMemory};
 use crate::time::Clock;
