@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub use crate::node::{SinkTopic, TopicContext, TopicNameExtractor};
+pub use crate::offset::AutoOffsetReset;
 pub use built::BuiltTopology;
 pub use definition::{InternalTopic, NodeKind, SourceTopics, TopicPattern};
 pub(crate) use definition::{NodeDefinition, Parent, StoreDefinition};
@@ -23,7 +24,7 @@ pub use describe::{NodeDescription, NodeRole, SubtopologyDescription, TopologyDe
 pub use error::TopologyError;
 pub use handle::NodeHandle;
 pub use internal_topics::{ExistingTopic, InternalTopicSettings, InternalTopicSpec, check_existing};
-pub use options::{AutoOffsetReset, Consumed, Produced};
+pub use options::{Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
 /// Patterns of topic names, of the crate version that this crate's API uses.
 pub use regex::Regex;
