@@ -29,9 +29,7 @@ fn consumer(bootstrap_servers: &str, topic: &str, partitions: i32) -> BaseConsum
         .unwrap();
     let mut assignment = TopicPartitionList::new();
     for partition in 0..partitions {
-        assignment
-            .add_partition_offset(topic, partition, Offset::Beginning)
-            .unwrap();
+        assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
     consumer.assign(&assignment).unwrap();
     consumer
@@ -51,14 +49,8 @@ fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
     let servers = broker.bootstrap_servers();
     broker.create_topic("t", 1, &[]);
     let timestamp = support::now() - 1_000;
-    let producer: BaseProducer = client(&servers)
-        .set("enable.idempotence", "true")
-        .create()
-        .unwrap();
-    let header = |value| Header {
-        key: "h",
-        value: Some(value),
-    };
+    let producer: BaseProducer = client(&servers).set("enable.idempotence", "true").create().unwrap();
+    let header = |value| Header { key: "h", value: Some(value) };
     producer
         .send(
             BaseRecord::to("t")
@@ -68,9 +60,7 @@ fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
                 .headers(OwnedHeaders::new().insert(header("1")).insert(header("2"))),
         )
         .unwrap();
-    producer
-        .send(BaseRecord::<_, ()>::to("t").key("k"))
-        .unwrap();
+    producer.send(BaseRecord::<_, ()>::to("t").key("k")).unwrap();
     drain(&producer);
     let consumer = consumer(&servers, "t", 1);
     let first = consumer.poll(WAIT).unwrap().unwrap();
@@ -92,20 +82,10 @@ fn an_offset_is_found_by_time_inside_a_compressed_batch() {
     let start = support::now() - 10_000;
     for codec in ["none", "gzip", "snappy", "lz4"] {
         broker.create_topic(codec, 1, &[]);
-        let producer: BaseProducer = client(&servers)
-            .set("compression.type", codec)
-            .set("linger.ms", "50")
-            .create()
-            .unwrap();
+        let producer: BaseProducer = client(&servers).set("compression.type", codec).set("linger.ms", "50").create().unwrap();
         for index in 0..100 {
             let payload = "the same words over and over again ".repeat(3);
-            producer
-                .send(
-                    BaseRecord::<(), _>::to(codec)
-                        .payload(&payload)
-                        .timestamp(start + index * 10),
-                )
-                .unwrap();
+            producer.send(BaseRecord::<(), _>::to(codec).payload(&payload).timestamp(start + index * 10)).unwrap();
         }
         drain(&producer);
         let consumer = consumer(&servers, codec, 1);
@@ -133,9 +113,7 @@ fn a_broker_that_was_away_is_found_again_and_no_record_is_lost_or_doubled() {
     let mut sent = 0;
     for round in 0..4 {
         for _ in 0..500 {
-            producer
-                .send(BaseRecord::<(), _>::to("t").payload(&sent.to_string()))
-                .unwrap();
+            producer.send(BaseRecord::<(), _>::to("t").payload(&sent.to_string())).unwrap();
             producer.poll(Duration::ZERO);
             sent += 1;
         }
@@ -151,10 +129,7 @@ fn a_broker_that_was_away_is_found_again_and_no_record_is_lost_or_doubled() {
     let mut received: Vec<usize> = (0..sent)
         .map(|_| {
             let message = consumer.poll(WAIT).unwrap().unwrap();
-            std::str::from_utf8(message.payload().unwrap())
-                .unwrap()
-                .parse()
-                .unwrap()
+            std::str::from_utf8(message.payload().unwrap()).unwrap().parse().unwrap()
         })
         .collect();
     received.sort_unstable();
@@ -180,9 +155,7 @@ fn records_pass_fast() {
         .unwrap();
     let begun = Instant::now();
     for index in 0..RECORDS {
-        let mut record = BaseRecord::<(), _>::to("bulk")
-            .partition((index / 64 % 4) as i32)
-            .payload(&payload[..]);
+        let mut record = BaseRecord::<(), _>::to("bulk").partition((index / 64 % 4) as i32).payload(&payload[..]);
         while let Err((_, returned)) = producer.send(record) {
             producer.poll(Duration::from_millis(1));
             record = returned;
@@ -207,9 +180,7 @@ fn records_pass_fast() {
     let mut latencies: Vec<Duration> = (0..300)
         .map(|_| {
             let begun = Instant::now();
-            producer
-                .send(BaseRecord::<(), _>::to("ping").payload(&payload[..]))
-                .unwrap();
+            producer.send(BaseRecord::<(), _>::to("ping").payload(&payload[..])).unwrap();
             producer.poll(Duration::ZERO);
             ping.poll(WAIT).unwrap().unwrap();
             begun.elapsed()

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, BytesMut};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, MetadataRequest, ProduceRequest,
-    ResponseHeader,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, MetadataRequest, ProduceRequest, ResponseHeader,
 };
 use kafka_protocol::protocol::Decodable;
 use support::{Batch, Client, Target, fetch_request, produce_request};
@@ -91,9 +90,7 @@ fn random_bytes_behind_a_valid_header_never_stop_the_broker() {
         let mut client = Client::connect(broker.address());
         let api = (round % 70) as i16;
         // Whatever comes of it, an answer or a closed connection, comes at once.
-        let _ = client
-            .stream
-            .write_all(&frame(api, (random() % 12) as i16, &body));
+        let _ = client.stream.write_all(&frame(api, (random() % 12) as i16, &body));
     }
     assert!(answers(&mut Client::connect(broker.address())));
 }
@@ -120,9 +117,7 @@ fn many_requests_in_one_write_are_all_answered() {
     broker.create_topic("t", 1, &[]);
     let mut client = Client::connect(broker.address());
     let batch = Batch::of(["x"]).encode();
-    let sent: Vec<i32> = (0..500)
-        .map(|_| client.send(9, &produce_request("t", 0, batch.clone(), 1)))
-        .collect();
+    let sent: Vec<i32> = (0..500).map(|_| client.send(9, &produce_request("t", 0, batch.clone(), 1))).collect();
     for (index, expected) in sent.into_iter().enumerate() {
         let (answered, response) = client.receive::<ProduceRequest>(9).unwrap();
         assert_eq!(answered, expected);
@@ -163,18 +158,10 @@ fn the_announced_apis_are_those_that_are_served() {
     let mut client = Client::connect(broker.address());
     let response = client.call(
         3,
-        &ApiVersionsRequest::default()
-            .with_client_software_name(support::text("test"))
-            .with_client_software_version(support::text("1.0")),
+        &ApiVersionsRequest::default().with_client_software_name(support::text("test")).with_client_software_version(support::text("1.0")),
     );
     assert_eq!(response.error_code, 0);
-    let range = |key: ApiKey| {
-        response
-            .api_keys
-            .iter()
-            .find(|api| api.api_key == key as i16)
-            .map(|api| (api.min_version, api.max_version))
-    };
+    let range = |key: ApiKey| response.api_keys.iter().find(|api| api.api_key == key as i16).map(|api| (api.min_version, api.max_version));
     // Version 0 of produce is announced for librdkafka's sake, and refused.
     assert_eq!(range(ApiKey::Produce).map(|(min, _)| min), Some(0));
     assert_eq!(range(ApiKey::Fetch).map(|(min, _)| min), Some(4));
@@ -189,8 +176,7 @@ fn the_announced_apis_are_those_that_are_served() {
 fn a_malformed_software_name_is_an_invalid_request() {
     let broker = Target::new();
     let mut client = Client::connect(broker.address());
-    let request = ApiVersionsRequest::default()
-        .with_client_software_name(support::text("-bad-"))
-        .with_client_software_version(support::text("1"));
+    let request =
+        ApiVersionsRequest::default().with_client_software_name(support::text("-bad-")).with_client_software_version(support::text("1"));
     assert_eq!(client.call(3, &request).error_code, 42);
 }

@@ -41,13 +41,9 @@ impl TopicConfig {
     ///
     /// # Errors
     /// A name is unknown or a value not allowed; the text names both.
-    pub(crate) fn new(
-        overrides: BTreeMap<String, String>,
-        defaults: TopicDefaults,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(overrides: BTreeMap<String, String>, defaults: TopicDefaults) -> Result<Self, String> {
         for (name, value) in &overrides {
-            let definition = config_definition::find(name)
-                .ok_or_else(|| format!("Unknown topic config name: {name}"))?;
+            let definition = config_definition::find(name).ok_or_else(|| format!("Unknown topic config name: {name}"))?;
             if let Some(objection) = definition.objection(value) {
                 return Err(objection);
             }
@@ -65,9 +61,7 @@ impl TopicConfig {
             segment_bytes: 0,
             segment_ms: 0,
         };
-        config.cleanup_policy = elements(&config.value("cleanup.policy"))
-            .map(str::to_owned)
-            .collect();
+        config.cleanup_policy = elements(&config.value("cleanup.policy")).map(str::to_owned).collect();
         config.max_message_bytes = config.number("max.message.bytes") as usize;
         if config.value("message.timestamp.type") == "LogAppendTime" {
             config.timestamp_type = TimestampType::LogAppendTime;
@@ -89,10 +83,7 @@ impl TopicConfig {
     ///
     /// # Errors
     /// As [`TopicConfig::new`].
-    pub(crate) fn with_overrides(
-        &self,
-        overrides: BTreeMap<String, String>,
-    ) -> Result<Self, String> {
+    pub(crate) fn with_overrides(&self, overrides: BTreeMap<String, String>) -> Result<Self, String> {
         Self::new(overrides, self.defaults)
     }
 
@@ -140,14 +131,8 @@ mod tests {
     use super::*;
 
     fn config(settings: &[(&str, &str)]) -> Result<TopicConfig, String> {
-        let overrides = settings
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        let defaults = TopicDefaults {
-            message_max_bytes: 1_048_588,
-            retention_ms: 604_800_000,
-        };
+        let overrides = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let defaults = TopicDefaults { message_max_bytes: 1_048_588, retention_ms: 604_800_000 };
         TopicConfig::new(overrides, defaults)
     }
 
@@ -170,10 +155,7 @@ mod tests {
     #[test]
     fn unknown_names_and_bad_values_are_refused_with_the_reason() {
         let refused = |name, value| config(&[(name, value)]).unwrap_err();
-        assert_eq!(
-            refused("no.such", "1"),
-            "Unknown topic config name: no.such"
-        );
+        assert_eq!(refused("no.such", "1"), "Unknown topic config name: no.such");
         assert!(refused("retention.ms", "soon").contains("Not a number of type LONG"));
         assert!(refused("segment.bytes", "1000").contains("at least 1048576"));
         assert!(refused("cleanup.policy", "shred").contains("one of: delete, compact"));

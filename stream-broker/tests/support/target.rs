@@ -56,21 +56,15 @@ impl Target {
         let mut client = Client::connect(self.address());
         let configs = configs
             .iter()
-            .map(|&(name, value)| {
-                CreatableTopicConfig::default()
-                    .with_name(text(name))
-                    .with_value(Some(text(value)))
-            })
+            .map(|&(name, value)| CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value))))
             .collect();
-        let request = CreateTopicsRequest::default()
-            .with_timeout_ms(10_000)
-            .with_topics(vec![
-                CreatableTopic::default()
-                    .with_name(topic_name(name))
-                    .with_num_partitions(partitions)
-                    .with_replication_factor(1)
-                    .with_configs(configs),
-            ]);
+        let request = CreateTopicsRequest::default().with_timeout_ms(10_000).with_topics(vec![
+            CreatableTopic::default()
+                .with_name(topic_name(name))
+                .with_num_partitions(partitions)
+                .with_replication_factor(1)
+                .with_configs(configs),
+        ]);
         let result = client.call(7, &request).topics.remove(0);
         assert_eq!(result.error_code, 0, "{:?}", result.error_message);
         self.await_topic(name, partitions);
@@ -91,9 +85,7 @@ impl Target {
             return;
         }
         let mut client = Client::connect(self.address());
-        let request = DeleteTopicsRequest::default()
-            .with_timeout_ms(10_000)
-            .with_topic_names(vec![topic_name(name)]);
+        let request = DeleteTopicsRequest::default().with_timeout_ms(10_000).with_topic_names(vec![topic_name(name)]);
         client.call(5, &request);
         wait_until(|| metadata_code(&mut client, name).0 == UNKNOWN_TOPIC);
     }
@@ -102,15 +94,9 @@ impl Target {
 fn metadata_code(client: &mut Client, name: &str) -> (i16, usize) {
     let request = MetadataRequest::default()
         .with_allow_auto_topic_creation(false)
-        .with_topics(Some(vec![
-            MetadataRequestTopic::default().with_name(Some(topic_name(name))),
-        ]));
+        .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(topic_name(name)))]));
     let topic = client.call(9, &request).topics.remove(0);
-    let ready = topic
-        .partitions
-        .iter()
-        .filter(|p| p.error_code == 0)
-        .count();
+    let ready = topic.partitions.iter().filter(|p| p.error_code == 0).count();
     (topic.error_code, ready)
 }
 
