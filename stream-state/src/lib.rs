@@ -3,6 +3,8 @@
 #![allow(clippy::module_name_repetitions, clippy::must_use_candidate, clippy::missing_panics_doc)]
 
 mod bytes;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod key;
 mod kv;

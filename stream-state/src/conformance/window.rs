@@ -1,0 +1,2 @@
+//! x
+pub fn windows_behave_like_a_map() {}
