@@ -12,6 +12,7 @@ mod layer;
 mod store;
 mod stores;
 mod value;
+mod window;
 
 pub use kv::{
     CachedChange, KeyValue, KeyValueBuilder, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder,
@@ -19,3 +20,7 @@ pub use kv::{
 };
 pub use stores::Stores;
 pub use value::{Envelope, Plain, Timestamped, ValueAndTimestamp};
+pub use window::{
+    TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBuilder, WindowBytesStoreSupplier, WindowIterator, WindowKey,
+    WindowStore, WindowStoreBuilder, WindowedIterator,
+};
