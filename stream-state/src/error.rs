@@ -12,6 +12,8 @@ pub(crate) enum StoreError {
     Serde { role: Role, source: SerdeError },
     /// The key is null.
     NullKey,
+    /// A window starts before the epoch.
+    NegativeStart { start: i64 },
     /// The disk failed, is full, or may not be read.
     Storage { path: PathBuf, action: &'static str, source: BoxError },
     /// What is on disk is not what was written.
@@ -46,6 +48,9 @@ impl StoreError {
                 source,
             ),
             Self::NullKey => Error::invalid("the key is null; a store holds no null keys, filter them before"),
+            Self::NegativeStart { start } => {
+                Error::invalid(format!("a window starts at {start} ms, before the epoch; check the timestamps of the records"))
+            }
             Self::Storage { path, action, source } => Error::storage(format!(
                 "cannot {action} {}; nothing committed is lost: make room or repair the disk, then start again",
                 path.display()

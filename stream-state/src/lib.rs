@@ -3,6 +3,8 @@
 #![allow(clippy::module_name_repetitions, clippy::must_use_candidate, clippy::missing_panics_doc)]
 
 mod bytes;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod key;
 mod kv;
@@ -10,6 +12,7 @@ mod layer;
 mod store;
 mod stores;
 mod value;
+mod window;
 
 pub use kv::{
     CachedChange, KeyValue, KeyValueBuilder, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder,
@@ -17,3 +20,7 @@ pub use kv::{
 };
 pub use stores::Stores;
 pub use value::{Envelope, Plain, Timestamped, ValueAndTimestamp};
+pub use window::{
+    TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBuilder, WindowBytesStoreSupplier, WindowIterator, WindowKey,
+    WindowStore, WindowStoreBuilder, WindowedIterator,
+};

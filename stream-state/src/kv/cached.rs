@@ -3,6 +3,7 @@
 use stream_core::{Error, Headers, RecordMetadata, Result};
 
 use super::KeyValue;
+use crate::layer::ByteChange;
 use crate::value::Envelope;
 
 /// What became of a key since the last drain.
@@ -22,6 +23,20 @@ pub struct CachedChange<K, R> {
     pub metadata: Option<RecordMetadata>,
 }
 
+impl ByteChange {
+    /// The change with its rows read.
+    pub(crate) fn typed<K, R>(self, key: K, read: impl Fn(&[u8]) -> Result<R>) -> Result<CachedChange<K, R>> {
+        Ok(CachedChange {
+            key,
+            old: self.old.map(|row| read(row.as_slice())).transpose()?,
+            new: self.new.map(|row| read(row.as_slice())).transpose()?,
+            timestamp: self.timestamp,
+            headers: self.writer.headers,
+            metadata: self.writer.metadata,
+        })
+    }
+}
+
 impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// Whether changes are held back until a drain. False when caching is off for the store, or for the application
     /// (`statestore.cache.max.bytes` is 0): then a table forwards every update at once.
@@ -36,15 +51,8 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// When a serde fails or the disk cannot be read.
     pub fn next_change(&self) -> Result<Option<CachedChange<K, E::Row>>> {
         let Some(change) = self.store.next_change()? else { return Ok(None) };
-        let row = |bytes: Option<crate::bytes::RowBytes>| bytes.map(|bytes| self.read(bytes.as_slice())).transpose();
-        Ok(Some(CachedChange {
-            key: self.read_key(change.key.as_slice())?,
-            old: row(change.old)?,
-            new: row(change.new)?,
-            timestamp: change.timestamp,
-            headers: change.writer.headers,
-            metadata: change.writer.metadata,
-        }))
+        let key = self.read_key(change.key.as_slice())?;
+        change.typed(key, |bytes| self.read(bytes)).map(Some)
     }
 
     /// Gives all changes since the last drain to `forward`. No borrow is held meanwhile: `forward` may use the store.

@@ -32,7 +32,7 @@ pub(crate) use self::scan::{OpenScan, Scan};
 use self::table::Table;
 use crate::bytes::{ByteStore, Checkpoint, RowBytes};
 use crate::error::StoreError;
-use crate::key::KeySchema;
+use crate::key::{KeySchema, WindowKeySchema};
 use crate::value::ValueFormat;
 
 /// The stream time of a store that has seen no row.
@@ -45,6 +45,13 @@ pub(crate) struct Observed {
     pub(crate) stream_time: i64,
     /// The last sequence number of a store that keeps duplicates.
     pub(crate) sequence: i32,
+}
+
+impl Observed {
+    /// The sequence number of the next row's key: only rows that live side by side need one.
+    pub(crate) fn sequence_of(&self, schema: &WindowKeySchema) -> i32 {
+        if schema.retain_duplicates { self.sequence } else { 0 }
+    }
 }
 
 pub(crate) struct Layers {
@@ -331,6 +338,12 @@ impl Layers {
     /// Entries and bytes that a restart would have to replay.
     pub(crate) fn unflushed(&self) -> (usize, usize) {
         (self.unflushed.len(), self.unflushed_bytes)
+    }
+
+    /// The segments from `first` to `last` that hold anything.
+    pub(crate) fn segments(&self, first: u64, last: u64) -> Vec<u64> {
+        let segments = self.coverage.segments();
+        segments.into_iter().flat_map(|segments| segments.range(first..=last).map(|(segment, _)| *segment)).collect()
     }
 
     /// How many rows the owner sees: exact while the table holds all of them, else an estimate.
