@@ -1,1 +1,26 @@
-//! x
+#![doc = include_str!("../README.md")]
+#![warn(clippy::pedantic)]
+#![allow(clippy::module_name_repetitions, clippy::must_use_candidate, clippy::missing_panics_doc)]
+
+mod bytes;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+mod key;
+mod kv;
+mod layer;
+mod store;
+mod stores;
+mod value;
+mod window;
+
+pub use kv::{
+    CachedChange, KeyValue, KeyValueBuilder, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder,
+    TimestampedKeyValueStore, TimestampedKeyValueStoreBuilder,
+};
+pub use stores::Stores;
+pub use value::{Envelope, Plain, Timestamped, ValueAndTimestamp};
+pub use window::{
+    TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBuilder, WindowBytesStoreSupplier, WindowIterator, WindowKey,
+    WindowStore, WindowStoreBuilder, WindowedIterator,
+};

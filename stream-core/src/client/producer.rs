@@ -31,6 +31,10 @@ pub struct DeliverySlot(Option<u32>);
 impl DeliverySlot {
     /// For records whose offsets do not matter.
     pub const UNTRACKED: Self = Self(None);
+
+    pub(crate) const fn new(slot: u32) -> Self {
+        Self(Some(slot))
+    }
 }
 
 /// A position to commit.
