@@ -17,7 +17,7 @@ mod session;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::committer::MemberCommitter;
 use self::consumer::{MembershipConsumer, Rebalance};
@@ -283,8 +283,8 @@ impl AnchoredMembership {
         let plan = self.session.plan();
         let properties = self.properties(client_id::of_shutdown(self.client_id(), &plan.fingerprint));
         let consumer = MembershipConsumer::join(&properties, &anchors(plan), &self.context, true)?;
-        let started = self.clock.monotonic();
-        while self.clock.monotonic().saturating_sub(started) < SHUTDOWN_TIMEOUT {
+        let started = Instant::now();
+        while started.elapsed() < SHUTDOWN_TIMEOUT {
             consumer.poll(CHECK_INTERVAL)?;
             match self.admin.describe_group(&self.config.application_id, DESCRIBE_TIMEOUT) {
                 Ok(group)
@@ -302,12 +302,13 @@ impl AnchoredMembership {
 
 impl Membership for AnchoredMembership {
     fn poll(&mut self, timeout: Duration) -> Result<Option<GroupEvent>> {
-        let started = self.clock.monotonic();
+        // Real time, not the injected clock: this is how long the caller waits.
+        let started = Instant::now();
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
-            let remaining = timeout.saturating_sub(self.clock.monotonic().saturating_sub(started));
+            let remaining = timeout.saturating_sub(started.elapsed());
             if self.is_failed {
                 // Nothing follows; the caller is kept from spinning.
                 if let Some(consumer) = &self.consumer {
