@@ -48,6 +48,11 @@ impl Process {
         }
     }
 
+    /// Whether it has printed a line that begins so. Lines before it are forgotten.
+    pub fn has_said(&self, start: &str) -> bool {
+        self.lines.try_iter().any(|line| line.starts_with(start))
+    }
+
     pub fn tell(&mut self, command: &str) {
         writeln!(self.stdin, "{command}").unwrap();
     }

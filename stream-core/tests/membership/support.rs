@@ -113,7 +113,6 @@ pub struct Member {
     pub waiting: Option<String>,
     pub lost: Vec<String>,
     pub shutdown_by: Option<String>,
-    pub rebalances: usize,
 }
 
 impl Member {
@@ -137,7 +136,6 @@ impl Member {
             waiting: None,
             lost: Vec::new(),
             shutdown_by: None,
-            rebalances: 0,
         }
     }
 
@@ -146,7 +144,6 @@ impl Member {
             Some(GroupEvent::Assigned { tasks }) => {
                 self.assigned = Some(tasks);
                 self.waiting = None;
-                self.rebalances += 1;
             }
             Some(GroupEvent::Revoke { tasks }) => self.revoking.extend(tasks),
             Some(GroupEvent::Lost { reason }) => {
@@ -174,6 +171,11 @@ impl Member {
 
     pub fn owned(&self) -> BTreeSet<TaskId> {
         self.membership.tokens().owned()
+    }
+
+    /// The generation that it commits with.
+    pub fn generation(&self) -> i32 {
+        self.membership.tokens().lease(&[]).map_or(-1, |lease| lease.token().generation)
     }
 
     /// Commits an offset for a task, outside of transactions.
