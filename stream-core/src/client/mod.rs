@@ -7,9 +7,9 @@ mod admin;
 mod bridge;
 mod consumer;
 mod context;
-mod error;
+pub(crate) mod error;
 mod message;
-mod native;
+pub(crate) mod native;
 mod producer;
 mod token;
 

@@ -13,6 +13,13 @@ unsafe extern "C" {
     pub(super) fn rd_kafka_error_code(error: *const rd::rd_kafka_error_t) -> c_int;
     pub(super) fn rd_kafka_fatal_error(rk: *mut rd::rd_kafka_t, text: *mut c_char, size: usize) -> c_int;
     pub(super) fn rd_kafka_event_error(event: *mut rd::rd_kafka_event_t) -> c_int;
+    pub(super) fn rd_kafka_commit_queue(
+        rk: *mut rd::rd_kafka_t,
+        offsets: *const rd::rd_kafka_topic_partition_list_t,
+        queue: *mut rd::rd_kafka_queue_t,
+        callback: Option<unsafe extern "C" fn()>,
+        opaque: *mut c_void,
+    ) -> c_int;
     pub(super) fn rd_kafka_topic_result_error(result: *const rd::rd_kafka_topic_result_t) -> c_int;
     pub(super) fn rd_kafka_ConfigResource_error(resource: *const rd::rd_kafka_ConfigResource_t) -> c_int;
     pub(super) fn rd_kafka_metadata(

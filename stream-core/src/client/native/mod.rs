@@ -15,6 +15,7 @@ mod callbacks;
 pub(crate) mod client;
 pub(crate) mod error;
 mod ffi;
+pub(crate) mod group;
 pub(crate) mod message;
 mod partition_list;
 pub(crate) mod producer;
