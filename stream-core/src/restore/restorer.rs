@@ -63,15 +63,14 @@ pub(crate) struct Restorer {
     preparations: BTreeMap<TaskId, Preparation>,
     /// Which store a changelog partition belongs to: task and index.
     fetching: HashMap<TopicPartition, (TaskId, usize)>,
-    owner: StoreOwner,
+    /// Has a share of the memory budget only while tasks are restored.
+    owner: Option<StoreOwner>,
     polled: Vec<Polled>,
 }
 
 impl Restorer {
     pub(crate) fn new(environment: RestorerEnvironment, consumer: DataConsumer, cluster: Cluster) -> Self {
-        let memory = Rc::new(WorkerMemory::new(Arc::clone(&environment.budget)));
-        let owner = StoreOwner { current: Rc::new(CurrentRecord::default()), memory };
-        Self { environment, consumer, cluster, preparations: BTreeMap::new(), fetching: HashMap::new(), owner, polled: Vec::new() }
+        Self { environment, consumer, cluster, preparations: BTreeMap::new(), fetching: HashMap::new(), owner: None, polled: Vec::new() }
     }
 
     /// Runs until it is told to close.
@@ -87,7 +86,12 @@ impl Restorer {
                 tracing::warn!(%error, "reading changelogs failed; trying again");
             }
             self.finish();
-            self.owner.memory.report();
+            if self.preparations.is_empty() {
+                self.owner = None;
+            }
+            if let Some(owner) = &self.owner {
+                owner.memory.report();
+            }
         }
         let tasks: Vec<TaskId> = self.preparations.keys().copied().collect();
         self.cancel(&tasks);
@@ -179,12 +183,16 @@ impl Restorer {
 
     fn advance_one(&mut self, preparation: &mut Preparation) -> Result<()> {
         let environment = &self.environment;
+        let owner = self.owner.get_or_insert_with(|| StoreOwner {
+            current: Rc::new(CurrentRecord::default()),
+            memory: Rc::new(WorkerMemory::new(Arc::clone(&environment.budget))),
+        });
         if preparation.inputs.is_none() {
             preparation.inputs = Some(positions::resolve(&self.cluster, &preparation.wanted, &*environment.clock)?);
         }
         if !preparation.are_stores_open {
             let directory = Arc::clone(&environment.directory);
-            preparation.open_stores(&environment.topology, |task| directory.lock_task(task), &environment.settings, &self.owner)?;
+            preparation.open_stores(&environment.topology, |task| directory.lock_task(task), &environment.settings, owner)?;
         }
         self.find_targets(preparation)?;
         self.begin_fetching(preparation)
@@ -342,11 +350,11 @@ impl Restorer {
         if store.records > 0 && position < target {
             kill_point(KillPoint::RestoreHalfway);
         }
-        if store.store.unflushed().bytes >= self.environment.flush_max_bytes || self.owner.memory.excess() > 0 {
+        let excess = || self.owner.as_ref().map_or(0, |owner| owner.memory.excess());
+        if store.store.unflushed().bytes >= self.environment.flush_max_bytes || excess() > 0 {
             store.store.flush(self.environment.clock.now_ms())?;
-            let excess = self.owner.memory.excess();
-            if excess > 0 {
-                store.store.evict(excess);
+            if excess() > 0 {
+                store.store.evict(excess());
             }
         }
         self.advance_position(task, index, position);

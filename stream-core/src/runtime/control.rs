@@ -100,19 +100,14 @@ impl Control {
         let mut wait =
             |timeout| !matches!(environment.events.recv_timeout(timeout), Ok(ControlEvent::Close) | Err(RecvTimeoutError::Disconnected));
         let Some(plan) =
-            internal_topics::wait_for_plan(&admin, topology, &**clock, settings.request_timeout, settings.source_topic_timeout, &mut wait)?
+            internal_topics::wait_for_plan(&admin, topology, &**clock, settings.admin_timeout, settings.source_topic_timeout, &mut wait)?
         else {
             return Ok(None);
         };
         let started = clock.monotonic();
-        while let Err(error) = internal_topics::ensure(
-            &admin,
-            topology,
-            &plan,
-            &settings.internal_topics,
-            settings.replication_factor,
-            settings.request_timeout,
-        ) {
+        while let Err(error) =
+            internal_topics::ensure(&admin, topology, &plan, &settings.internal_topics, settings.replication_factor, settings.admin_timeout)
+        {
             if error.kind() != ErrorKind::Retriable || clock.monotonic().saturating_sub(started) >= settings.task_timeout {
                 return Err(error);
             }
@@ -352,7 +347,7 @@ impl Control {
             let positions = self.purge.take();
             if !positions.is_empty() {
                 // A failure is of no consequence: the next purge goes further.
-                match self.admin.delete_records(&positions, settings.request_timeout) {
+                match self.admin.delete_records(&positions, settings.admin_timeout) {
                     Ok(_) => tracing::debug!(partitions = positions.len(), "purged repartition topics"),
                     Err(error) => tracing::debug!(%error, "a purge of repartition topics failed"),
                 }
@@ -375,7 +370,7 @@ impl Control {
 
     /// Looks whether topics appeared or grew.
     fn replan(&mut self) -> Result<()> {
-        let plan = match internal_topics::plan(&self.admin, &self.environment.topology, self.environment.settings.request_timeout) {
+        let plan = match internal_topics::plan(&self.admin, &self.environment.topology, self.environment.settings.admin_timeout) {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) if error.is_missing_topics() => {
                 tracing::warn!(%error, "a source topic is gone");
@@ -398,7 +393,7 @@ impl Control {
             &plan,
             &settings.internal_topics,
             settings.replication_factor,
-            settings.request_timeout,
+            settings.admin_timeout,
         )?;
         tracing::info!("the topics changed: joining the group with the new plan");
         self.membership.replan(membership_plan(&plan))?;

@@ -13,6 +13,9 @@ use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::restore::{Cluster, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings};
 
+/// How long one attempt to register a transactional id takes; between two the worker looks whether the application is closing.
+const INIT_ATTEMPT: Duration = Duration::from_secs(5);
+
 /// A worker as the control thread sees it.
 pub(super) struct WorkerHandle {
     commands: Sender<WorkerCommand>,
@@ -80,6 +83,7 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
     let context = Arc::clone(&environment.context);
     let timeout = environment.settings.task_timeout;
     let clock = Arc::clone(&environment.clock);
+    let shared = Arc::clone(&environment.shared);
     // Offsets of delivery reports are only needed for changelogs.
     let has_changelogs = environment.topology.changelogs().any(|changelog| !changelog.is_source_topic());
     let reports = if has_changelogs { DeliveryReports::All } else { DeliveryReports::FailuresOnly };
@@ -90,8 +94,11 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
         if transactional_id.is_some() {
             let started = clock.monotonic();
             loop {
+                if shared.is_ending() {
+                    return Err(Error::new(ErrorKind::Closed, "the application is closing"));
+                }
                 let remaining = timeout.saturating_sub(clock.monotonic().saturating_sub(started));
-                match producer.init_transactions(remaining.min(Duration::from_secs(10))) {
+                match producer.init_transactions(remaining.min(INIT_ATTEMPT)) {
                     Ok(()) => break,
                     Err(error) if error.kind() == ErrorKind::Retriable && !remaining.is_zero() => {
                         tracing::warn!(%error, "the transaction coordinator is not ready")
@@ -110,7 +117,7 @@ pub(super) fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender
     let (config, settings) = (&environment.config, &environment.settings);
     let consumer = DataConsumer::new(&config.client_properties(ClientRole::Restore), "restore", &environment.context)?;
     let admin = Admin::new(&config.client_properties(ClientRole::Admin), "restore", &environment.context)?;
-    let cluster = Cluster::new(admin, Arc::from(config.application_id()), settings.guarantee, settings.request_timeout);
+    let cluster = Cluster::new(admin, Arc::from(config.application_id()), settings.guarantee, settings.admin_timeout);
     let events = environment.sender.clone();
     let restorer = RestorerEnvironment {
         topology: Arc::clone(&environment.topology),
