@@ -1,8 +1,10 @@
 //! Time: the clock, and where a record's timestamp comes from. All timestamps are milliseconds since the Unix epoch.
 
 mod clock;
+mod duration;
 mod extractor;
 
+pub(crate) use duration::parse_iso8601;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use extractor::{
     ConsumedRecord, FailOnInvalidTimestamp, LogAndSkipOnInvalidTimestamp, TimestampExtractor, UsePartitionTimeOnInvalidTimestamp,
