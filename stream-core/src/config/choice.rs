@@ -147,13 +147,16 @@ impl FromStr for BuiltInHandler {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match simple_name(text) {
-            "log-and-fail" | "LogAndFailExceptionHandler" | "LogAndFailProcessingExceptionHandler" | "DefaultProductionExceptionHandler" => {
-                Ok(Self::LogAndFail)
-            }
+            "log-and-fail"
+            | "LogAndFailExceptionHandler"
+            | "LogAndFailProcessingExceptionHandler"
+            | "DefaultProductionExceptionHandler" => Ok(Self::LogAndFail),
             "log-and-continue" | "LogAndContinueExceptionHandler" | "LogAndContinueProcessingExceptionHandler" => Ok(Self::LogAndContinue),
-            _ => Err("expected `log-and-fail` or `log-and-continue`; a handler of your own is passed to `StreamsConfig` as an object, with \
+            _ => {
+                Err("expected `log-and-fail` or `log-and-continue`; a handler of your own is passed to `StreamsConfig` as an object, with \
                       `deserialization_handler`, `processing_handler` or `production_handler`"
-                .to_owned()),
+                    .to_owned())
+            }
         }
     }
 }

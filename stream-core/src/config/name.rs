@@ -24,7 +24,11 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
 /// The candidate that differs from `name` in the fewest letters, when it is near enough to be meant.
 pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.len() / 4).clamp(1, 5);
-    candidates.map(|candidate| (distance(name, candidate), candidate)).filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate)
+    candidates
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
 }
 
 /// The edit distance, with `.`, `_` and `-` taken for the same.

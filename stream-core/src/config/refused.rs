@@ -145,5 +145,8 @@ const REFUSED_PREFIXES: &[(&str, &str)] = &[
     ("client.tag.", STANDBYS),
     ("default.list.", SERDES),
     ("config.providers.", NO_CLASSES),
-    ("metadata.recovery.", "use `reconnect.backoff.ms` and `reconnect.backoff.max.ms`; librdkafka returns to `bootstrap.servers` by itself"),
+    (
+        "metadata.recovery.",
+        "use `reconnect.backoff.ms` and `reconnect.backoff.max.ms`; librdkafka returns to `bootstrap.servers` by itself",
+    ),
 ];

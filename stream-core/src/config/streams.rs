@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use super::client::ClientScope;
 use super::name::nearest;
@@ -37,6 +38,8 @@ use crate::error::{Error, Result};
 pub struct StreamsConfig {
     /// Settings of the library, by the names in [`SETTINGS`]; each value was checked.
     pub(super) values: BTreeMap<&'static str, String>,
+    /// `state.dir` or its default.
+    pub(super) state_dir: PathBuf,
     /// Settings of the clients, checked.
     pub(super) clients: BTreeMap<ClientScope, BTreeMap<String, String>>,
     /// Configs of internal topics.
@@ -64,7 +67,13 @@ impl StreamsConfig {
 
     fn empty() -> Self {
         let known = known_properties().into_iter().collect();
-        Self { values: BTreeMap::new(), clients: BTreeMap::new(), topics: BTreeMap::new(), known: std::sync::Arc::new(known) }
+        Self {
+            values: BTreeMap::new(),
+            state_dir: std::env::temp_dir().join("kafka-streams"),
+            clients: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            known: std::sync::Arc::new(known),
+        }
     }
 
     /// Sets one setting; a later value replaces an earlier one.
@@ -77,6 +86,9 @@ impl StreamsConfig {
         let value = value.to_string();
         if let Some(setting) = Setting::find(name) {
             setting.check(&value).map_err(|reason| Error::invalid(format!("`{name}` is `{value}`: {reason}")))?;
+            if setting.name == "state.dir" {
+                self.state_dir = PathBuf::from(&value);
+            }
             self.values.insert(setting.name, value);
             return Ok(self);
         }
@@ -91,7 +103,9 @@ impl StreamsConfig {
         if let Some(reason) = refused::reason(property).or_else(|| refused::reason_of_value(property, &value)) {
             return Err(Error::invalid(format!("`{name}` cannot be set{}: {reason}", shown(property, &value))));
         }
-        scope.check(property, self.known.get(property).copied()).map_err(|reason| Error::invalid(format!("`{name}` cannot be set: {reason}")))?;
+        scope
+            .check(property, self.known.get(property).copied())
+            .map_err(|reason| Error::invalid(format!("`{name}` cannot be set: {reason}")))?;
         if !check_property(property, &value).map_err(explain_missing_feature)? {
             return Err(Error::invalid(format!("`{name}` is not a setting{}", self.suggestion(property))));
         }

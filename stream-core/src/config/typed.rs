@@ -1,7 +1,7 @@
 //! Typed access to the settings: what a program sets in code, and what the runtime reads.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,10 @@ impl StreamsConfig {
     /// `state.dir`.
     #[must_use]
     pub fn with_state_dir(self, directory: impl AsRef<Path>) -> Self {
-        self.with("state.dir", directory.as_ref().to_string_lossy())
+        // As a path beside the text: a folder's name need not be UTF-8.
+        let mut config = self.with("state.dir", directory.as_ref().to_string_lossy());
+        config.state_dir = directory.as_ref().to_owned();
+        config
     }
 
     /// `statestore.cache.max.bytes`.
@@ -123,8 +126,8 @@ impl StreamsConfig {
     }
 
     /// `state.dir`.
-    pub fn state_dir(&self) -> PathBuf {
-        self.values.get("state.dir").map_or_else(|| std::env::temp_dir().join("kafka-streams"), PathBuf::from)
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
     }
 
     /// `state.cleanup.delay.ms`.

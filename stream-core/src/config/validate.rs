@@ -29,7 +29,12 @@ impl StreamsConfig {
 
     fn check_group(&self) -> Result<()> {
         if self.heartbeat_interval() >= self.session_timeout() {
-            return Err(self.contradiction("heartbeat.interval.ms", "below", "session.timeout.ms", "or the group would take this process for dead"));
+            return Err(self.contradiction(
+                "heartbeat.interval.ms",
+                "below",
+                "session.timeout.ms",
+                "or the group would take this process for dead",
+            ));
         }
         if self.session_timeout() > self.max_poll_interval() {
             return Err(self.contradiction("session.timeout.ms", "at most", "max.poll.interval.ms", "raise the latter with it"));
@@ -52,7 +57,9 @@ impl StreamsConfig {
                 timeout.as_millis()
             )));
         }
-        for scope in [ClientScope::All, ClientScope::Consumers, ClientScope::MainConsumer, ClientScope::GlobalConsumer, ClientScope::RestoreConsumer] {
+        for scope in
+            [ClientScope::All, ClientScope::Consumers, ClientScope::MainConsumer, ClientScope::GlobalConsumer, ClientScope::RestoreConsumer]
+        {
             let level = self.clients.get(&scope).and_then(|properties| properties.get("isolation.level"));
             if level.is_some_and(|level| level != "read_committed") {
                 return Err(Error::invalid(format!(
@@ -62,7 +69,9 @@ impl StreamsConfig {
             }
         }
         for name in ["delivery.timeout.ms", "message.timeout.ms"] {
-            let set = [ClientScope::All, ClientScope::Producer].iter().find(|scope| self.clients.get(scope).is_some_and(|set| set.contains_key(name)));
+            let set = [ClientScope::All, ClientScope::Producer]
+                .iter()
+                .find(|scope| self.clients.get(scope).is_some_and(|set| set.contains_key(name)));
             if let Some(scope) = set {
                 return Err(Error::invalid(format!(
                     "`{}{name}` cannot be set with `exactly_once_v2`: it follows from `transaction.timeout.ms`; leave it out",

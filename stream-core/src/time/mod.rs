@@ -4,8 +4,8 @@ mod clock;
 mod duration;
 mod extractor;
 
-pub(crate) use duration::parse_iso8601;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub(crate) use duration::parse_iso8601;
 pub use extractor::{
     ConsumedRecord, FailOnInvalidTimestamp, LogAndSkipOnInvalidTimestamp, TimestampExtractor, UsePartitionTimeOnInvalidTimestamp,
     WallclockTimestampExtractor,
