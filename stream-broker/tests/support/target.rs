@@ -22,16 +22,18 @@ pub enum Target {
 
 impl Target {
     pub fn new() -> Target {
+        Target::with(BrokerConfig::default())
+    }
+
+    /// As [`Target::new`]; an embedded broker is started with this configuration.
+    pub fn with(config: BrokerConfig) -> Target {
         match std::env::var(CLUSTER) {
             Ok(servers) => {
                 let first = servers.split(',').next().unwrap_or_default();
                 let mut addresses = first.to_socket_addrs().expect("host:port");
                 Target::Cluster(addresses.next().expect("an address"))
             }
-            Err(_) => {
-                let broker = Broker::start(BrokerConfig::default());
-                Target::Embedded(broker.expect("a broker starts"))
-            }
+            Err(_) => Target::Embedded(Broker::start(config).expect("a broker starts")),
         }
     }
 
