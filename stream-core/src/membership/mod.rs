@@ -120,6 +120,6 @@ pub trait Membership: Send {
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when a setting of the group is refused. An unreachable cluster is no error yet.
 pub fn join(config: &StreamsConfig, context: &Arc<dyn ClientContext>, clock: &Arc<dyn Clock>, plan: Plan) -> Result<Box<dyn Membership>> {
     let settings =
-        AnchoredConfig { application_id: Arc::from(config.application_id()), properties: config.client_properties(ClientRole::Main) };
+        AnchoredConfig { application_id: Arc::from(config.application_id()), properties: config.client_properties(ClientRole::Membership) };
     Ok(Box::new(AnchoredMembership::join(settings, context, clock, plan)?))
 }
