@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use stream_broker::{Broker, BrokerConfig};
 use stream_core::TaskId;
 use stream_core::client::{Admin, ClientContext, CommitOffset, DeliveryReports, NewTopic, Producer, Properties, TracingContext};
 use stream_core::error::Result;
 use stream_core::id::TopicPartition;
 use stream_core::membership::{AnchoredConfig, AnchoredMembership, GroupEvent, Membership, Plan};
 use stream_core::time::{Clock, SystemClock};
-use stream_broker::{Broker, BrokerConfig};
 
 /// Long enough for any of the tests' steps, on a slow machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);

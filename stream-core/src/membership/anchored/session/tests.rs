@@ -1,7 +1,9 @@
 use super::*;
 use crate::client::GroupMember;
+use crate::id::TopicPartition;
 
 const FINGERPRINT: &str = "0a1b";
+const ALL: [(&str, i32); 5] = [("orders", 0), ("orders", 1), ("orders", 2), ("payments", 0), ("payments", 1)];
 
 fn plan(fingerprint: &str) -> Plan {
     Plan { anchors: BTreeMap::from([(0, ("orders".into(), 3)), (1, ("payments".into(), 2))]), fingerprint: fingerprint.into() }
@@ -29,12 +31,18 @@ fn member(id: &str, fingerprint: &str) -> GroupMember {
     }
 }
 
+/// A member that has these partitions.
+fn owner(id: &str, partitions: &[(&str, i32)]) -> GroupMember {
+    let assignment = partitions.iter().map(|&(topic, partition)| TopicPartition::new(topic, partition)).collect();
+    GroupMember { assignment, ..member(id, FINGERPRINT) }
+}
+
 fn group(members: Vec<GroupMember>) -> GroupDescription {
     GroupDescription { state: "Stable".into(), members }
 }
 
 fn alone() -> GroupDescription {
-    group(vec![member("m-1", FINGERPRINT)])
+    group(vec![owner("m-1", &ALL)])
 }
 
 /// What the session wants done, in short.
@@ -86,7 +94,7 @@ fn a_rebalance_that_is_not_complete_decides_nothing() {
     let mut rebalancing = alone();
     rebalancing.state = "CompletingRebalance".into();
     assert!(!session.described(&rebalancing, "m-1"));
-    assert!(!session.described(&group(vec![member("m-2", FINGERPRINT)]), "m-1"), "we are not in it");
+    assert!(!session.described(&group(vec![owner("m-2", &ALL)]), "m-1"), "we are not in it");
     assert!(actions(&mut session).is_empty() && session.is_check_due());
 }
 
@@ -146,7 +154,7 @@ fn lost_tasks_are_disowned_at_once_and_answered_when_no_commit_is_running() {
     session.leases_ended();
     assert_eq!(actions(&mut session), ["answer revoke"]);
     session.offered(&partitions(&[("orders", 0)]), Some("m-2"));
-    session.described(&group(vec![member("m-2", FINGERPRINT)]), "m-2");
+    session.described(&group(vec![owner("m-2", &ALL)]), "m-2");
     assert_eq!(actions(&mut session), ["answer assign", "own 0_0", "assigned 0_0"]);
 }
 
@@ -171,11 +179,11 @@ fn what_an_ended_membership_was_offered_does_not_start() {
     session.offered(&partitions(&[("orders", 0)]), Some("m-1"));
     session.member_is(Some("m-2"));
     assert!(!session.is_check_due());
-    assert!(!session.described(&group(vec![member("m-2", FINGERPRINT)]), "m-2"));
+    assert!(!session.described(&group(vec![owner("m-2", &ALL)]), "m-2"));
     session.offered(&[], None);
     assert!(!session.is_check_due(), "an offer to nobody");
     session.offered(&[], Some("m-2"));
-    assert!(session.described(&group(vec![member("m-2", FINGERPRINT)]), "m-2"));
+    assert!(session.described(&group(vec![owner("m-2", &ALL)]), "m-2"));
     assert_eq!(actions(&mut session).last().map(String::as_str), Some("assigned 0_0"));
 }
 
@@ -232,7 +240,7 @@ fn a_process_that_left_begins_anew() {
     session.asked_back(&partitions(&[("orders", 0), ("orders", 1), ("payments", 0)]), false);
     assert_eq!(actions(&mut session), ["answer revoke"]);
     session.offered(&partitions(&[("orders", 2)]), Some("m-2"));
-    session.described(&group(vec![member("m-2", FINGERPRINT)]), "m-2");
+    session.described(&group(vec![owner("m-2", &ALL)]), "m-2");
     assert_eq!(actions(&mut session), ["answer assign", "own 0_2", "assigned 0_2"]);
 }
 
@@ -247,7 +255,6 @@ fn two_members_never_own_a_task_together() {
     };
     let names = ["m-1", "m-2"];
     let both = group(names.iter().map(|name| member(name, FINGERPRINT)).collect());
-    let all = [("orders", 0), ("orders", 1), ("orders", 2), ("payments", 0), ("payments", 1)];
     let task_of = |(topic, partition): (&str, i32)| task(u32::from(topic == "payments"), partition);
     for _ in 0..200 {
         let mut sessions = names.map(|name| {
@@ -265,7 +272,7 @@ fn two_members_never_own_a_task_together() {
             match random(4) {
                 0 => {
                     let free: Vec<_> =
-                        all.into_iter().filter(|partition| !held.contains_key(partition)).take(1 + random(3) as usize).collect();
+                        ALL.into_iter().filter(|partition| !held.contains_key(partition)).take(1 + random(3) as usize).collect();
                     free.iter().for_each(|partition| drop(held.insert(*partition, who)));
                     sessions[who].offered(&partitions(&free), Some(names[who]));
                 }
@@ -296,4 +303,18 @@ fn two_members_never_own_a_task_together() {
             assert!(owned[0].is_disjoint(&owned[1]), "{owned:?}");
         }
     }
+}
+
+#[test]
+fn tasks_that_the_group_gives_to_nobody_are_noticed_until_they_have_an_owner() {
+    let mut session = Session::new(plan(FINGERPRINT));
+    session.offered(&partitions(&[("orders", 0)]), Some("m-1"));
+    let without_payments = group(vec![owner("m-1", &ALL[..2]), owner("m-2", &ALL[2..3])]);
+    assert!(session.described(&without_payments, "m-1"));
+    assert_eq!(actions(&mut session), ["answer assign", "own 0_0", "assigned 0_0"], "what is assigned may run");
+    assert!(session.is_incomplete() && session.is_check_due());
+    session.described(&without_payments, "m-1");
+    assert!(actions(&mut session).is_empty() && session.is_incomplete());
+    session.described(&group(vec![owner("m-1", &ALL[..2]), owner("m-2", &ALL[2..])]), "m-1");
+    assert!(actions(&mut session).is_empty() && !session.is_check_due());
 }
