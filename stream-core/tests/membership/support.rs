@@ -40,7 +40,7 @@ impl Cluster {
             }
         };
         let group = format!("{test}-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        Self { bootstrap, group, broker: broker }
+        Self { bootstrap, group, broker }
     }
 
     /// The topic of that short name.
@@ -88,7 +88,7 @@ impl Cluster {
     pub fn committed(&self, topic: &str, partition: i32) -> Option<i64> {
         let admin = Admin::new(&self.properties(), "test", &context()).unwrap();
         let partition = TopicPartition::new(self.topic(topic), partition);
-        let committed = admin.committed_offsets(&self.group, &[partition.clone()], PATIENCE).unwrap();
+        let committed = admin.committed_offsets(&self.group, std::slice::from_ref(&partition), PATIENCE).unwrap();
         committed.get(&partition).map(|committed| committed.offset)
     }
 }

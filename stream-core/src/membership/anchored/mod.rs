@@ -239,10 +239,11 @@ impl AnchoredMembership {
             Ok(group) => {
                 let was_incomplete = self.session.is_incomplete();
                 self.session.described(&group, &member);
-                if was_incomplete && self.session.is_incomplete() {
-                    if let Some(consumer) = &self.consumer {
-                        consumer.refresh_metadata(DESCRIBE_TIMEOUT);
-                    }
+                if was_incomplete
+                    && self.session.is_incomplete()
+                    && let Some(consumer) = &self.consumer
+                {
+                    consumer.refresh_metadata(DESCRIBE_TIMEOUT);
                 }
             }
             Err(error) => tracing::debug!(%error, "the group cannot be read"),
