@@ -105,7 +105,9 @@ impl MembershipConsumer {
             asked: Mutex::default(),
             answers_at_once: AtomicBool::new(answers_at_once),
         };
-        let failed = |error: KafkaError| Error::invalid("the membership consumer could not be made; check the settings of the consumer").with_source(error);
+        let failed = |error: KafkaError| {
+            Error::invalid("the membership consumer could not be made; check the settings of the consumer").with_source(error)
+        };
         let consumer: BaseConsumer<MembershipContext> = config.create_with_context(context).map_err(failed)?;
         let consumer = Self { consumer, unanswered: Mutex::new(None) };
         consumer.subscribe(topics)?;

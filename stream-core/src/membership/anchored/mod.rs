@@ -84,7 +84,9 @@ impl AnchoredMembership {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when a setting is refused. An unreachable cluster is no error yet.
     pub fn join(config: AnchoredConfig, context: &Arc<dyn ClientContext>, clock: &Arc<dyn Clock>, plan: Plan) -> Result<Self> {
         let max_poll_interval = match config.properties.get("max.poll.interval.ms") {
-            Some(text) => Duration::from_millis(text.parse().map_err(|_| Error::invalid(format!("`max.poll.interval.ms` is `{text}`, not a number of ms")))?),
+            Some(text) => Duration::from_millis(
+                text.parse().map_err(|_| Error::invalid(format!("`max.poll.interval.ms` is `{text}`, not a number of ms")))?,
+            ),
             None => MAX_POLL_INTERVAL,
         };
         let admin = Admin::new(&admin_properties(&config.properties), "membership", context)?;
@@ -221,7 +223,8 @@ impl AnchoredMembership {
     fn check(&mut self) -> Result<()> {
         let now = self.clock.monotonic();
         // A lease of an earlier membership would hold back the next one.
-        if !self.session.is_check_due() || now < self.next_check || self.is_stalled || !(self.tokens.is_idle() || self.session.is_member()) {
+        if !self.session.is_check_due() || now < self.next_check || self.is_stalled || !(self.tokens.is_idle() || self.session.is_member())
+        {
             return Ok(());
         }
         let Some(member) = self.consumer.as_deref().and_then(member_id) else {
@@ -267,7 +270,8 @@ impl AnchoredMembership {
 
     fn emit_waiting(&mut self, for_whom: String) {
         let now = self.clock.monotonic();
-        let is_known = self.last_waiting.as_ref().is_some_and(|(since, last)| *last == for_whom && now.saturating_sub(*since) < WAITING_INTERVAL);
+        let is_known =
+            self.last_waiting.as_ref().is_some_and(|(since, last)| *last == for_whom && now.saturating_sub(*since) < WAITING_INTERVAL);
         if !is_known {
             self.last_waiting = Some((now, for_whom.clone()));
             self.events.push_back(GroupEvent::Waiting { for_whom });
@@ -283,7 +287,9 @@ impl AnchoredMembership {
         while self.clock.monotonic().saturating_sub(started) < SHUTDOWN_TIMEOUT {
             consumer.poll(CHECK_INTERVAL)?;
             match self.admin.describe_group(&self.config.application_id, DESCRIBE_TIMEOUT) {
-                Ok(group) if !group.members.is_empty() && group.members.iter().all(|member| client_id::asks_for_shutdown(&member.client_id)) => {
+                Ok(group)
+                    if !group.members.is_empty() && group.members.iter().all(|member| client_id::asks_for_shutdown(&member.client_id)) =>
+                {
                     return Ok(());
                 }
                 Ok(_) => {}

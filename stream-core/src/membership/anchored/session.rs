@@ -210,7 +210,8 @@ impl Session {
         if !self.is_shutdown_seen {
             if let Some(by) = group.members.iter().find(|other| client_id::asks_for_shutdown(&other.client_id)) {
                 self.is_shutdown_seen = true;
-                self.actions.push_back(Action::Emit(GroupEvent::ShutdownRequested { by: format!("{} at {}", by.client_id, by.client_host) }));
+                self.actions
+                    .push_back(Action::Emit(GroupEvent::ShutdownRequested { by: format!("{} at {}", by.client_id, by.client_host) }));
             }
         }
         let mut waits: Vec<String> = group
@@ -218,7 +219,10 @@ impl Session {
             .iter()
             .filter(|other| !client_id::asks_for_shutdown(&other.client_id) && !client_id::shows(&other.client_id, &self.plan.fingerprint))
             .map(|other| {
-                format!("member {} ({} at {}) sees other topics or partition counts than this process", other.member_id, other.client_id, other.client_host)
+                format!(
+                    "member {} ({} at {}) sees other topics or partition counts than this process",
+                    other.member_id, other.client_id, other.client_host
+                )
             })
             .collect();
         waits.extend(self.unplanned.iter().map(|topic| format!("topic {topic} has more partitions than this process knows of")));
