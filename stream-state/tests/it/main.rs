@@ -92,7 +92,10 @@ fn logged(store: &dyn StateStore) -> Vec<(Bytes, Option<Bytes>, i64)> {
     log.0
 }
 
-fn restore(store: &dyn StateStore, records: &[(&[u8], Option<&[u8]>, i64)], position: i64) -> Result<()> {
+/// Key, value, timestamp.
+type Restored<'a> = (&'a [u8], Option<&'a [u8]>, i64);
+
+fn restore(store: &dyn StateStore, records: &[Restored<'_>], position: i64) -> Result<()> {
     let headers = Headers::new();
     let mut records =
         records.iter().map(|(key, value, timestamp)| ChangelogRecord { key, value: *value, timestamp: *timestamp, headers: &headers });

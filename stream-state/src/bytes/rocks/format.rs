@@ -35,10 +35,10 @@ pub(crate) fn read(db: &DB, identity: &str, directory: &Path) -> Result<Found, S
         let mut rows = db.raw_iterator();
         rows.seek_to_first();
         rows.status().map_err(damaged)?;
-        return Ok(match rows.valid() {
-            true => Found::Foreign { reason: "its rows were not written by this library".to_owned() },
-            false => Found::Ours(None),
-        });
+        if rows.valid() {
+            return Ok(Found::Foreign { reason: "its rows were not written by this library".to_owned() });
+        }
+        return Ok(Found::Ours(None));
     };
     match <[u8; 4]>::try_from(version.as_slice()).map(u32::from_be_bytes) {
         Ok(found) if found > VERSION => return Err(StoreError::NewerFormat { path: directory.to_owned(), found, known: VERSION }),

@@ -189,10 +189,10 @@ impl ByteStore for RocksStore {
         }
         for range in flush.expired {
             // The range is deleted already; this only gives whole files back to the disk at once. Without it, compaction does.
-            if let Some(to) = &range.to {
-                if let Err(error) = db.delete_file_in_range(range.from.as_slice(), to.as_slice()) {
-                    tracing::debug!(directory = %self.directory.display(), %error, "expired files stay until they are compacted");
-                }
+            if let Some(to) = &range.to
+                && let Err(error) = db.delete_file_in_range(range.from.as_slice(), to.as_slice())
+            {
+                tracing::debug!(directory = %self.directory.display(), %error, "expired files stay until they are compacted");
             }
         }
         Ok(())
