@@ -33,7 +33,7 @@ demo: setup ## Word count over two books, exactly once, on an embedded broker
 .PHONY: demo-logs
 demo-logs: setup ## Counts per service, level and minute from log files of five formats
 	cat examples/data/logs/*.log examples/data/logs/*.jsonl | $(CARGO) run $(PROFILE) --quiet --example log_aggregation -- \
-		--owners examples/data/logs/owners.csv --input - --processing-guarantee exactly_once_v2
+		--owners examples/data/logs/owners.csv --year 2024 --input - --processing-guarantee exactly_once_v2
 
 .PHONY: test
 test: setup lint doc ## Everything that CI runs

@@ -78,17 +78,10 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Invocation, Stri
     let mut config = BrokerConfig::default().listen("127.0.0.1:9092");
     while let Some(argument) = arguments.next() {
         let (flag, mut inline) = match argument.split_once('=') {
-            Some((flag, value)) if flag.starts_with("--") => {
-                (flag.to_owned(), Some(value.to_owned()))
-            }
+            Some((flag, value)) if flag.starts_with("--") => (flag.to_owned(), Some(value.to_owned())),
             _ => (argument, None),
         };
-        let mut value = || {
-            inline
-                .take()
-                .or_else(|| arguments.next())
-                .ok_or_else(|| format!("option '{flag}' needs a value"))
-        };
+        let mut value = || inline.take().or_else(|| arguments.next()).ok_or_else(|| format!("option '{flag}' needs a value"));
         config = match flag.as_str() {
             "--listen" => config.listen(value()?),
             "--advertised" => config.advertised(value()?),
@@ -103,23 +96,14 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Invocation, Stri
             "--retention-ms" => {
                 let text = value()?;
                 let forever = text == "-1";
-                config.log_retention(if forever {
-                    None
-                } else {
-                    Some(millis(&flag, &text)?)
-                })
+                config.log_retention(if forever { None } else { Some(millis(&flag, &text)?) })
             }
             "--retention-check-ms" => config.retention_check_interval(millis(&flag, &value()?)?),
             "--rebalance-delay-ms" => config.initial_rebalance_delay(millis(&flag, &value()?)?),
-            "--min-session-timeout-ms" => {
-                config.group_min_session_timeout(millis(&flag, &value()?)?)
-            }
+            "--min-session-timeout-ms" => config.group_min_session_timeout(millis(&flag, &value()?)?),
             "-h" | "--help" => return Ok(Invocation::Print(USAGE.to_owned())),
             "-V" | "--version" => {
-                return Ok(Invocation::Print(format!(
-                    "stream-broker {}\n",
-                    env!("CARGO_PKG_VERSION")
-                )));
+                return Ok(Invocation::Print(format!("stream-broker {}\n", env!("CARGO_PKG_VERSION"))));
             }
             other => return Err(format!("unknown option '{other}'")),
         };
@@ -131,9 +115,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Invocation, Stri
 }
 
 fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {
-    value
-        .parse()
-        .map_err(|_| format!("option '{flag}' needs a number in its range, got '{value}'"))
+    value.parse().map_err(|_| format!("option '{flag}' needs a number in its range, got '{value}'"))
 }
 
 fn millis(flag: &str, value: &str) -> Result<Duration, String> {

@@ -17,10 +17,7 @@ fn a_broker_starts_in_a_moment_on_a_port_of_its_own() {
     ports.dedup();
     assert_eq!(ports.len(), 10);
     assert!(!ports.contains(&0));
-    assert_eq!(
-        brokers[0].bootstrap_servers(),
-        format!("127.0.0.1:{}", ports[0])
-    );
+    assert_eq!(brokers[0].bootstrap_servers(), format!("127.0.0.1:{}", ports[0]));
 }
 
 #[test]
@@ -83,16 +80,9 @@ fn cut_connections_are_closed_and_new_ones_welcome() {
 #[test]
 fn a_topic_that_exists_is_an_error_with_the_code_of_kafka() {
     let broker = broker();
-    broker
-        .create_topic("t", 2, [("retention.ms", "1000")])
-        .unwrap();
+    broker.create_topic("t", 2, [("retention.ms", "1000")]).unwrap();
     let error = broker.create_topic("t", 2, []).unwrap_err();
-    assert!(
-        matches!(error, BrokerError::Topic { code: 36, .. }),
-        "{error}"
-    );
-    let error = broker
-        .create_topic("u", 2, [("retention.ms", "x")])
-        .unwrap_err();
+    assert!(matches!(error, BrokerError::Topic { code: 36, .. }), "{error}");
+    let error = broker.create_topic("u", 2, [("retention.ms", "x")]).unwrap_err();
     assert!(error.to_string().contains("retention.ms"), "{error}");
 }

@@ -2,39 +2,21 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_transactions_response::{TopicData, TransactionState};
-use kafka_protocol::messages::{
-    DescribeTransactionsRequest, DescribeTransactionsResponse, ProducerId, TopicName,
-    TransactionalId,
-};
+use kafka_protocol::messages::{DescribeTransactionsRequest, DescribeTransactionsResponse, ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
 use super::Ctx;
 use crate::core::{Core, Outbox};
 use crate::transaction::{State, Transactions};
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: DescribeTransactionsRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
-    let states = request
-        .transactional_ids
-        .into_iter()
-        .map(|id| describe(&core.transactions, id))
-        .collect();
-    out.answer(
-        ctx.ticket,
-        DescribeTransactionsResponse::default().with_transaction_states(states),
-    );
+pub(crate) fn handle(core: &mut Core, request: DescribeTransactionsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+    let states = request.transactional_ids.into_iter().map(|id| describe(&core.transactions, id)).collect();
+    out.answer(ctx.ticket, DescribeTransactionsResponse::default().with_transaction_states(states));
 }
 
 fn describe(transactions: &Transactions, id: TransactionalId) -> TransactionState {
     let Some(transaction) = transactions.get(&id.0) else {
-        return TransactionState::default()
-            .with_error_code(ResponseError::TransactionalIdNotFound.code())
-            .with_transactional_id(id);
+        return TransactionState::default().with_error_code(ResponseError::TransactionalIdNotFound.code()).with_transactional_id(id);
     };
     let topics = transaction
         .partitions
@@ -45,11 +27,7 @@ fn describe(transactions: &Transactions, id: TransactionalId) -> TransactionStat
                 .with_partitions(partitions.iter().copied().collect())
         })
         .collect();
-    let started_at = if transaction.state == State::Ongoing {
-        transaction.started_at
-    } else {
-        -1
-    };
+    let started_at = if transaction.state == State::Ongoing { transaction.started_at } else { -1 };
     TransactionState::default()
         .with_transactional_id(id)
         .with_transaction_state(StrBytes::from_static_str(transaction.state.name()))

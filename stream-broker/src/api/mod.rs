@@ -86,9 +86,7 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
 
 /// Whether requests of this API and version are served.
 pub(crate) fn is_supported(api: ApiKey, version: i16) -> bool {
-    SUPPORTED
-        .iter()
-        .any(|&(key, min, max)| key == api && (min..=max).contains(&version))
+    SUPPORTED.iter().any(|&(key, min, max)| key == api && (min..=max).contains(&version))
 }
 
 /// What a handler needs to know about a request beside its body.
@@ -103,24 +101,13 @@ pub(crate) struct Ctx {
 
 impl Ctx {
     fn new(ticket: Ticket, version: i16, client_id: Option<&str>, client_host: IpAddr) -> Self {
-        Ctx {
-            ticket,
-            version,
-            client_id: client_id.unwrap_or_default().to_owned(),
-            client_host: format!("/{client_host}"),
-        }
+        Ctx { ticket, version, client_id: client_id.unwrap_or_default().to_owned(), client_host: format!("/{client_host}") }
     }
 }
 
 /// Hands a request to the handler of its API.
 pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mut Outbox) {
-    let Request {
-        ticket,
-        version,
-        client_id,
-        client_host,
-        body,
-    } = request;
+    let Request { ticket, version, client_id, client_host, body } = request;
     // The two APIs of the record path do without the strings of `Ctx`.
     let body = match body {
         RequestKind::Produce(r) => return produce::handle(core, r, ticket, version, now, out),
@@ -136,14 +123,10 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         RequestKind::DeleteTopics(r) => delete_topics::handle(core, r, ctx, now, out),
         RequestKind::CreatePartitions(r) => create_partitions::handle(core, r, ctx, now, out),
         RequestKind::DeleteRecords(r) => delete_records::handle(core, r, ctx, now, out),
-        RequestKind::OffsetForLeaderEpoch(r) => {
-            offset_for_leader_epoch::handle(core, r, ctx, now, out)
-        }
+        RequestKind::OffsetForLeaderEpoch(r) => offset_for_leader_epoch::handle(core, r, ctx, now, out),
         RequestKind::DescribeConfigs(r) => describe_configs::handle(core, r, ctx, now, out),
         RequestKind::AlterConfigs(r) => alter_configs::handle(core, r, ctx, now, out),
-        RequestKind::IncrementalAlterConfigs(r) => {
-            incremental_alter_configs::handle(core, r, ctx, now, out)
-        }
+        RequestKind::IncrementalAlterConfigs(r) => incremental_alter_configs::handle(core, r, ctx, now, out),
         RequestKind::DescribeCluster(r) => describe_cluster::handle(core, r, ctx, now, out),
         RequestKind::DescribeLogDirs(r) => describe_log_dirs::handle(core, r, ctx, now, out),
         RequestKind::DescribeProducers(r) => describe_producers::handle(core, r, ctx, now, out),
@@ -162,9 +145,7 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         RequestKind::AddPartitionsToTxn(r) => add_partitions_to_txn::handle(core, r, ctx, now, out),
         RequestKind::AddOffsetsToTxn(r) => add_offsets_to_txn::handle(core, r, ctx, now, out),
         RequestKind::EndTxn(r) => end_txn::handle(core, r, ctx, now, out),
-        RequestKind::DescribeTransactions(r) => {
-            describe_transactions::handle(core, r, ctx, now, out)
-        }
+        RequestKind::DescribeTransactions(r) => describe_transactions::handle(core, r, ctx, now, out),
         RequestKind::ListTransactions(r) => list_transactions::handle(core, r, ctx, now, out),
         RequestKind::TxnOffsetCommit(r) => txn_offset_commit::handle(core, r, ctx, now, out),
         // Only what `SUPPORTED` lists is ever decoded; anything else cannot be answered in its own format.

@@ -24,19 +24,14 @@ const XERIAL_HEADER_BYTES: usize = 16;
 ///
 /// # Errors
 /// The codec is unknown, its data is damaged, or the records exceed the limit of memory.
-pub(crate) fn uncompressed_records<'a>(
-    header: &BatchHeader,
-    batch: &'a [u8],
-) -> io::Result<Cow<'a, [u8]>> {
+pub(crate) fn uncompressed_records<'a>(header: &BatchHeader, batch: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
     let payload = &batch[HEADER_BYTES..header.size];
     let codec = header.compression();
     if codec == NONE {
         return Ok(Cow::Borrowed(payload));
     }
     // A decoder that panics on damaged data must cost the batch, not the broker.
-    catch_unwind(|| decompress(codec, payload))
-        .unwrap_or_else(|_| Err(io::Error::other("the decoder panicked")))
-        .map(Cow::Owned)
+    catch_unwind(|| decompress(codec, payload)).unwrap_or_else(|_| Err(io::Error::other("the decoder panicked"))).map(Cow::Owned)
 }
 
 fn decompress(codec: i16, payload: &[u8]) -> io::Result<Vec<u8>> {
@@ -44,18 +39,14 @@ fn decompress(codec: i16, payload: &[u8]) -> io::Result<Vec<u8>> {
         GZIP => read_all(flate2::read::MultiGzDecoder::new(payload)),
         SNAPPY => snappy(payload),
         LZ4 => read_all(lz4_flex::frame::FrameDecoder::new(payload)),
-        ZSTD => {
-            read_all(ruzstd::decoding::StreamingDecoder::new(payload).map_err(io::Error::other)?)
-        }
+        ZSTD => read_all(ruzstd::decoding::StreamingDecoder::new(payload).map_err(io::Error::other)?),
         unknown => Err(io::Error::other(format!("unknown codec {unknown}"))),
     }
 }
 
 fn read_all(decoder: impl Read) -> io::Result<Vec<u8>> {
     let mut records = Vec::new();
-    decoder
-        .take(MAX_UNCOMPRESSED_BYTES + 1)
-        .read_to_end(&mut records)?;
+    decoder.take(MAX_UNCOMPRESSED_BYTES + 1).read_to_end(&mut records)?;
     if records.len() as u64 > MAX_UNCOMPRESSED_BYTES {
         return Err(too_large());
     }
@@ -66,17 +57,11 @@ fn snappy(payload: &[u8]) -> io::Result<Vec<u8>> {
     if !payload.starts_with(XERIAL_MARK) {
         return snappy_block(payload, 0);
     }
-    let mut rest = payload
-        .get(XERIAL_HEADER_BYTES..)
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut rest = payload.get(XERIAL_HEADER_BYTES..).ok_or(io::ErrorKind::UnexpectedEof)?;
     let mut records = Vec::new();
     while !rest.is_empty() {
-        let (length, blocks) = rest
-            .split_first_chunk::<4>()
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
-        let (block, after) = blocks
-            .split_at_checked(u32::from_be_bytes(*length) as usize)
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let (length, blocks) = rest.split_first_chunk::<4>().ok_or(io::ErrorKind::UnexpectedEof)?;
+        let (block, after) = blocks.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or(io::ErrorKind::UnexpectedEof)?;
         records.extend_from_slice(&snappy_block(block, records.len())?);
         rest = after;
     }
@@ -88,15 +73,11 @@ fn snappy_block(block: &[u8], before: usize) -> io::Result<Vec<u8>> {
     if (before + length) as u64 > MAX_UNCOMPRESSED_BYTES {
         return Err(too_large());
     }
-    snap::raw::Decoder::new()
-        .decompress_vec(block)
-        .map_err(io::Error::other)
+    snap::raw::Decoder::new().decompress_vec(block).map_err(io::Error::other)
 }
 
 fn too_large() -> io::Error {
-    io::Error::other(format!(
-        "the records are larger than {MAX_UNCOMPRESSED_BYTES} bytes"
-    ))
+    io::Error::other(format!("the records are larger than {MAX_UNCOMPRESSED_BYTES} bytes"))
 }
 
 #[cfg(test)]
@@ -140,13 +121,7 @@ mod tests {
     }
 
     fn all() -> [(i16, Vec<u8>); 5] {
-        [
-            (GZIP, gzip()),
-            (SNAPPY, snappy_block(TEXT)),
-            (SNAPPY, xerial()),
-            (LZ4, lz4()),
-            (ZSTD, zstd()),
-        ]
+        [(GZIP, gzip()), (SNAPPY, snappy_block(TEXT)), (SNAPPY, xerial()), (LZ4, lz4()), (ZSTD, zstd())]
     }
 
     #[test]

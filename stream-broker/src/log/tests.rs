@@ -3,10 +3,7 @@ use bytes::Bytes;
 use super::batch::{BatchHeader, control_batch};
 use super::*;
 
-const ROLL: RollPolicy = RollPolicy {
-    bytes: 10_000,
-    ms: i64::MAX,
-};
+const ROLL: RollPolicy = RollPolicy { bytes: 10_000, ms: i64::MAX };
 
 /// A batch of one record, `bytes` long.
 fn batch(bytes: usize, timestamp: i64) -> (BatchHeader, Vec<u8>) {
@@ -53,11 +50,7 @@ fn offsets_are_consecutive_across_segments_and_every_batch_is_found() {
     }
     assert!(log.segments.len() > 5);
     for max_bytes in [0, 1, 700, 5_000, 1 << 20] {
-        assert_eq!(
-            read_through(&log, 0, max_bytes),
-            (0..500).collect::<Vec<_>>(),
-            "max {max_bytes}"
-        );
+        assert_eq!(read_through(&log, 0, max_bytes), (0..500).collect::<Vec<_>>(), "max {max_bytes}");
     }
     for offset in [1, 77, 499] {
         assert_eq!(offsets(&log.read(offset, 0, 500, true)), [offset]);
@@ -94,10 +87,7 @@ fn available_bytes_are_those_that_can_be_read() {
 #[test]
 fn deleting_frees_memory_and_keeps_what_lies_above() {
     let mut log = Log::new();
-    let roll = RollPolicy {
-        bytes: 1 << 30,
-        ms: i64::MAX,
-    };
+    let roll = RollPolicy { bytes: 1 << 30, ms: i64::MAX };
     for _ in 0..100 {
         append(&mut log, 50_000, 0, roll);
     }
@@ -106,10 +96,7 @@ fn deleting_frees_memory_and_keeps_what_lies_above() {
     assert!(log.delete_below(90) > 3_000_000);
     assert!(log.size() < 1_600_000);
     assert_eq!(log.start_offset(), 90);
-    assert_eq!(
-        read_through(&log, 90, 1 << 20),
-        (90..100).collect::<Vec<_>>()
-    );
+    assert_eq!(read_through(&log, 90, 1 << 20), (90..100).collect::<Vec<_>>());
     log.delete_below(100);
     assert_eq!((log.size(), log.start_offset()), (0, 100));
     assert_eq!(append(&mut log, 100, 0, roll), 100);
@@ -125,11 +112,7 @@ fn retention_deletes_segments_that_are_too_old_even_the_active_one() {
         append(&mut log, 4_000, timestamp, ROLL);
     }
     log.enforce_retention(500, -1, 1_200);
-    assert_eq!(
-        log.start_offset(),
-        2,
-        "the third batch shares the second segment"
-    );
+    assert_eq!(log.start_offset(), 2, "the third batch shares the second segment");
     log.enforce_retention(500, -1, 5_000);
     assert_eq!((log.start_offset(), log.size()), (6, 0));
     assert_eq!(append(&mut log, 100, 5_000, ROLL), 6);
@@ -142,11 +125,7 @@ fn retention_by_size_never_goes_below_its_limit() {
         append(&mut log, 4_000, 0, ROLL);
     }
     log.enforce_retention(-1, 30_000, 0);
-    assert!(
-        log.size() >= 30_000 && log.size() < 40_000,
-        "{}",
-        log.size()
-    );
+    assert!(log.size() >= 30_000 && log.size() < 40_000, "{}", log.size());
     assert_eq!(read_through(&log, log.start_offset(), 0).last(), Some(&19));
     log.enforce_retention(-1, -1, i64::MAX);
     assert!(log.size() >= 30_000);
@@ -155,10 +134,7 @@ fn retention_by_size_never_goes_below_its_limit() {
 #[test]
 fn a_segment_is_rolled_when_its_first_timestamp_is_too_far_back() {
     let mut log = Log::new();
-    let roll = RollPolicy {
-        bytes: 1 << 30,
-        ms: 100,
-    };
+    let roll = RollPolicy { bytes: 1 << 30, ms: 100 };
     for timestamp in [0, 50, 100, 101, 201] {
         append(&mut log, 100, timestamp, roll);
     }

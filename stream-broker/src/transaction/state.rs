@@ -32,16 +32,9 @@ impl State {
 
     /// The state of a name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [
-            State::Empty,
-            State::Ongoing,
-            State::PrepareCommit,
-            State::PrepareAbort,
-            State::CompleteCommit,
-            State::CompleteAbort,
-        ]
-        .into_iter()
-        .find(|state| state.name() == name)
+        [State::Empty, State::Ongoing, State::PrepareCommit, State::PrepareAbort, State::CompleteCommit, State::CompleteAbort]
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 
     /// Markers are being written: whatever else is asked has to wait.

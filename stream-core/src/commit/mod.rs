@@ -72,14 +72,15 @@ fn take_into_committed_layers(tasks: &mut [&mut Task], offsets: &[Vec<CommitOffs
 fn flush(environment: &CommitEnvironment<'_>) -> Result<()> {
     let producer = environment.producer.producer();
     let flushed = producer.flush(environment.timeout);
-    if let Some(failure) = producer.take_failure() {
-        return Err(match failure.kind() {
-            ErrorKind::Retriable => failure.with_kind(ErrorKind::Abortable),
-            _ => failure,
+    let lost = producer.take_failure().map_or(flushed, Err);
+    match lost {
+        // At least once the records are still on their way, and the flush can be repeated. A transaction would expire meanwhile.
+        Err(error) if error.kind() == ErrorKind::Retriable && environment.guarantee == ProcessingGuarantee::ExactlyOnceV2 => {
+            Err(error.with_kind(ErrorKind::Abortable))
         }
-        .at("a record was not delivered"));
+        other => other,
     }
-    flushed.at(|| "flush of the producer")
+    .at(|| "flush of the producer")
 }
 
 fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environment: &CommitEnvironment<'_>) -> Result<()> {

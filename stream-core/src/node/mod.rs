@@ -19,7 +19,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 pub(crate) use context::StoreSet;
-pub use context::{Emit, OutgoingRecord, TaskContext};
+pub use context::{Emit, TaskContext};
 pub use punctuation::{PunctuationId, PunctuationType};
 pub use push::{Data, Stopped};
 pub(crate) use push::{Inlet, NonNullKey, NonNullValue, Outlet, Push};
@@ -29,6 +29,7 @@ pub(crate) use source::{Head, SourceFactory, SourceInlet};
 pub(crate) use wiring::{AnyInlet, EdgeAdapter, NarrowKey, NarrowValue, NodeFactory, WiredNode, Wiring};
 
 use crate::error::Result;
+pub use crate::record::OutgoingRecord;
 
 /// The untyped view of a node, for the task.
 pub(crate) trait Lifecycle {

@@ -16,4 +16,4 @@ mod restorer;
 pub(crate) use cluster::Cluster;
 pub(crate) use positions::WantedInput;
 pub(crate) use preparation::{PrepareTask, StoreSettings};
-pub(crate) use restorer::{RestoreCommand, Restorer, RestorerEnvironment};
+pub(crate) use restorer::{RestoreCommand, RestoreEvent, Restorer, RestorerEnvironment};

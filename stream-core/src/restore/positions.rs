@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::client::OffsetSpec;
 use super::Cluster;
+use crate::client::OffsetSpec;
 use crate::error::{Error, Result};
 use crate::id::TopicPartition;
 use crate::task::{CommitMetadata, InputPosition};

@@ -20,12 +20,7 @@ pub(crate) struct WorkerProducer {
 
 impl WorkerProducer {
     pub(crate) fn new(producer: Producer, transactional: bool, metadata_timeout: Duration) -> Rc<Self> {
-        Rc::new(Self {
-            producer: RefCell::new(producer),
-            transactional,
-            in_transaction: Cell::new(false),
-            metadata_timeout,
-        })
+        Rc::new(Self { producer: RefCell::new(producer), transactional, in_transaction: Cell::new(false), metadata_timeout })
     }
 
     pub(crate) fn producer(&self) -> std::cell::Ref<'_, Producer> {

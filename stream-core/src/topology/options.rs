@@ -2,26 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::error::BoxError;
+use crate::offset::AutoOffsetReset;
 use crate::partition::StreamPartitioner;
 use crate::serdes::{DefaultSerde, SerdeRef};
 use crate::time::{FailOnInvalidTimestamp, TimestampExtractor};
-
-/// Where a source begins that has no committed offset. Mirrors `AutoOffsetReset` (KIP-1106).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AutoOffsetReset {
-    /// At the first record.
-    Earliest,
-    /// Behind the last record.
-    Latest,
-    /// Nowhere: the task stops with an error.
-    None,
-    /// At the first record that is at most this old.
-    ByDuration(Duration),
-}
 
 /// How a source reads its topics. Mirrors Kafka Streams' `Consumed`.
 pub struct Consumed<K, V> {

@@ -4,5 +4,6 @@ mod build;
 mod describe;
 mod internal_topics;
 mod plan;
+mod run;
 mod support;
 mod validation;

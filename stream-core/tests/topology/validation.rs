@@ -93,7 +93,7 @@ fn an_internal_topic_needs_both_ends() {
 }
 
 #[test]
-fn a_sink_cannot_name_an_internal_topic_by_its_full_name() {
+fn nodes_cannot_name_an_internal_topic_by_its_full_name() {
     let mut topology = Topology::new();
     let source = topology.source("s", "in");
     let grouped = topology.repartition("r", &source);
@@ -102,6 +102,9 @@ fn a_sink_cannot_name_an_internal_topic_by_its_full_name() {
     assert_names(&direct.build("app").unwrap_err(), &["`k`", "`app-r`", "without the application id"]);
     topology.processor("p", &[&grouped]);
     topology.add_state_store(store("st"), &["p"]).unwrap();
+    let mut read = topology.clone();
+    read.source("s3", "app-st-changelog");
+    assert_names(&read.build("app").unwrap_err(), &["`s3`", "`app-st-changelog`"]);
     topology.sink("k", "app-st-changelog", &[&grouped]);
     assert_names(&topology.build("app").unwrap_err(), &["`k`", "`app-st-changelog`"]);
 }

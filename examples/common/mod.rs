@@ -1,0 +1,67 @@
+//! What all examples share, so that an example's own file is its topology and little else: the flags, the cluster (or an embedded
+//! broker), topics, feeding a file, a clean end on signals, and the lines printed at the start and the end.
+
+#![allow(dead_code, reason = "each example uses the part that it needs")]
+
+mod application;
+mod cluster;
+mod events;
+mod feed;
+mod flags;
+mod reader;
+mod running;
+
+use std::fmt;
+use std::process::ExitCode;
+
+pub use application::Application;
+pub use cluster::Cluster;
+pub use flags::{CommonFlags, Input};
+pub use reader::TopicReader;
+pub use running::{Outcome, Running, Summary};
+
+/// Any error of an example.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why an example ends with an error.
+#[derive(Debug)]
+pub enum Failure {
+    /// A flag or setting is wrong: exit code 2, as for flags that clap refuses.
+    Usage(BoxError),
+    /// Something went wrong while it ran: exit code 1.
+    Run(BoxError),
+}
+
+impl Failure {
+    /// A wrong flag or setting.
+    pub fn usage(error: impl Into<BoxError>) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+impl<E: Into<BoxError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(error) | Self::Run(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Runs an example: log lines go to stderr (`RUST_LOG`, by default warnings), an error becomes one line and the exit code.
+pub fn run(example: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match example() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}
