@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use stream_broker::{Broker, BrokerConfig};
 use stream_core::TaskId;
 use stream_core::client::{Admin, ClientContext, CommitOffset, DeliveryReports, NewTopic, Producer, Properties, TracingContext};
-use stream_core::error::Result;
+use stream_core::error::{Error, Result};
 use stream_core::id::TopicPartition;
 use stream_core::membership::{AnchoredConfig, AnchoredMembership, GroupEvent, Membership, Plan};
 use stream_core::time::{Clock, SystemClock};
@@ -113,6 +113,7 @@ pub struct Member {
     pub waiting: Option<String>,
     pub lost: Vec<String>,
     pub shutdown_by: Option<String>,
+    pub failure: Option<Error>,
 }
 
 impl Member {
@@ -136,6 +137,7 @@ impl Member {
             waiting: None,
             lost: Vec::new(),
             shutdown_by: None,
+            failure: None,
         }
     }
 
@@ -153,6 +155,7 @@ impl Member {
             }
             Some(GroupEvent::Waiting { for_whom }) => self.waiting = Some(for_whom),
             Some(GroupEvent::ShutdownRequested { by }) => self.shutdown_by = Some(by),
+            Some(GroupEvent::Fatal(error)) => self.failure = Some(error),
             Some(other) => panic!("{}: {other:?}", self.name),
             None => {}
         }
