@@ -55,7 +55,8 @@ pub struct AnchoredConfig {
     pub properties: Properties,
 }
 
-/// Membership by a subscribed librdkafka consumer; see the [module](self).
+/// Membership by a librdkafka consumer that is subscribed to one anchor topic per sub-topology, with `cooperative-sticky`, and fetches
+/// nothing. Tasks are sticky and move one by one; they are balanced over all sub-topologies together, not within each.
 ///
 /// With `group.instance.id`, the fingerprint is appended to it: when a static member comes back, the coordinator keeps showing the
 /// client id of its first join, so a changed plan must be another member. Its old self leaves by its session timeout.
