@@ -19,7 +19,7 @@ pub use consumer::{DataConsumer, PollWaker, Polled};
 pub use context::{ClientContext, LogLevel, OAuthToken, TracingContext};
 pub use error::Operation;
 pub use message::{Message, NativeMessage};
-pub(crate) use native::properties::{PropertyScope, check_property, known_properties};
+pub(crate) use native::properties::{PropertyScope, check_property, is_secret, known_properties};
 pub use producer::{CommitOffset, DeliveryReports, DeliverySlot, Producer};
 pub use token::FencingToken;
 

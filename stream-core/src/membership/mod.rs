@@ -119,6 +119,7 @@ pub trait Membership: Send {
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when a setting of the group is refused. An unreachable cluster is no error yet.
 pub fn join(config: &StreamsConfig, context: &Arc<dyn ClientContext>, clock: &Arc<dyn Clock>, plan: Plan) -> Result<Box<dyn Membership>> {
-    let settings = AnchoredConfig { application_id: Arc::from(config.application_id()), properties: config.client_properties(ClientRole::Main) };
+    let settings =
+        AnchoredConfig { application_id: Arc::from(config.application_id()), properties: config.client_properties(ClientRole::Membership) };
     Ok(Box::new(AnchoredMembership::join(settings, context, clock, plan)?))
 }

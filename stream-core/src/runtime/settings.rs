@@ -54,7 +54,10 @@ impl RuntimeSettings {
             source_topic_timeout: config.source_topic_timeout(),
             default_reset: config.auto_offset_reset(),
             replication_factor: config.replication_factor(),
-            internal_topics: config.internal_topics(),
+            internal_topics: InternalTopicSettings {
+                additional_retention_ms: config.window_store_additional_retention_ms(),
+                topic_configs: config.topic_configs().clone(),
+            },
             workers,
         }
     }

@@ -156,10 +156,7 @@ fn set(conf: *mut rd::rd_kafka_conf_t, name: &str, value: &str) -> Result<()> {
     let result = unsafe { rd::rd_kafka_conf_set(conf, c_name.as_ptr(), c_value.as_ptr(), text.as_mut_ptr(), text.len()) };
     match result {
         rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
-        _ if super::properties::is_secret(name) => {
-            Err(Error::invalid(format!("the value of `{name}` is not accepted (it is secret and not shown)")))
-        }
-        _ => Err(Error::invalid(text.to_string())),
+        _ => Err(super::properties::not_accepted(name, &text.to_string())),
     }
 }
 

@@ -43,11 +43,17 @@ pub(crate) fn check_property(name: &str, value: &str) -> Result<bool> {
     match result {
         rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(true),
         rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => Ok(false),
-        rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID if is_secret(name) => {
-            Err(Error::invalid(format!("the value of `{name}` is not accepted (it is secret and not shown)")))
-        }
-        rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => Err(Error::invalid(format!("`{name}`: {text}"))),
+        rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => Err(not_accepted(name, &text.to_string())),
     }
+}
+
+/// The error for a value that librdkafka refuses with `text`, which may quote the value: of a secret it is shown only when it speaks of the
+/// build instead.
+pub(super) fn not_accepted(name: &str, text: &str) -> Error {
+    if is_secret(name) && !text.contains("in this build") {
+        return Error::invalid(format!("the value of `{name}` is not accepted (it is secret and not shown)"));
+    }
+    Error::invalid(format!("`{name}`: {text}"))
 }
 
 /// All properties that librdkafka lists, with their scope. Empty where its list cannot be read into memory (not on Unix).

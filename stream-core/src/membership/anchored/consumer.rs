@@ -105,7 +105,9 @@ impl MembershipConsumer {
             asked: Mutex::default(),
             answers_at_once: AtomicBool::new(answers_at_once),
         };
-        let failed = |error: KafkaError| Error::invalid("the membership consumer could not be made; check the settings of the consumer").with_source(error);
+        let failed = |error: KafkaError| {
+            Error::invalid("the membership consumer could not be made; check the settings of the consumer").with_source(error)
+        };
         let consumer: BaseConsumer<MembershipContext> = config.create_with_context(context).map_err(failed)?;
         let consumer = Self { consumer, unanswered: Mutex::new(None) };
         consumer.subscribe(topics)?;
@@ -121,6 +123,14 @@ impl MembershipConsumer {
     /// Leaves the group without closing the client.
     pub(super) fn unsubscribe(&self) {
         self.consumer.unsubscribe();
+    }
+
+    /// Reads which topics there are. When a subscribed one appeared or grew, the client joins anew, and the group assigns once more; without
+    /// this, it looks only every `topic.metadata.refresh.interval.ms`. Only the list of all topics has that effect.
+    pub(super) fn refresh_metadata(&self, timeout: Duration) {
+        if let Err(error) = self.consumer.fetch_metadata(None, timeout) {
+            tracing::debug!(%error, "the topics could not be read");
+        }
     }
 
     /// Serves the client for at most `timeout`, less when something happens. An error is one that ends the membership.
