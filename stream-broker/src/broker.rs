@@ -98,25 +98,12 @@ impl Broker {
     /// # Errors
     /// An address is wrong or taken, a setting is out of range, or the operating system refuses resources.
     pub fn start(config: BrokerConfig) -> Result<Broker, BrokerError> {
-        let BrokerConfig {
-            listen,
-            advertised,
-            mut core,
-            limits,
-        } = config;
+        let BrokerConfig { listen, advertised, mut core, limits } = config;
         if core.num_partitions < 1 {
-            return Err(BrokerError::Setting {
-                name: "num.partitions",
-                value: core.num_partitions.to_string(),
-                expected: "at least 1",
-            });
+            return Err(BrokerError::Setting { name: "num.partitions", value: core.num_partitions.to_string(), expected: "at least 1" });
         }
         if core.node_id < 0 {
-            return Err(BrokerError::Setting {
-                name: "node.id",
-                value: core.node_id.to_string(),
-                expected: "at least 0",
-            });
+            return Err(BrokerError::Setting { name: "node.id", value: core.node_id.to_string(), expected: "at least 0" });
         }
         let listener = bind(&listen)?;
         let address = listener.local_addr().map_err(BrokerError::Start)?;
@@ -134,8 +121,7 @@ impl Broker {
         core.seed = RandomState::new().hash_one(address);
         let (poll, waker) = EventLoop::poll().map_err(BrokerError::Start)?;
         let (commands, receiver) = Commands::new(waker);
-        let event_loop = EventLoop::new(poll, listener, Core::new(core), receiver, limits)
-            .map_err(BrokerError::Start)?;
+        let event_loop = EventLoop::new(poll, listener, Core::new(core), receiver, limits).map_err(BrokerError::Start)?;
         let thread = std::thread::Builder::new()
             .name(format!("kafka-broker-{}", address.port()))
             .spawn(move || {
@@ -144,12 +130,7 @@ impl Broker {
                 }
             })
             .map_err(BrokerError::Start)?;
-        Ok(Broker {
-            address,
-            bootstrap_servers,
-            commands,
-            thread: Some(thread),
-        })
+        Ok(Broker { address, bootstrap_servers, commands, thread: Some(thread) })
     }
 
     /// The address listened on, with the port that was taken.
@@ -176,11 +157,7 @@ impl Broker {
         let text = |text: &str| StrBytes::from_string(text.to_owned());
         let configs = configs
             .into_iter()
-            .map(|(name, value)| {
-                CreatableTopicConfig::default()
-                    .with_name(text(name))
-                    .with_value(Some(text(value)))
-            })
+            .map(|(name, value)| CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value))))
             .collect();
         let topic = CreatableTopic::default()
             .with_name(TopicName(text(name)))
@@ -197,10 +174,7 @@ impl Broker {
                 topic: name.to_owned(),
                 code: result.error_code,
                 message: result.error_message.map_or_else(
-                    || {
-                        ResponseError::try_from_code(result.error_code)
-                            .map_or_else(String::new, |error| error.to_string())
-                    },
+                    || ResponseError::try_from_code(result.error_code).map_or_else(String::new, |error| error.to_string()),
                     |message| message.to_string(),
                 ),
             }),
@@ -222,12 +196,7 @@ impl Broker {
     /// # Errors
     /// Another process has taken the port meanwhile; [`BrokerError::Stopped`].
     pub fn resume_network(&self) -> Result<(), BrokerError> {
-        self.commands
-            .call(Command::ResumeNetwork)?
-            .map_err(|source| BrokerError::Listen {
-                address: self.address,
-                source,
-            })
+        self.commands.call(Command::ResumeNetwork)?.map_err(|source| BrokerError::Listen { address: self.address, source })
     }
 
     /// Closes every connection; clients may connect again at once.
@@ -245,9 +214,7 @@ impl Broker {
 
     fn request(&self, body: RequestKind, version: i16) -> Result<ResponseKind, BrokerError> {
         let body = Box::new(body);
-        Ok(self
-            .commands
-            .call(|reply| Command::Request(body, version, reply))?)
+        Ok(self.commands.call(|reply| Command::Request(body, version, reply))?)
     }
 
     fn end(&mut self) {
@@ -266,15 +233,9 @@ impl Drop for Broker {
 }
 
 fn bind(listen: &str) -> Result<TcpListener, BrokerError> {
-    let unusable = |reason: String| BrokerError::Address {
-        address: listen.to_owned(),
-        reason,
-    };
+    let unusable = |reason: String| BrokerError::Address { address: listen.to_owned(), reason };
     let mut failure = None;
-    for address in listen
-        .to_socket_addrs()
-        .map_err(|error| unusable(error.to_string()))?
-    {
+    for address in listen.to_socket_addrs().map_err(|error| unusable(error.to_string()))? {
         match TcpListener::bind(address) {
             Ok(listener) => return Ok(listener),
             Err(source) => failure = Some(BrokerError::Listen { address, source }),
@@ -284,15 +245,9 @@ fn bind(listen: &str) -> Result<TcpListener, BrokerError> {
 }
 
 fn split(advertised: &str) -> Result<(String, u16), BrokerError> {
-    let parsed = advertised
-        .rsplit_once(':')
-        .and_then(|(host, port)| Some((host, port.parse().ok()?)))
-        .filter(|(host, _)| !host.is_empty());
+    let parsed = advertised.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))).filter(|(host, _)| !host.is_empty());
     match parsed {
         Some((host, port)) => Ok((host.trim_matches(['[', ']']).to_owned(), port)),
-        None => Err(BrokerError::Address {
-            address: advertised.to_owned(),
-            reason: "there is no port in it".to_owned(),
-        }),
+        None => Err(BrokerError::Address { address: advertised.to_owned(), reason: "there is no port in it".to_owned() }),
     }
 }

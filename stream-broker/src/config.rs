@@ -32,10 +32,7 @@ impl Default for BrokerConfig {
             listen: "127.0.0.1:0".to_owned(),
             advertised: None,
             core: CoreConfig::default(),
-            limits: Limits {
-                request_max_bytes: 100 << 20,
-                unsent_max_bytes: 4 << 20,
-            },
+            limits: Limits { request_max_bytes: 100 << 20, unsent_max_bytes: 4 << 20 },
         }
     }
 }

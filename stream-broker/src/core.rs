@@ -68,10 +68,7 @@ impl Default for CoreConfig {
             advertised_port: 9092,
             num_partitions: 1,
             auto_create_topics: true,
-            topic_defaults: TopicDefaults {
-                message_max_bytes: 1_048_588,
-                retention_ms: 7 * 24 * 3_600_000,
-            },
+            topic_defaults: TopicDefaults { message_max_bytes: 1_048_588, retention_ms: 7 * 24 * 3_600_000 },
             log_memory_bytes: 8 << 30,
             retention_check_interval_ms: 5_000,
             initial_rebalance_delay_ms: 0,
@@ -108,6 +105,7 @@ pub(crate) struct Request<'a> {
 
 /// What the core wants done with a ticket.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "almost all outcomes are answers, and each is moved once")]
 pub(crate) enum Outcome {
     /// Send this response.
     Answer(ResponseKind),
@@ -126,8 +124,7 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// Answers a request.
     pub(crate) fn answer(&mut self, ticket: Ticket, response: impl Into<ResponseKind>) {
-        self.outcomes
-            .push((ticket, Outcome::Answer(response.into())));
+        self.outcomes.push((ticket, Outcome::Answer(response.into())));
     }
 
     /// Ends a request that has no response.
@@ -212,9 +209,7 @@ impl Core {
         crate::fetch::expire(self, now, out);
         self.groups.tick(now, out);
         transaction::tick(self, now, out);
-        let check = *self
-            .next_retention_check
-            .get_or_insert(now + self.config.retention_check_interval_ms);
+        let check = *self.next_retention_check.get_or_insert(now + self.config.retention_check_interval_ms);
         if check <= now {
             self.topics.enforce_retention(now);
             self.next_retention_check = Some(now + self.config.retention_check_interval_ms);
@@ -224,20 +219,11 @@ impl Core {
     /// The earliest time at which [`Core::tick`] has something to do; `None` while nothing is pending.
     pub(crate) fn next_deadline(&self) -> Option<i64> {
         // Retention alone never wakes an empty broker.
-        let retention = if self.topics.is_empty() {
-            None
-        } else {
-            Some(self.next_retention_check.unwrap_or(0))
-        };
-        [
-            self.fetches.next_deadline(),
-            self.groups.next_deadline(),
-            self.transactions.next_deadline(),
-            retention,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let retention = if self.topics.is_empty() { None } else { Some(self.next_retention_check.unwrap_or(0)) };
+        [self.fetches.next_deadline(), self.groups.next_deadline(), self.transactions.next_deadline(), retention]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Forgets what a closed connection waited for. Nothing is answered on its tickets any more.
@@ -247,13 +233,7 @@ impl Core {
     }
 
     /// Re-examines the fetches held on a partition, after an append, a marker or a moved log start.
-    pub(crate) fn wake_fetches(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        _now: i64,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn wake_fetches(&mut self, topic: &str, partition: i32, _now: i64, out: &mut Outbox) {
         crate::fetch::wake(self, topic, partition, out);
     }
 }

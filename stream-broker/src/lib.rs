@@ -6,6 +6,8 @@ mod config;
 mod core;
 mod fetch;
 mod group;
+#[cfg(test)]
+mod harness;
 mod log;
 mod server;
 mod topic;

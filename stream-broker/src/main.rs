@@ -96,11 +96,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Invocation, Stri
             "--retention-ms" => {
                 let text = value()?;
                 let forever = text == "-1";
-                config.log_retention(if forever {
-                    None
-                } else {
-                    Some(millis(&flag, &text)?)
-                })
+                config.log_retention(if forever { None } else { Some(millis(&flag, &text)?) })
             }
             "--retention-check-ms" => config.retention_check_interval(millis(&flag, &value()?)?),
             "--rebalance-delay-ms" => config.initial_rebalance_delay(millis(&flag, &value()?)?),

@@ -10,19 +10,18 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use stream_broker::Broker;
-use support::broker;
+use support::{Target, broker};
 
 const WAIT: Duration = Duration::from_secs(20);
 
-fn client(broker: &Broker) -> ClientConfig {
+fn client(bootstrap_servers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", broker.bootstrap_servers());
+    config.set("bootstrap.servers", bootstrap_servers);
     config
 }
 
-fn consumer(broker: &Broker, topic: &str, partitions: i32) -> BaseConsumer {
-    let consumer: BaseConsumer = client(broker)
+fn consumer(bootstrap_servers: &str, topic: &str, partitions: i32) -> BaseConsumer {
+    let consumer: BaseConsumer = client(bootstrap_servers)
         .set("group.id", "unused")
         .set("enable.auto.commit", "false")
         .set("fetch.queue.backoff.ms", "1")
@@ -30,9 +29,7 @@ fn consumer(broker: &Broker, topic: &str, partitions: i32) -> BaseConsumer {
         .unwrap();
     let mut assignment = TopicPartitionList::new();
     for partition in 0..partitions {
-        assignment
-            .add_partition_offset(topic, partition, Offset::Beginning)
-            .unwrap();
+        assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
     consumer.assign(&assignment).unwrap();
     consumer
@@ -48,16 +45,12 @@ fn drain(producer: &BaseProducer) {
 
 #[test]
 fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
-    let broker = broker();
+    let broker = Target::new();
+    let servers = broker.bootstrap_servers();
+    broker.create_topic("t", 1, &[]);
     let timestamp = support::now() - 1_000;
-    let producer: BaseProducer = client(&broker)
-        .set("enable.idempotence", "true")
-        .create()
-        .unwrap();
-    let header = |value| Header {
-        key: "h",
-        value: Some(value),
-    };
+    let producer: BaseProducer = client(&servers).set("enable.idempotence", "true").create().unwrap();
+    let header = |value| Header { key: "h", value: Some(value) };
     producer
         .send(
             BaseRecord::to("t")
@@ -69,7 +62,7 @@ fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
         .unwrap();
     producer.send(BaseRecord::<_, ()>::to("t").key("k")).unwrap();
     drain(&producer);
-    let consumer = consumer(&broker, "t", 1);
+    let consumer = consumer(&servers, "t", 1);
     let first = consumer.poll(WAIT).unwrap().unwrap();
     assert_eq!(first.key(), Some(&b"k"[..]));
     assert_eq!(first.payload(), Some(&b"v"[..]));
@@ -78,17 +71,38 @@ fn keys_duplicate_headers_timestamps_and_tombstones_come_back() {
     assert_eq!(headers, [Some(&b"1"[..]), Some(&b"2"[..])]);
     let second = consumer.poll(WAIT).unwrap().unwrap();
     assert_eq!((second.offset(), second.payload()), (1, None));
-    let found = consumer
-        .offsets_for_timestamp(timestamp + 1, WAIT)
-        .unwrap();
+    let found = consumer.offsets_for_timestamp(timestamp + 1, WAIT).unwrap();
     assert_eq!(found.elements()[0].offset(), Offset::Offset(1));
+}
+
+#[test]
+fn an_offset_is_found_by_time_inside_a_compressed_batch() {
+    let broker = Target::new();
+    let servers = broker.bootstrap_servers();
+    let start = support::now() - 10_000;
+    for codec in ["none", "gzip", "snappy", "lz4"] {
+        broker.create_topic(codec, 1, &[]);
+        let producer: BaseProducer = client(&servers).set("compression.type", codec).set("linger.ms", "50").create().unwrap();
+        for index in 0..100 {
+            let payload = "the same words over and over again ".repeat(3);
+            producer.send(BaseRecord::<(), _>::to(codec).payload(&payload).timestamp(start + index * 10)).unwrap();
+        }
+        drain(&producer);
+        let consumer = consumer(&servers, codec, 1);
+        let found = consumer.offsets_for_timestamp(start + 421, WAIT).unwrap();
+        assert_eq!(found.elements()[0].offset(), Offset::Offset(43), "{codec}");
+        for _ in 0..100 {
+            consumer.poll(WAIT).unwrap().unwrap();
+        }
+    }
 }
 
 #[test]
 fn a_broker_that_was_away_is_found_again_and_no_record_is_lost_or_doubled() {
     let broker = broker();
+    let servers = broker.bootstrap_servers();
     broker.create_topic("t", 3, []).unwrap();
-    let producer: BaseProducer = client(&broker)
+    let producer: BaseProducer = client(&servers)
         .set("enable.idempotence", "true")
         .set("reconnect.backoff.ms", "10")
         .set("reconnect.backoff.max.ms", "50")
@@ -99,9 +113,7 @@ fn a_broker_that_was_away_is_found_again_and_no_record_is_lost_or_doubled() {
     let mut sent = 0;
     for round in 0..4 {
         for _ in 0..500 {
-            producer
-                .send(BaseRecord::<(), _>::to("t").payload(&sent.to_string()))
-                .unwrap();
+            producer.send(BaseRecord::<(), _>::to("t").payload(&sent.to_string())).unwrap();
             producer.poll(Duration::ZERO);
             sent += 1;
         }
@@ -113,14 +125,11 @@ fn a_broker_that_was_away_is_found_again_and_no_record_is_lost_or_doubled() {
         }
     }
     drain(&producer);
-    let consumer = consumer(&broker, "t", 3);
+    let consumer = consumer(&servers, "t", 3);
     let mut received: Vec<usize> = (0..sent)
         .map(|_| {
             let message = consumer.poll(WAIT).unwrap().unwrap();
-            std::str::from_utf8(message.payload().unwrap())
-                .unwrap()
-                .parse()
-                .unwrap()
+            std::str::from_utf8(message.payload().unwrap()).unwrap().parse().unwrap()
         })
         .collect();
     received.sort_unstable();
@@ -133,11 +142,12 @@ fn a_broker_that_was_away_is_found_again_and_no_record_is_lost_or_doubled() {
 #[test]
 fn records_pass_fast() {
     const RECORDS: usize = 500_000;
-    let broker = broker();
-    broker.create_topic("bulk", 4, []).unwrap();
-    broker.create_topic("ping", 1, []).unwrap();
+    let broker = Target::new();
+    let servers = broker.bootstrap_servers();
+    broker.create_topic("bulk", 4, &[]);
+    broker.create_topic("ping", 1, &[]);
     let payload = [b'x'; 100];
-    let producer: BaseProducer = client(&broker)
+    let producer: BaseProducer = client(&servers)
         .set("linger.ms", "5")
         .set("batch.num.messages", "10000")
         .set("queue.buffering.max.messages", "1000000")
@@ -145,9 +155,7 @@ fn records_pass_fast() {
         .unwrap();
     let begun = Instant::now();
     for index in 0..RECORDS {
-        let mut record = BaseRecord::<(), _>::to("bulk")
-            .partition((index / 64 % 4) as i32)
-            .payload(&payload[..]);
+        let mut record = BaseRecord::<(), _>::to("bulk").partition((index / 64 % 4) as i32).payload(&payload[..]);
         while let Err((_, returned)) = producer.send(record) {
             producer.poll(Duration::from_millis(1));
             record = returned;
@@ -159,7 +167,7 @@ fn records_pass_fast() {
     drain(&producer);
     let produced = RECORDS as f64 / begun.elapsed().as_secs_f64();
 
-    let bulk = consumer(&broker, "bulk", 4);
+    let bulk = consumer(&servers, "bulk", 4);
     let begun = Instant::now();
     for _ in 0..RECORDS {
         bulk.poll(WAIT).unwrap().unwrap();
@@ -167,14 +175,12 @@ fn records_pass_fast() {
     let consumed = RECORDS as f64 / begun.elapsed().as_secs_f64();
     drop(bulk);
 
-    let ping = consumer(&broker, "ping", 1);
-    let producer: BaseProducer = client(&broker).set("linger.ms", "0").create().unwrap();
+    let ping = consumer(&servers, "ping", 1);
+    let producer: BaseProducer = client(&servers).set("linger.ms", "0").create().unwrap();
     let mut latencies: Vec<Duration> = (0..300)
         .map(|_| {
             let begun = Instant::now();
-            producer
-                .send(BaseRecord::<(), _>::to("ping").payload(&payload[..]))
-                .unwrap();
+            producer.send(BaseRecord::<(), _>::to("ping").payload(&payload[..])).unwrap();
             producer.poll(Duration::ZERO);
             ping.poll(WAIT).unwrap().unwrap();
             begun.elapsed()

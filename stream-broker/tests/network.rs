@@ -17,10 +17,7 @@ fn a_broker_starts_in_a_moment_on_a_port_of_its_own() {
     ports.dedup();
     assert_eq!(ports.len(), 10);
     assert!(!ports.contains(&0));
-    assert_eq!(
-        brokers[0].bootstrap_servers(),
-        format!("127.0.0.1:{}", ports[0])
-    );
+    assert_eq!(brokers[0].bootstrap_servers(), format!("127.0.0.1:{}", ports[0]));
 }
 
 #[test]

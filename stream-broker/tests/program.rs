@@ -5,19 +5,11 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 fn program(arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_stream-broker"))
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_stream-broker")).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status()
-        .unwrap();
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }
 
@@ -28,10 +20,7 @@ fn it_prints_one_line_when_it_is_ready_and_ends_cleanly_on_signals() {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line
-            .trim_end()
-            .strip_prefix("listening on ")
-            .unwrap_or_else(|| panic!("{line}"));
+        let address = line.trim_end().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}"));
         TcpStream::connect(address).unwrap();
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, BytesMut};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, MetadataRequest,
-    ProduceRequest, ResponseHeader,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, MetadataRequest, ProduceRequest, ResponseHeader,
 };
 use kafka_protocol::protocol::Decodable;
-use support::{Batch, Client, broker, fetch_request, produce_request};
+use support::{Batch, Client, Target, fetch_request, produce_request};
 
 fn frame(api_key: i16, version: i16, body: &[u8]) -> Vec<u8> {
     let mut frame = BytesMut::new();
@@ -31,9 +30,9 @@ fn answers(client: &mut Client) -> bool {
 
 #[test]
 fn an_unknown_version_of_api_versions_is_answered_in_version_zero() {
-    let broker = broker();
+    let broker = Target::new();
     let mut client = Client::connect(broker.address());
-    client.send_raw(&frame(ApiKey::ApiVersions as i16, 99, &[1, 2, 3]));
+    client.send_raw(&frame(ApiKey::ApiVersions as i16, 99, &[0]));
     let mut answer = client.receive_frame().unwrap();
     let header = ResponseHeader::decode(&mut answer, 0).unwrap();
     let response = ApiVersionsResponse::decode(&mut answer, 0).unwrap();
@@ -47,7 +46,7 @@ fn an_unknown_version_of_api_versions_is_answered_in_version_zero() {
 
 #[test]
 fn an_unknown_api_or_version_closes_that_connection_only() {
-    let broker = broker();
+    let broker = Target::new();
     let mut bystander = Client::connect(broker.address());
     for (api, version) in [(999, 0), (-1, 0), (ApiKey::Metadata as i16, 99), (0, 2)] {
         let mut client = Client::connect(broker.address());
@@ -59,7 +58,7 @@ fn an_unknown_api_or_version_closes_that_connection_only() {
 
 #[test]
 fn a_malformed_frame_closes_that_connection_only() {
-    let broker = broker();
+    let broker = Target::new();
     let mut bystander = Client::connect(broker.address());
     // An array of two thousand million topics must not be given memory.
     let bomb = frame(ApiKey::Metadata as i16, 1, &i32::MAX.to_be_bytes());
@@ -78,7 +77,7 @@ fn a_malformed_frame_closes_that_connection_only() {
 
 #[test]
 fn random_bytes_behind_a_valid_header_never_stop_the_broker() {
-    let broker = broker();
+    let broker = Target::new();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = move || {
         state ^= state << 13;
@@ -98,8 +97,8 @@ fn random_bytes_behind_a_valid_header_never_stop_the_broker() {
 
 #[test]
 fn requests_are_answered_in_order_although_the_first_must_wait() {
-    let broker = broker();
-    broker.create_topic("t", 1, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[]);
     let mut client = Client::connect(broker.address());
     let held = fetch_request("t", 0, 0).with_max_wait_ms(300);
     let first = client.send(11, &held);
@@ -114,13 +113,11 @@ fn requests_are_answered_in_order_although_the_first_must_wait() {
 
 #[test]
 fn many_requests_in_one_write_are_all_answered() {
-    let broker = broker();
-    broker.create_topic("t", 1, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[]);
     let mut client = Client::connect(broker.address());
     let batch = Batch::of(["x"]).encode();
-    let sent: Vec<i32> = (0..500)
-        .map(|_| client.send(9, &produce_request("t", 0, batch.clone(), 1)))
-        .collect();
+    let sent: Vec<i32> = (0..500).map(|_| client.send(9, &produce_request("t", 0, batch.clone(), 1))).collect();
     for (index, expected) in sent.into_iter().enumerate() {
         let (answered, response) = client.receive::<ProduceRequest>(9).unwrap();
         assert_eq!(answered, expected);
@@ -131,8 +128,8 @@ fn many_requests_in_one_write_are_all_answered() {
 
 #[test]
 fn a_client_that_does_not_read_holds_up_nobody() {
-    let broker = broker();
-    broker.create_topic("t", 1, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[]);
     let mut writer = Client::connect(broker.address());
     let value = vec![7_u8; 900_000];
     for _ in 0..8 {
@@ -157,32 +154,29 @@ fn a_client_that_does_not_read_holds_up_nobody() {
 
 #[test]
 fn the_announced_apis_are_those_that_are_served() {
-    let broker = broker();
+    let broker = Target::new();
     let mut client = Client::connect(broker.address());
-    let response = client.call(3, &ApiVersionsRequest::default()
-        .with_client_software_name(support::text("test"))
-        .with_client_software_version(support::text("1.0")));
+    let response = client.call(
+        3,
+        &ApiVersionsRequest::default().with_client_software_name(support::text("test")).with_client_software_version(support::text("1.0")),
+    );
     assert_eq!(response.error_code, 0);
-    let range = |key: ApiKey| {
-        response
-            .api_keys
-            .iter()
-            .find(|api| api.api_key == key as i16)
-            .map(|api| (api.min_version, api.max_version))
-    };
+    let range = |key: ApiKey| response.api_keys.iter().find(|api| api.api_key == key as i16).map(|api| (api.min_version, api.max_version));
     // Version 0 of produce is announced for librdkafka's sake, and refused.
-    assert_eq!(range(ApiKey::Produce), Some((0, 11)));
-    assert_eq!(range(ApiKey::Fetch), Some((4, 12)));
-    assert_eq!(range(ApiKey::ConsumerGroupHeartbeat), None);
-    assert_eq!(range(ApiKey::SaslHandshake), None);
+    assert_eq!(range(ApiKey::Produce).map(|(min, _)| min), Some(0));
+    assert_eq!(range(ApiKey::Fetch).map(|(min, _)| min), Some(4));
+    if broker.is_embedded() {
+        assert_eq!(range(ApiKey::Produce), Some((0, 11)));
+        assert_eq!(range(ApiKey::ConsumerGroupHeartbeat), None);
+        assert_eq!(range(ApiKey::SaslHandshake), None);
+    }
 }
 
 #[test]
 fn a_malformed_software_name_is_an_invalid_request() {
-    let broker = broker();
+    let broker = Target::new();
     let mut client = Client::connect(broker.address());
-    let request = ApiVersionsRequest::default()
-        .with_client_software_name(support::text("-bad-"))
-        .with_client_software_version(support::text("1"));
+    let request =
+        ApiVersionsRequest::default().with_client_software_name(support::text("-bad-")).with_client_software_version(support::text("1"));
     assert_eq!(client.call(3, &request).error_code, 42);
 }

@@ -5,59 +5,42 @@ mod support;
 use std::time::Duration;
 
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
-use kafka_protocol::messages::create_topics_request::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
-};
+use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
-use kafka_protocol::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig,
-};
+use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
-    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest, FetchRequest,
-    IncrementalAlterConfigsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
+    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeLogDirsRequest, FetchRequest, IncrementalAlterConfigsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
     offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
 };
 use stream_broker::{Broker, BrokerConfig};
-use support::{
-    Batch, Client, broker, delete_records, fetch_request, text, topic_name, values,
-};
+use support::{Batch, Client, Target, delete_records, fetch_request, text, topic_name, values};
 
 fn creatable(name: &str) -> CreatableTopic {
-    CreatableTopic::default()
-        .with_name(topic_name(name))
-        .with_num_partitions(2)
-        .with_replication_factor(1)
+    CreatableTopic::default().with_name(topic_name(name)).with_num_partitions(2).with_replication_factor(1)
 }
 
 fn create(client: &mut Client, topic: CreatableTopic) -> CreatableTopicResult {
-    let request = CreateTopicsRequest::default().with_topics(vec![topic]);
+    let request = CreateTopicsRequest::default().with_timeout_ms(5_000).with_topics(vec![topic]);
     client.call(7, &request).topics.remove(0)
 }
 
 fn metadata(client: &mut Client, version: i16, name: &str, create: bool) -> MetadataResponseTopic {
     let request = MetadataRequest::default()
-        .with_topics(Some(vec![
-            MetadataRequestTopic::default().with_name(Some(topic_name(name))),
-        ]))
+        .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(topic_name(name)))]))
         .with_allow_auto_topic_creation(create || version < 4);
     client.call(version, &request).topics.remove(0)
 }
 
 fn describe(client: &mut Client, topic: &str) -> Vec<DescribeConfigsResourceResult> {
-    let request = DescribeConfigsRequest::default()
-        .with_include_synonyms(true)
-        .with_resources(vec![
-            DescribeConfigsResource::default()
-                .with_resource_type(2)
-                .with_resource_name(text(topic))
-                .with_configuration_keys(None),
-        ]);
+    let request = DescribeConfigsRequest::default().with_include_synonyms(true).with_resources(vec![
+        DescribeConfigsResource::default().with_resource_type(2).with_resource_name(text(topic)).with_configuration_keys(None),
+    ]);
     client.call(4, &request).results.remove(0).configs
 }
 
@@ -68,62 +51,50 @@ fn value(configs: &[DescribeConfigsResourceResult], name: &str) -> (String, i8) 
 
 fn alter(client: &mut Client, topic: &str, name: &str, operation: i8, value: &str) -> i16 {
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![
-        AlterConfigsResource::default()
-            .with_resource_type(2)
-            .with_resource_name(text(topic))
-            .with_configs(vec![
-                AlterableConfig::default()
-                    .with_name(text(name))
-                    .with_config_operation(operation)
-                    .with_value(Some(text(value))),
-            ]),
+        AlterConfigsResource::default().with_resource_type(2).with_resource_name(text(topic)).with_configs(vec![
+            AlterableConfig::default().with_name(text(name)).with_config_operation(operation).with_value(Some(text(value))),
+        ]),
     ]);
     client.call(1, &request).responses[0].error_code
 }
 
 #[test]
 fn a_created_topic_has_its_partitions_an_id_and_its_configs() {
-    let broker = broker();
+    let broker = Target::new();
+    broker.remove_topic("orders");
     let mut client = Client::connect(broker.address());
     let result = create(
         &mut client,
-        creatable("orders").with_configs(vec![
-            CreatableTopicConfig::default()
-                .with_name(text("cleanup.policy"))
-                .with_value(Some(text("compact,delete"))),
-        ]),
+        creatable("orders")
+            .with_configs(vec![CreatableTopicConfig::default().with_name(text("cleanup.policy")).with_value(Some(text("compact,delete")))]),
     );
     assert_eq!(result.error_code, 0);
     assert_eq!((result.num_partitions, result.replication_factor), (2, 1));
     assert!(!result.topic_id.is_nil());
+    broker.await_topic("orders", 2);
     let described = metadata(&mut client, 12, "orders", false);
     assert_eq!(described.topic_id, result.topic_id);
     assert_eq!(described.partitions.len(), 2);
     assert_eq!(described.partitions[1].leader_id, BrokerId(1));
     // By id, as clients of KIP-516 ask.
-    let request = MetadataRequest::default().with_topics(Some(vec![
-        MetadataRequestTopic::default()
-            .with_name(None)
-            .with_topic_id(result.topic_id),
-    ]));
+    let request =
+        MetadataRequest::default().with_topics(Some(vec![MetadataRequestTopic::default().with_name(None).with_topic_id(result.topic_id)]));
     let by_id = client.call(12, &request).topics.remove(0);
     assert_eq!(by_id.name, Some(topic_name("orders")));
 }
 
 #[test]
 fn what_cannot_be_created_is_refused_with_the_code_of_kafka() {
-    let broker = broker();
+    let broker = Target::new();
+    for name in ["taken.name", "assigned", "default", "checked", "x"] {
+        broker.remove_topic(name);
+    }
     let mut client = Client::connect(broker.address());
     assert_eq!(create(&mut client, creatable("taken.name")).error_code, 0);
     let assigned = |partition, node| {
-        creatable("assigned")
-            .with_num_partitions(-1)
-            .with_replication_factor(-1)
-            .with_assignments(vec![
-                CreatableReplicaAssignment::default()
-                    .with_partition_index(partition)
-                    .with_broker_ids(vec![BrokerId(node)]),
-            ])
+        creatable("assigned").with_num_partitions(-1).with_replication_factor(-1).with_assignments(vec![
+            CreatableReplicaAssignment::default().with_partition_index(partition).with_broker_ids(vec![BrokerId(node)]),
+        ])
     };
     for (topic, code) in [
         (creatable("taken.name"), 36),
@@ -141,11 +112,7 @@ fn what_cannot_be_created_is_refused_with_the_code_of_kafka() {
         (assigned(0, 1), 0),
         (creatable("default").with_num_partitions(-1).with_replication_factor(-1), 0),
         (
-            creatable("a").with_configs(vec![
-                CreatableTopicConfig::default()
-                    .with_name(text("retention.ms"))
-                    .with_value(Some(text("-2"))),
-            ]),
+            creatable("a").with_configs(vec![CreatableTopicConfig::default().with_name(text("retention.ms")).with_value(Some(text("-2")))]),
             40,
         ),
     ] {
@@ -153,13 +120,12 @@ fn what_cannot_be_created_is_refused_with_the_code_of_kafka() {
         assert_eq!(result.error_code, code, "{topic:?}");
         assert_eq!(result.error_message.is_some(), code != 0, "{topic:?}");
     }
-    let twice = CreateTopicsRequest::default().with_topics(vec![creatable("x"), creatable("x")]);
+    let twice = CreateTopicsRequest::default().with_timeout_ms(5_000).with_topics(vec![creatable("x"), creatable("x")]);
     for result in client.call(7, &twice).topics {
         assert_eq!(result.error_code, 42);
     }
-    let only_checked = CreateTopicsRequest::default()
-        .with_topics(vec![creatable("checked")])
-        .with_validate_only(true);
+    let only_checked =
+        CreateTopicsRequest::default().with_timeout_ms(5_000).with_topics(vec![creatable("checked")]).with_validate_only(true);
     assert_eq!(client.call(7, &only_checked).topics[0].error_code, 0);
     assert_eq!(metadata(&mut client, 9, "checked", false).error_code, 3);
 }
@@ -184,8 +150,8 @@ fn asking_for_a_topic_creates_it_unless_either_side_forbids_it() {
 
 #[test]
 fn every_version_of_metadata_is_answered() {
-    let broker = broker();
-    broker.create_topic("t", 2, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 2, &[]);
     let mut client = Client::connect(broker.address());
     for version in 0..=13 {
         let topic = metadata(&mut client, version, "t", false);
@@ -193,13 +159,13 @@ fn every_version_of_metadata_is_answered() {
     }
     // In version 0 the empty array is how all topics are asked for.
     let all = client.call(0, &MetadataRequest::default().with_topics(Some(Vec::new())));
-    assert_eq!(all.topics.len(), 1);
+    assert!(all.topics.iter().any(|t| t.name == Some(topic_name("t"))));
 }
 
 #[test]
 fn a_deleted_topic_is_gone_and_a_new_one_of_its_name_is_another() {
-    let broker = broker();
-    broker.create_topic("t", 1, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[]);
     let mut client = Client::connect(broker.address());
     client.produce("t", 0, Batch::of(["old"]).encode());
     let old = metadata(&mut client, 12, "t", false).topic_id;
@@ -207,19 +173,20 @@ fn a_deleted_topic_is_gone_and_a_new_one_of_its_name_is_another() {
     let mut waiting = Client::connect(broker.address());
     waiting.send(11, &fetch_request("t", 0, 1).with_max_wait_ms(30_000));
 
-    let request = DeleteTopicsRequest::default().with_topic_names(vec![topic_name("t")]);
+    let request = DeleteTopicsRequest::default().with_timeout_ms(5_000).with_topic_names(vec![topic_name("t")]);
     assert_eq!(client.call(5, &request).responses[0].error_code, 0);
     let (_, response) = waiting.receive::<FetchRequest>(11).unwrap();
     assert_eq!(response.responses[0].partitions[0].error_code, 3);
     assert_eq!(client.call(5, &request).responses[0].error_code, 3);
     assert_eq!(client.fetch("t", 0, 0).error_code, 3);
 
-    broker.create_topic("t", 1, []).unwrap();
+    broker.create_topic("t", 1, &[]);
     let new = metadata(&mut client, 12, "t", false).topic_id;
     assert_ne!(new, old);
     assert_eq!(client.fetch("t", 0, 0).high_watermark, 0);
     let by_id = |id| {
         DeleteTopicsRequest::default()
+            .with_timeout_ms(5_000)
             .with_topics(vec![DeleteTopicState::default().with_name(None).with_topic_id(id)])
     };
     assert_eq!(client.call(6, &by_id(old)).responses[0].error_code, 100);
@@ -228,25 +195,23 @@ fn a_deleted_topic_is_gone_and_a_new_one_of_its_name_is_another() {
 
 #[test]
 fn partitions_grow_and_never_shrink() {
-    let broker = broker();
-    broker.create_topic("t", 2, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 2, &[]);
     let mut client = Client::connect(broker.address());
     client.produce("t", 1, Batch::of(["kept"]).encode());
     let mut grow = |name: &str, count, validate_only| {
         let request = CreatePartitionsRequest::default()
+            .with_timeout_ms(5_000)
             .with_validate_only(validate_only)
-            .with_topics(vec![
-                CreatePartitionsTopic::default()
-                    .with_name(topic_name(name))
-                    .with_count(count)
-                    .with_assignments(None),
-            ]);
+            .with_topics(vec![CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(count).with_assignments(None)]);
         client.call(3, &request).results[0].error_code
     };
     assert_eq!(grow("missing", 4, false), 3);
     assert_eq!(grow("t", 2, false), 37);
     assert_eq!(grow("t", 1, false), 37);
-    assert_eq!(grow("t", 2_000_000_000, false), 44);
+    if broker.is_embedded() {
+        assert_eq!(grow("t", 2_000_000_000, false), 44);
+    }
     assert_eq!(grow("t", 4, true), 0);
     assert_eq!(grow("t", 4, false), 0);
     assert_eq!(metadata(&mut client, 9, "t", false).partitions.len(), 4);
@@ -256,8 +221,8 @@ fn partitions_grow_and_never_shrink() {
 
 #[test]
 fn configs_are_described_with_their_sources_and_altered_one_by_one() {
-    let broker = broker();
-    broker.create_topic("t", 1, [("retention.ms", "1000")]).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[("retention.ms", "1000")]);
     let mut client = Client::connect(broker.address());
     let configs = describe(&mut client, "t");
     assert!(configs.len() > 25);
@@ -265,7 +230,7 @@ fn configs_are_described_with_their_sources_and_altered_one_by_one() {
     assert_eq!(value(&configs, "segment.bytes"), ("1073741824".to_owned(), 5));
     let retention = configs.iter().find(|c| &*c.name == "retention.ms").unwrap();
     let synonyms: Vec<_> = retention.synonyms.iter().map(|s| s.name.to_string()).collect();
-    assert_eq!(synonyms, ["retention.ms", "log.retention.ms"]);
+    assert_eq!(synonyms[..2], ["retention.ms", "log.retention.ms"]);
     assert_eq!(retention.config_type, 5);
 
     assert_eq!(alter(&mut client, "t", "max.message.bytes", 0, "100"), 0);
@@ -276,7 +241,8 @@ fn configs_are_described_with_their_sources_and_altered_one_by_one() {
     assert_eq!(value(&describe(&mut client, "t"), "cleanup.policy").0, "delete,compact");
     assert_eq!(alter(&mut client, "t", "cleanup.policy", 3, "delete"), 0);
     assert_eq!(value(&describe(&mut client, "t"), "cleanup.policy").0, "compact");
-    assert_eq!(alter(&mut client, "t", "cleanup.policy", 3, "compact"), 40);
+    assert_eq!(alter(&mut client, "t", "cleanup.policy", 3, "compact"), 0);
+    assert_eq!(value(&describe(&mut client, "t"), "cleanup.policy").0, "");
     assert_eq!(alter(&mut client, "t", "no.such.config", 0, "1"), 40);
     assert_eq!(alter(&mut client, "t", "retention.ms", 2, "1"), 40);
     assert_eq!(alter(&mut client, "missing", "retention.ms", 0, "1"), 3);
@@ -284,9 +250,9 @@ fn configs_are_described_with_their_sources_and_altered_one_by_one() {
 
 #[test]
 fn deleted_records_are_out_of_range_and_the_log_goes_on() {
-    let broker = broker();
-    broker.create_topic("t", 1, []).unwrap();
-    broker.create_topic("compacted", 1, [("cleanup.policy", "compact")]).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[]);
+    broker.create_topic("compacted", 1, &[("cleanup.policy", "compact")]);
     let mut client = Client::connect(broker.address());
     client.produce("t", 0, Batch::of(["a", "b", "c"]).encode());
     client.produce("t", 0, Batch::of(["d"]).encode());
@@ -312,9 +278,7 @@ fn retention_by_time_and_by_size_deletes_whole_segments_from_the_front() {
     let segments = ("internal.segment.bytes", "1500");
     broker.create_topic("time", 1, [("retention.ms", "60000"), segments]).unwrap();
     broker.create_topic("size", 1, [("retention.bytes", "3000"), segments]).unwrap();
-    broker
-        .create_topic("kept", 1, [("cleanup.policy", "compact"), ("retention.bytes", "1"), segments])
-        .unwrap();
+    broker.create_topic("kept", 1, [("cleanup.policy", "compact"), ("retention.bytes", "1"), segments]).unwrap();
     let mut client = Client::connect(broker.address());
     let value = [b'x'; 1_000];
     let old = support::now() - 120_000;
@@ -348,8 +312,8 @@ fn retention_by_time_and_by_size_deletes_whole_segments_from_the_front() {
 
 #[test]
 fn the_cluster_its_logs_and_its_one_leader_epoch_are_described() {
-    let broker = broker();
-    broker.create_topic("t", 1, []).unwrap();
+    let broker = Target::new();
+    broker.create_topic("t", 1, &[]);
     let mut client = Client::connect(broker.address());
     client.produce("t", 0, Batch::of(["a", "b"]).encode());
     let cluster = client.call(1, &DescribeClusterRequest::default());
@@ -364,11 +328,7 @@ fn the_cluster_its_logs_and_its_one_leader_epoch_are_described() {
     let request = OffsetForLeaderEpochRequest::default().with_topics(vec![
         OffsetForLeaderTopic::default()
             .with_topic(topic_name("t"))
-            .with_partitions(vec![
-                OffsetForLeaderPartition::default()
-                    .with_current_leader_epoch(-1)
-                    .with_leader_epoch(0),
-            ]),
+            .with_partitions(vec![OffsetForLeaderPartition::default().with_current_leader_epoch(-1).with_leader_epoch(0)]),
     ]);
     let response = client.call(4, &request);
     assert_eq!(response.topics[0].partitions[0].end_offset, 2);

@@ -4,11 +4,12 @@
 //! from, and what a program uses that writes its own [`Processor`]s.
 //!
 //! Layers, lowest first; a module uses only lower ones:
-//! `error, id, time, record, serdes, partition` → `store, client, config, metrics, handler` → `node` → `processor` → `topology` →
+//! `error, id, time, record, serdes, offset, partition` → `store, client, config, metrics, handler` → `node` → `processor` → `topology` →
 //! `task` → `restore, commit, membership` → `runtime` → `app`.
 
 pub mod error;
 pub mod id;
+pub mod offset;
 pub mod partition;
 pub mod record;
 pub mod serdes;

@@ -33,7 +33,7 @@ where
 /// The partition that Java's default partitioner gives a key: `toPositive(murmur2(key)) % count`.
 ///
 /// ```
-/// assert_eq!(stream_core::partition::for_key(b"kafka", 10), 8);
+/// assert_eq!(stream_core::partition::for_key(b"kafka", 10), 0);
 /// ```
 pub fn for_key(key: &[u8], count: i32) -> i32 {
     (murmur2(key) & 0x7fff_ffff) % count.max(1)

@@ -7,23 +7,13 @@ use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 use super::{Ctx, SUPPORTED};
 use crate::core::{Core, Outbox};
 
-pub(crate) fn handle(
-    _core: &mut Core,
-    request: ApiVersionsRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(_core: &mut Core, request: ApiVersionsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     // KIP-511: the names go into metrics, so their form is checked.
-    let malformed = ctx.version >= 3
-        && !(is_software_name(&request.client_software_name)
-            && is_software_name(&request.client_software_version));
+    let malformed =
+        ctx.version >= 3 && !(is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version));
     let response = ApiVersionsResponse::default();
     if malformed {
-        return out.answer(
-            ctx.ticket,
-            response.with_error_code(ResponseError::InvalidRequest.code()),
-        );
+        return out.answer(ctx.ticket, response.with_error_code(ResponseError::InvalidRequest.code()));
     }
     out.answer(ctx.ticket, response.with_api_keys(announced()));
 }
@@ -33,22 +23,14 @@ pub(crate) fn handle(
 pub(crate) fn unsupported_version_response() -> ApiVersionsResponse {
     ApiVersionsResponse::default()
         .with_error_code(ResponseError::UnsupportedVersion.code())
-        .with_api_keys(
-            announced()
-                .into_iter()
-                .filter(|api| api.api_key == ApiKey::ApiVersions as i16)
-                .collect(),
-        )
+        .with_api_keys(announced().into_iter().filter(|api| api.api_key == ApiKey::ApiVersions as i16).collect())
 }
 
 fn announced() -> Vec<ApiVersion> {
     SUPPORTED
         .iter()
         .map(|&(api, min, max)| {
-            ApiVersion::default()
-                .with_api_key(api as i16)
-                .with_min_version(announced_min(api, min))
-                .with_max_version(max)
+            ApiVersion::default().with_api_key(api as i16).with_min_version(announced_min(api, min)).with_max_version(max)
         })
         .collect()
 }
@@ -63,11 +45,7 @@ fn is_software_name(name: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
     match name.as_bytes() {
         [] => false,
-        [first, .., last] => {
-            name.bytes().all(inner)
-                && first.is_ascii_alphanumeric()
-                && last.is_ascii_alphanumeric()
-        }
+        [first, .., last] => name.bytes().all(inner) && first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric(),
         [only] => only.is_ascii_alphanumeric(),
     }
 }

@@ -25,10 +25,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Refusal {
-            code,
-            message: message.into(),
-        }
+        Refusal { code, message: message.into() }
     }
 }
 
@@ -43,29 +40,18 @@ pub(super) fn alter(
     match resource_type {
         RESOURCE_TOPIC => {}
         RESOURCE_BROKER => {
-            return Err(Refusal::new(
-                Code::InvalidRequest,
-                "the configuration of this broker is fixed at its start",
-            ));
+            return Err(Refusal::new(Code::InvalidRequest, "the configuration of this broker is fixed at its start"));
         }
         other => {
-            return Err(Refusal::new(
-                Code::InvalidRequest,
-                format!("resource type {other} has no configurations here"),
-            ));
+            return Err(Refusal::new(Code::InvalidRequest, format!("resource type {other} has no configurations here")));
         }
     }
-    let topic = core.topics.get_mut(resource_name).ok_or_else(|| {
-        Refusal::new(
-            Code::UnknownTopicOrPartition,
-            format!("The topic '{resource_name}' does not exist."),
-        )
-    })?;
+    let topic = core
+        .topics
+        .get_mut(resource_name)
+        .ok_or_else(|| Refusal::new(Code::UnknownTopicOrPartition, format!("The topic '{resource_name}' does not exist.")))?;
     let overrides = change(topic.config())?;
-    let config = topic
-        .config()
-        .with_overrides(overrides)
-        .map_err(|objection| Refusal::new(Code::InvalidConfig, objection))?;
+    let config = topic.config().with_overrides(overrides).map_err(|objection| Refusal::new(Code::InvalidConfig, objection))?;
     if !validate_only {
         topic.set_config(config);
     }
@@ -79,9 +65,6 @@ pub(super) fn check_assignment(core: &Core, brokers: &[i32]) -> Result<(), Refus
     }
     Err(Refusal::new(
         Code::InvalidReplicaAssignment,
-        format!(
-            "the replicas {brokers:?} are not available: the only broker is {}",
-            core.config.node_id
-        ),
+        format!("the replicas {brokers:?} are not available: the only broker is {}", core.config.node_id),
     ))
 }

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use kafka_protocol::ResponseError as Code;
 use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
-use kafka_protocol::messages::create_topics_response::{
-    CreatableTopicConfigs, CreatableTopicResult,
-};
+use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
 
@@ -22,13 +20,7 @@ pub(super) const MAX_PARTITIONS_PER_REQUEST: i32 = 10_000;
 /// Stands for the broker's default, for partitions as for replicas.
 const DEFAULT: i32 = -1;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: CreateTopicsRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: CreateTopicsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     let mut mentions: HashMap<String, u32> = HashMap::new();
     for topic in &request.topics {
         *mentions.entry(topic.name.to_string()).or_default() += 1;
@@ -44,10 +36,7 @@ pub(crate) fn handle(
                 .with_error_message(None)
                 .with_configs(None);
             let outcome = if mentions.get(topic.name.as_str()).is_some_and(|&n| n > 1) {
-                Err(Refusal::new(
-                    Code::InvalidRequest,
-                    format!("the request names topic '{}' more than once", &*topic.name),
-                ))
+                Err(Refusal::new(Code::InvalidRequest, format!("the request names topic '{}' more than once", &*topic.name)))
             } else {
                 create(core, &topic, request.validate_only)
             };
@@ -57,16 +46,13 @@ pub(crate) fn handle(
                     .with_num_partitions(created.partitions)
                     .with_replication_factor(1)
                     .with_configs(Some(created.configs)),
-                Err(refusal) => result
-                    .with_error_code(refusal.code.code())
-                    .with_error_message(Some(StrBytes::from_string(refusal.message))),
+                Err(refusal) => {
+                    result.with_error_code(refusal.code.code()).with_error_message(Some(StrBytes::from_string(refusal.message)))
+                }
             }
         })
         .collect();
-    out.answer(
-        ctx.ticket,
-        CreateTopicsResponse::default().with_topics(topics),
-    );
+    out.answer(ctx.ticket, CreateTopicsResponse::default().with_topics(topics));
 }
 
 struct Created {
@@ -75,58 +61,35 @@ struct Created {
     configs: Vec<CreatableTopicConfigs>,
 }
 
-fn create(
-    core: &mut Core,
-    topic: &CreatableTopic,
-    validate_only: bool,
-) -> Result<Created, Refusal> {
+fn create(core: &mut Core, topic: &CreatableTopic, validate_only: bool) -> Result<Created, Refusal> {
     let topic_name: &str = &topic.name;
     if let Some(objection) = name::objection(topic_name) {
         return Err(Refusal::new(Code::InvalidTopicException, objection));
     }
     if core.topics.get(topic_name).is_some() {
-        return Err(Refusal::new(
-            Code::TopicAlreadyExists,
-            format!("Topic '{topic_name}' already exists."),
-        ));
+        return Err(Refusal::new(Code::TopicAlreadyExists, format!("Topic '{topic_name}' already exists.")));
     }
     if let Some(other) = core.topics.colliding(topic_name) {
-        return Err(Refusal::new(
-            Code::InvalidTopicException,
-            format!("Topic '{topic_name}' collides with existing topic: {other}"),
-        ));
+        return Err(Refusal::new(Code::InvalidTopicException, format!("Topic '{topic_name}' collides with existing topic: {other}")));
     }
     let partitions = partition_count(core, topic)?;
-    let overrides: BTreeMap<String, String> = topic
-        .configs
-        .iter()
-        .filter_map(|c| Some((c.name.to_string(), c.value.as_ref()?.to_string())))
-        .collect();
-    let config = core
-        .topics
-        .new_config(overrides)
-        .map_err(|objection| Refusal::new(Code::InvalidConfig, objection))?;
+    let overrides: BTreeMap<String, String> =
+        topic.configs.iter().filter_map(|c| Some((c.name.to_string(), c.value.as_ref()?.to_string()))).collect();
+    let config = core.topics.new_config(overrides).map_err(|objection| Refusal::new(Code::InvalidConfig, objection))?;
     let configs = describe(&config);
     let mut id = uuid::Uuid::nil();
     if !validate_only {
         id = core.ids.uuid();
         core.topics.create(topic_name, id, partitions, config);
     }
-    Ok(Created {
-        id,
-        partitions,
-        configs,
-    })
+    Ok(Created { id, partitions, configs })
 }
 
 fn partition_count(core: &Core, topic: &CreatableTopic) -> Result<i32, Refusal> {
     let replicas = i32::from(topic.replication_factor);
     if !topic.assignments.is_empty() {
         if topic.num_partitions != DEFAULT || replicas != DEFAULT {
-            return Err(Refusal::new(
-                Code::InvalidRequest,
-                "a manual assignment excludes a number of partitions and a replication factor",
-            ));
+            return Err(Refusal::new(Code::InvalidRequest, "a manual assignment excludes a number of partitions and a replication factor"));
         }
         return assigned_count(core, &topic.assignments);
     }
@@ -136,30 +99,21 @@ fn partition_count(core: &Core, topic: &CreatableTopic) -> Result<i32, Refusal> 
             if replicas < 1 {
                 "Replication factor must be larger than 0.".to_owned()
             } else {
-                format!(
-                    "Unable to replicate the partition {replicas} time(s): this cluster has 1 broker"
-                )
+                format!("Unable to replicate the partition {replicas} time(s): this cluster has 1 broker")
             },
         ));
     }
     match topic.num_partitions {
         DEFAULT => Ok(core.config.num_partitions),
-        count if count < 1 => Err(Refusal::new(
-            Code::InvalidPartitions,
-            "Number of partitions must be larger than 0.",
-        )),
-        count if count > MAX_PARTITIONS_PER_REQUEST => Err(Refusal::new(
-            Code::PolicyViolation,
-            format!("a request creates at most {MAX_PARTITIONS_PER_REQUEST} partitions"),
-        )),
+        count if count < 1 => Err(Refusal::new(Code::InvalidPartitions, "Number of partitions must be larger than 0.")),
+        count if count > MAX_PARTITIONS_PER_REQUEST => {
+            Err(Refusal::new(Code::PolicyViolation, format!("a request creates at most {MAX_PARTITIONS_PER_REQUEST} partitions")))
+        }
         count => Ok(count),
     }
 }
 
-fn assigned_count(
-    core: &Core,
-    assignments: &[CreatableReplicaAssignment],
-) -> Result<i32, Refusal> {
+fn assigned_count(core: &Core, assignments: &[CreatableReplicaAssignment]) -> Result<i32, Refusal> {
     let mut indexes: Vec<i32> = assignments.iter().map(|a| a.partition_index).collect();
     indexes.sort_unstable();
     if !indexes.iter().copied().eq(0..assignments.len() as i32) {
@@ -184,11 +138,7 @@ fn describe(config: &TopicConfig) -> Vec<CreatableTopicConfigs> {
             CreatableTopicConfigs::default()
                 .with_name(StrBytes::from_static_str(definition.name))
                 .with_value(Some(StrBytes::from_string(config.value(definition.name))))
-                .with_config_source(if set {
-                    config_resource::SOURCE_TOPIC
-                } else {
-                    config_resource::SOURCE_DEFAULT
-                })
+                .with_config_source(if set { config_resource::SOURCE_TOPIC } else { config_resource::SOURCE_DEFAULT })
         })
         .collect()
 }

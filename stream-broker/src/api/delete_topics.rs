@@ -9,13 +9,7 @@ use uuid::Uuid;
 use super::Ctx;
 use crate::core::{Core, Outbox};
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: DeleteTopicsRequest,
-    ctx: &Ctx,
-    now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: DeleteTopicsRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let by_name = request.topic_names.into_iter().map(|name| (Some(name), Uuid::nil()));
     let by_state = request.topics.into_iter().map(|t| (t.name, t.topic_id));
     let mut responses = Vec::new();
@@ -26,29 +20,18 @@ pub(crate) fn handle(
         };
         let result = DeletableTopicResult::default();
         responses.push(match found.and_then(|name| delete(core, name, now, out)) {
-            Some((name, id)) => result
-                .with_name(Some(TopicName(StrBytes::from_string(name))))
-                .with_topic_id(id),
+            Some((name, id)) => result.with_name(Some(TopicName(StrBytes::from_string(name)))).with_topic_id(id),
             None => {
-                let error = if name.is_some() {
-                    ResponseError::UnknownTopicOrPartition
-                } else {
-                    ResponseError::UnknownTopicId
-                };
+                let error = if name.is_some() { ResponseError::UnknownTopicOrPartition } else { ResponseError::UnknownTopicId };
                 result
                     .with_name(name)
                     .with_topic_id(id)
                     .with_error_code(error.code())
-                    .with_error_message(Some(StrBytes::from_static_str(
-                        "This server does not host this topic.",
-                    )))
+                    .with_error_message(Some(StrBytes::from_static_str("This server does not host this topic.")))
             }
         });
     }
-    out.answer(
-        ctx.ticket,
-        DeleteTopicsResponse::default().with_responses(responses),
-    );
+    out.answer(ctx.ticket, DeleteTopicsResponse::default().with_responses(responses));
 }
 
 fn delete(core: &mut Core, name: String, now: i64, out: &mut Outbox) -> Option<(String, Uuid)> {

@@ -10,13 +10,7 @@ use crate::core::{Core, Outbox};
 
 const BROKERS: i8 = 1;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: DescribeClusterRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: DescribeClusterRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     let response = DescribeClusterResponse::default()
         .with_cluster_id(StrBytes::from_string(core.cluster_id.clone()))
         .with_controller_id(BrokerId(core.config.node_id))
@@ -34,10 +28,5 @@ pub(crate) fn handle(
         .with_broker_id(BrokerId(core.config.node_id))
         .with_host(StrBytes::from_string(core.config.advertised_host.clone()))
         .with_port(i32::from(core.config.advertised_port));
-    out.answer(
-        ctx.ticket,
-        response
-            .with_endpoint_type(BROKERS)
-            .with_brokers(vec![broker]),
-    );
+    out.answer(ctx.ticket, response.with_endpoint_type(BROKERS).with_brokers(vec![broker]));
 }

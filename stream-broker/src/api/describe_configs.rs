@@ -2,84 +2,56 @@
 
 use kafka_protocol::ResponseError as Code;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::describe_configs_response::{
-    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
-};
+use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym};
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::Ctx;
-use super::config_resource::{
-    RESOURCE_BROKER, RESOURCE_TOPIC, Refusal, SOURCE_DEFAULT, SOURCE_STATIC_BROKER, SOURCE_TOPIC,
-};
+use super::config_resource::{RESOURCE_BROKER, RESOURCE_TOPIC, Refusal, SOURCE_DEFAULT, SOURCE_STATIC_BROKER, SOURCE_TOPIC};
 use crate::core::{Core, CoreConfig, Outbox};
 use crate::topic::config::TopicConfig;
 use crate::topic::config_definition::{ConfigType, DEFINITIONS};
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: DescribeConfigsRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: DescribeConfigsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     let results = request
         .resources
         .into_iter()
         .map(|resource| {
             let described = describe(core, &resource, request.include_synonyms);
-            let result = DescribeConfigsResult::default()
-                .with_resource_type(resource.resource_type)
-                .with_resource_name(resource.resource_name);
+            let result =
+                DescribeConfigsResult::default().with_resource_type(resource.resource_type).with_resource_name(resource.resource_name);
             match described {
                 Ok(configs) => result.with_error_message(None).with_configs(configs),
-                Err(refusal) => result
-                    .with_error_code(refusal.code.code())
-                    .with_error_message(Some(StrBytes::from_string(refusal.message))),
+                Err(refusal) => {
+                    result.with_error_code(refusal.code.code()).with_error_message(Some(StrBytes::from_string(refusal.message)))
+                }
             }
         })
         .collect();
-    out.answer(
-        ctx.ticket,
-        DescribeConfigsResponse::default().with_results(results),
-    );
+    out.answer(ctx.ticket, DescribeConfigsResponse::default().with_results(results));
 }
 
-fn describe(
-    core: &Core,
-    resource: &DescribeConfigsResource,
-    synonyms: bool,
-) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
+fn describe(core: &Core, resource: &DescribeConfigsResource, synonyms: bool) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
     let name = resource.resource_name.as_str();
     let mut configs = match resource.resource_type {
         RESOURCE_TOPIC => {
-            let topic = core.topics.get(name).ok_or_else(|| {
-                Refusal::new(
-                    Code::UnknownTopicOrPartition,
-                    format!("The topic '{name}' does not exist."),
-                )
-            })?;
+            let topic = core
+                .topics
+                .get(name)
+                .ok_or_else(|| Refusal::new(Code::UnknownTopicOrPartition, format!("The topic '{name}' does not exist.")))?;
             topic_configs(topic.config(), synonyms)
         }
         // The empty name stands for the dynamic defaults of all brokers; there are none.
         RESOURCE_BROKER if name.is_empty() => Vec::new(),
-        RESOURCE_BROKER if name == core.config.node_id.to_string() => {
-            broker_configs(&core.config, synonyms)
-        }
+        RESOURCE_BROKER if name == core.config.node_id.to_string() => broker_configs(&core.config, synonyms),
         RESOURCE_BROKER => {
             return Err(Refusal::new(
                 Code::InvalidRequest,
-                format!(
-                    "Unexpected broker id, expected {} but received {name}",
-                    core.config.node_id
-                ),
+                format!("Unexpected broker id, expected {} but received {name}", core.config.node_id),
             ));
         }
         other => {
-            return Err(Refusal::new(
-                Code::InvalidRequest,
-                format!("resource type {other} has no configurations here"),
-            ));
+            return Err(Refusal::new(Code::InvalidRequest, format!("resource type {other} has no configurations here")));
         }
     };
     if let Some(keys) = &resource.configuration_keys {
@@ -100,24 +72,12 @@ fn topic_configs(config: &TopicConfig, synonyms: bool) -> Vec<DescribeConfigsRes
                     sources.push(synonym(definition.name, value, SOURCE_TOPIC));
                 }
                 if let Some(name) = definition.synonym {
-                    sources.push(synonym(
-                        name,
-                        &config.default_value(definition),
-                        SOURCE_DEFAULT,
-                    ));
+                    sources.push(synonym(name, &config.default_value(definition), SOURCE_DEFAULT));
                 }
             }
-            entry(
-                definition.name,
-                config.value(definition.name),
-                definition.config_type,
-            )
-            .with_config_source(if set.is_some() {
-                SOURCE_TOPIC
-            } else {
-                SOURCE_DEFAULT
-            })
-            .with_synonyms(sources)
+            entry(definition.name, config.value(definition.name), definition.config_type)
+                .with_config_source(if set.is_some() { SOURCE_TOPIC } else { SOURCE_DEFAULT })
+                .with_synonyms(sources)
         })
         .collect()
 }
@@ -146,38 +106,19 @@ fn broker_configs(config: &CoreConfig, synonyms: bool) -> Vec<DescribeConfigsRes
     let mut configs: Vec<_> = own
         .into_iter()
         .map(|(name, value, config_type)| {
-            let sources = if synonyms {
-                vec![synonym(name, &value, SOURCE_STATIC_BROKER)]
-            } else {
-                Vec::new()
-            };
-            entry(name, value, config_type)
-                .with_config_source(SOURCE_STATIC_BROKER)
-                .with_read_only(true)
-                .with_synonyms(sources)
+            let sources = if synonyms { vec![synonym(name, &value, SOURCE_STATIC_BROKER)] } else { Vec::new() };
+            entry(name, value, config_type).with_config_source(SOURCE_STATIC_BROKER).with_read_only(true).with_synonyms(sources)
         })
         .collect();
-    configs.extend(
-        DEFINITIONS
-            .iter()
-            .filter_map(|definition| {
-                let name = definition.synonym.filter(|name| !own_names.contains(name))?;
-                Some(
-                    entry(name, definition.default.to_owned(), definition.config_type)
-                        .with_config_source(SOURCE_DEFAULT)
-                        .with_read_only(true),
-                )
-            }),
-    );
+    configs.extend(DEFINITIONS.iter().filter_map(|definition| {
+        let name = definition.synonym.filter(|name| !own_names.contains(name))?;
+        Some(entry(name, definition.default.to_owned(), definition.config_type).with_config_source(SOURCE_DEFAULT).with_read_only(true))
+    }));
     configs.sort_by(|a, b| a.name.cmp(&b.name));
     configs
 }
 
-fn entry(
-    name: &'static str,
-    value: String,
-    config_type: ConfigType,
-) -> DescribeConfigsResourceResult {
+fn entry(name: &'static str, value: String, config_type: ConfigType) -> DescribeConfigsResourceResult {
     DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_static_str(name))
         .with_value(Some(StrBytes::from_string(value)))

@@ -14,13 +14,7 @@ const GROUP_ID_NOT_FOUND: i16 = 6;
 /// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, by their codes: there is no authorizer, so all.
 const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: DescribeGroupsRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: DescribeGroupsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     let with_operations = request.include_authorized_operations;
     let groups = request
         .groups
@@ -31,17 +25,10 @@ pub(crate) fn handle(
                 None => absent(&id, ctx.version),
             };
             let described = described.with_group_id(id);
-            if with_operations {
-                described.with_authorized_operations(ALL_OPERATIONS)
-            } else {
-                described
-            }
+            if with_operations { described.with_authorized_operations(ALL_OPERATIONS) } else { described }
         })
         .collect();
-    out.answer(
-        ctx.ticket,
-        DescribeGroupsResponse::default().with_groups(groups),
-    );
+    out.answer(ctx.ticket, DescribeGroupsResponse::default().with_groups(groups));
 }
 
 fn absent(id: &GroupId, version: i16) -> DescribedGroup {
@@ -50,18 +37,12 @@ fn absent(id: &GroupId, version: i16) -> DescribedGroup {
         return dead;
     }
     dead.with_error_code(ResponseError::GroupIdNotFound.code())
-        .with_error_message(Some(StrBytes::from_string(format!(
-            "Group {} not found.",
-            id.0.as_str()
-        ))))
+        .with_error_message(Some(StrBytes::from_string(format!("Group {} not found.", id.0.as_str()))))
 }
 
 /// Metadata and assignments are those of a generation: while none is complete, there are none to show.
 fn describe(group: &ClassicGroup) -> DescribedGroup {
-    let protocol = group
-        .protocol
-        .as_ref()
-        .filter(|_| group.state == State::Stable);
+    let protocol = group.protocol.as_ref().filter(|_| group.state == State::Stable);
     let members = group
         .members
         .values()
@@ -72,9 +53,7 @@ fn describe(group: &ClassicGroup) -> DescribedGroup {
                 .with_client_id(m.client_id.clone())
                 .with_client_host(m.client_host.clone());
             match protocol {
-                Some(protocol) => member
-                    .with_member_metadata(m.metadata(protocol))
-                    .with_member_assignment(m.assignment.clone()),
+                Some(protocol) => member.with_member_metadata(m.metadata(protocol)).with_member_assignment(m.assignment.clone()),
                 None => member,
             }
         })

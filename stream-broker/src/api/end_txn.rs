@@ -6,33 +6,16 @@ use super::{Ctx, FENCED_BY_NAME, error_code, fencing};
 use crate::core::{Core, Outbox};
 use crate::transaction::{self, Producer};
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: EndTxnRequest,
-    ctx: &Ctx,
-    now: i64,
-    out: &mut Outbox,
-) {
-    let producer = Producer {
-        id: request.producer_id.0,
-        epoch: request.producer_epoch,
-    };
+pub(crate) fn handle(core: &mut Core, request: EndTxnRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
+    let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
     let result = core
         .transactions
-        .prepare_end(
-            &request.transactional_id.0,
-            producer,
-            request.committed,
-            now,
-        )
+        .prepare_end(&request.transactional_id.0, producer, request.committed, now)
         .map(|ending| {
             if let Some(ending) = ending {
                 transaction::end(core, ending, now, out);
             }
         })
         .map_err(|error| fencing(error, ctx.version, FENCED_BY_NAME));
-    out.answer(
-        ctx.ticket,
-        EndTxnResponse::default().with_error_code(error_code(result)),
-    );
+    out.answer(ctx.ticket, EndTxnResponse::default().with_error_code(error_code(result)));
 }

@@ -13,20 +13,10 @@ const BATCHED: i16 = 4;
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: FindCoordinatorRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: FindCoordinatorRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     let known = matches!(request.key_type, GROUP | TRANSACTION);
     let response = if ctx.version >= BATCHED {
-        let coordinators = request
-            .coordinator_keys
-            .into_iter()
-            .map(|key| coordinator(core, known, key))
-            .collect();
+        let coordinators = request.coordinator_keys.into_iter().map(|key| coordinator(core, known, key)).collect();
         FindCoordinatorResponse::default().with_coordinators(coordinators)
     } else {
         let found = coordinator(core, known, request.key);
@@ -47,9 +37,7 @@ fn coordinator(core: &Core, known_type: bool, key: StrBytes) -> Coordinator {
             .with_node_id(BrokerId(-1))
             .with_port(-1)
             .with_error_code(ResponseError::InvalidRequest.code())
-            .with_error_message(Some(StrBytes::from_static_str(
-                "The key type is neither 0 (group) nor 1 (transaction).",
-            )));
+            .with_error_message(Some(StrBytes::from_static_str("The key type is neither 0 (group) nor 1 (transaction).")));
     }
     answer
         .with_node_id(BrokerId(core.config.node_id))

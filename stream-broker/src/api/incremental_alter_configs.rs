@@ -19,54 +19,35 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: IncrementalAlterConfigsRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: IncrementalAlterConfigsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     let responses = request
         .resources
         .into_iter()
         .map(|resource| {
-            let outcome = config_resource::alter(
-                core,
-                resource.resource_type,
-                &resource.resource_name,
-                request.validate_only,
-                |config| apply(config, &resource.configs),
-            );
+            let outcome = config_resource::alter(core, resource.resource_type, &resource.resource_name, request.validate_only, |config| {
+                apply(config, &resource.configs)
+            });
             let response = AlterConfigsResourceResponse::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);
             match outcome {
                 Ok(()) => response.with_error_message(None),
-                Err(refusal) => response
-                    .with_error_code(refusal.code.code())
-                    .with_error_message(Some(StrBytes::from_string(refusal.message))),
+                Err(refusal) => {
+                    response.with_error_code(refusal.code.code()).with_error_message(Some(StrBytes::from_string(refusal.message)))
+                }
             }
         })
         .collect();
-    out.answer(
-        ctx.ticket,
-        IncrementalAlterConfigsResponse::default().with_responses(responses),
-    );
+    out.answer(ctx.ticket, IncrementalAlterConfigsResponse::default().with_responses(responses));
 }
 
-fn apply(
-    config: &TopicConfig,
-    changes: &[AlterableConfig],
-) -> Result<BTreeMap<String, String>, Refusal> {
+fn apply(config: &TopicConfig, changes: &[AlterableConfig]) -> Result<BTreeMap<String, String>, Refusal> {
     let mut overrides = config.overrides().clone();
     let mut changed = HashSet::new();
     for change in changes {
         let name = change.name.as_str();
         if !changed.insert(name) {
-            return Err(Refusal::new(
-                Code::InvalidRequest,
-                format!("configuration {name} is changed more than once"),
-            ));
+            return Err(Refusal::new(Code::InvalidRequest, format!("configuration {name} is changed more than once")));
         }
         let value = match (&change.value, change.config_operation) {
             (_, DELETE) => {
@@ -75,20 +56,14 @@ fn apply(
             }
             (Some(value), _) => value.as_str(),
             (None, _) => {
-                return Err(Refusal::new(
-                    Code::InvalidRequest,
-                    format!("Null value not supported for: {name}"),
-                ));
+                return Err(Refusal::new(Code::InvalidRequest, format!("Null value not supported for: {name}")));
             }
         };
         let new_value = match change.config_operation {
             SET => value.to_owned(),
             operation @ (APPEND | SUBTRACT) => edit_list(config, name, operation, value)?,
             unknown => {
-                return Err(Refusal::new(
-                    Code::InvalidRequest,
-                    format!("operation {unknown} on configuration {name} is unknown"),
-                ));
+                return Err(Refusal::new(Code::InvalidRequest, format!("operation {unknown} on configuration {name} is unknown")));
             }
         };
         overrides.insert(name.to_owned(), new_value);
@@ -96,17 +71,9 @@ fn apply(
     Ok(overrides)
 }
 
-fn edit_list(
-    config: &TopicConfig,
-    name: &str,
-    operation: i8,
-    value: &str,
-) -> Result<String, Refusal> {
+fn edit_list(config: &TopicConfig, name: &str, operation: i8, value: &str) -> Result<String, Refusal> {
     if config_definition::find(name).is_none_or(|d| d.config_type != ConfigType::List) {
-        return Err(Refusal::new(
-            Code::InvalidConfig,
-            format!("configuration {name} is no list: elements cannot be added or removed"),
-        ));
+        return Err(Refusal::new(Code::InvalidConfig, format!("configuration {name} is no list: elements cannot be added or removed")));
     }
     let current = config.value(name);
     let mut list: Vec<&str> = elements(&current).collect();

@@ -10,17 +10,9 @@ use crate::transaction::{self, Initialization, NO_PRODUCER_EPOCH, NO_PRODUCER_ID
 /// First version whose clients understand PRODUCER_FENCED (KIP-588).
 const PRODUCER_FENCED: i16 = 4;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: InitProducerIdRequest,
-    ctx: &Ctx,
-    now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: InitProducerIdRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let response = match initialize(core, &request, now, out) {
-        Ok(producer) => InitProducerIdResponse::default()
-            .with_producer_id(ProducerId(producer.id))
-            .with_producer_epoch(producer.epoch),
+        Ok(producer) => InitProducerIdResponse::default().with_producer_id(ProducerId(producer.id)).with_producer_epoch(producer.epoch),
         Err(error) => InitProducerIdResponse::default()
             .with_error_code(fencing(error, ctx.version, PRODUCER_FENCED).code())
             .with_producer_id(ProducerId(NO_PRODUCER_ID))
@@ -29,32 +21,18 @@ pub(crate) fn handle(
     out.answer(ctx.ticket, response);
 }
 
-fn initialize(
-    core: &mut Core,
-    request: &InitProducerIdRequest,
-    now: i64,
-    out: &mut Outbox,
-) -> Result<Producer, ResponseError> {
-    let Producer { id, epoch } = Producer {
-        id: request.producer_id.0,
-        epoch: request.producer_epoch,
-    };
+fn initialize(core: &mut Core, request: &InitProducerIdRequest, now: i64, out: &mut Outbox) -> Result<Producer, ResponseError> {
+    let Producer { id, epoch } = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
     if (id == NO_PRODUCER_ID) != (epoch == NO_PRODUCER_EPOCH) {
         return Err(ResponseError::InvalidRequest);
     }
     let Some(transactional_id) = &request.transactional_id else {
         // An idempotent producer has nothing to fence: it always gets a new id.
-        return Ok(Producer {
-            id: core.transactions.next_producer_id(),
-            epoch: 0,
-        });
+        return Ok(Producer { id: core.transactions.next_producer_id(), epoch: 0 });
     };
     let expected = (id != NO_PRODUCER_ID).then_some(Producer { id, epoch });
     let timeout = request.transaction_timeout_ms;
-    match core
-        .transactions
-        .initialize(&transactional_id.0, timeout, expected, now)?
-    {
+    match core.transactions.initialize(&transactional_id.0, timeout, expected, now)? {
         Initialization::Ready(producer) => Ok(producer),
         Initialization::AbortFirst(ending) => {
             transaction::end(core, ending, now, out);

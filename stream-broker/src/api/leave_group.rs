@@ -10,19 +10,9 @@ use crate::core::{Core, Outbox};
 /// First version that lets several members leave.
 const BATCHED: i16 = 3;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: LeaveGroupRequest,
-    ctx: &Ctx,
-    now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: LeaveGroupRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let batched = ctx.version >= BATCHED;
-    let leaving = if batched {
-        request.members
-    } else {
-        vec![MemberIdentity::default().with_member_id(request.member_id)]
-    };
+    let leaving = if batched { request.members } else { vec![MemberIdentity::default().with_member_id(request.member_id)] };
     let response = LeaveGroupResponse::default();
     let response = match core.groups.leave(&request.group_id.0, &leaving, now, out) {
         Err(error) => response.with_error_code(error.code()),

@@ -9,23 +9,12 @@ use crate::core::{Core, Outbox};
 
 const CLASSIC: &str = "classic";
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: ListGroupsRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
-    let passes = |filter: &[StrBytes], name: &str| {
-        filter.is_empty() || filter.iter().any(|f| f.as_str().eq_ignore_ascii_case(name))
-    };
+pub(crate) fn handle(core: &mut Core, request: ListGroupsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+    let passes = |filter: &[StrBytes], name: &str| filter.is_empty() || filter.iter().any(|f| f.as_str().eq_ignore_ascii_case(name));
     let groups = core
         .groups
         .iter()
-        .filter(|group| {
-            passes(&request.states_filter, group.state.name())
-                && passes(&request.types_filter, CLASSIC)
-        })
+        .filter(|group| passes(&request.states_filter, group.state.name()) && passes(&request.types_filter, CLASSIC))
         .map(|group| {
             ListedGroup::default()
                 .with_group_id(GroupId(group.id.clone()))
@@ -34,8 +23,5 @@ pub(crate) fn handle(
                 .with_group_type(StrBytes::from_static_str(CLASSIC))
         })
         .collect();
-    out.answer(
-        ctx.ticket,
-        ListGroupsResponse::default().with_groups(groups),
-    );
+    out.answer(ctx.ticket, ListGroupsResponse::default().with_groups(groups));
 }

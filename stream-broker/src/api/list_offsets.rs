@@ -2,9 +2,7 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
-use kafka_protocol::messages::list_offsets_response::{
-    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
-};
+use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
 use super::Ctx;
@@ -21,13 +19,7 @@ const EARLIEST_LOCAL: i64 = -4;
 /// The first version whose answers name the leader epoch.
 const NAMES_LEADER_EPOCH: i16 = 4;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: ListOffsetsRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: ListOffsetsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     let isolation = Isolation::from_wire(request.isolation_level);
     let topics = request
         .topics
@@ -41,23 +33,13 @@ pub(crate) fn handle(
                     answer(partition, asked, isolation, ctx.version)
                 })
                 .collect();
-            ListOffsetsTopicResponse::default()
-                .with_name(topic.name)
-                .with_partitions(partitions)
+            ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
         })
         .collect();
-    out.answer(
-        ctx.ticket,
-        ListOffsetsResponse::default().with_topics(topics),
-    );
+    out.answer(ctx.ticket, ListOffsetsResponse::default().with_topics(topics));
 }
 
-fn answer(
-    partition: Option<&Partition>,
-    asked: &ListOffsetsPartition,
-    isolation: Isolation,
-    version: i16,
-) -> ListOffsetsPartitionResponse {
+fn answer(partition: Option<&Partition>, asked: &ListOffsetsPartition, isolation: Isolation, version: i16) -> ListOffsetsPartitionResponse {
     let response = ListOffsetsPartitionResponse::default()
         .with_partition_index(asked.partition_index)
         .with_timestamp(-1)
@@ -74,32 +56,19 @@ fn answer(
     let found = match asked.timestamp {
         LATEST => Some(without_time(end)),
         EARLIEST | EARLIEST_LOCAL => Some(without_time(partition.log.start_offset())),
-        MAX_TIMESTAMP => partition
-            .log
-            .greatest_timestamp()
-            .filter(|found| found.offset < end),
-        timestamp if timestamp >= 0 => partition
-            .log
-            .offset_for_time(timestamp)
-            .filter(|found| found.offset < end),
+        MAX_TIMESTAMP => partition.log.greatest_timestamp().filter(|found| found.offset < end),
+        timestamp if timestamp >= 0 => partition.log.offset_for_time(timestamp).filter(|found| found.offset < end),
         _ => return response.with_error_code(ResponseError::UnsupportedVersion.code()),
     };
     match found {
         Some(TimestampedOffset { timestamp, offset }) => response
             .with_timestamp(timestamp)
             .with_offset(offset)
-            .with_leader_epoch(if version >= NAMES_LEADER_EPOCH {
-                LEADER_EPOCH
-            } else {
-                -1
-            }),
+            .with_leader_epoch(if version >= NAMES_LEADER_EPOCH { LEADER_EPOCH } else { -1 }),
         None => response,
     }
 }
 
 fn without_time(offset: i64) -> TimestampedOffset {
-    TimestampedOffset {
-        timestamp: -1,
-        offset,
-    }
+    TimestampedOffset { timestamp: -1, offset }
 }

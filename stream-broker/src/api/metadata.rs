@@ -2,9 +2,7 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
+use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
@@ -16,29 +14,13 @@ use crate::topic::{Topic, name};
 /// Authorised operations are not reported.
 const NOT_REQUESTED: i32 = i32::MIN;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: MetadataRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
-    let may_create =
-        core.config.auto_create_topics && (ctx.version < 4 || request.allow_auto_topic_creation);
+pub(crate) fn handle(core: &mut Core, request: MetadataRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+    let may_create = core.config.auto_create_topics && (ctx.version < 4 || request.allow_auto_topic_creation);
     // Version 0 has no null array: the empty one means all topics.
-    let asked = request
-        .topics
-        .filter(|topics| !(ctx.version == 0 && topics.is_empty()));
+    let asked = request.topics.filter(|topics| !(ctx.version == 0 && topics.is_empty()));
     let topics = match asked {
-        None => core
-            .topics
-            .iter()
-            .map(|(name, topic)| describe(core, name, topic))
-            .collect(),
-        Some(asked) => asked
-            .into_iter()
-            .map(|topic| answer(core, topic, may_create))
-            .collect(),
+        None => core.topics.iter().map(|(name, topic)| describe(core, name, topic)).collect(),
+        Some(asked) => asked.into_iter().map(|topic| answer(core, topic, may_create)).collect(),
     };
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(core.config.node_id))
@@ -58,11 +40,7 @@ pub(crate) fn handle(
 fn answer(core: &mut Core, asked: MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
     let Some(topic_name) = asked.name else {
         let id = asked.topic_id;
-        return match core
-            .topics
-            .name_of(id)
-            .and_then(|name| Some((name, core.topics.get(name)?)))
-        {
+        return match core.topics.name_of(id).and_then(|name| Some((name, core.topics.get(name)?))) {
             Some((name, topic)) => describe(core, name, topic),
             None => refuse(None, ResponseError::UnknownTopicId).with_topic_id(id),
         };
@@ -83,8 +61,7 @@ fn answer(core: &mut Core, asked: MetadataRequestTopic, may_create: bool) -> Met
         return refuse(Some(topic_name), ResponseError::InvalidConfig);
     };
     let id = core.ids.uuid();
-    core.topics
-        .create(&topic_name, id, core.config.num_partitions, config);
+    core.topics.create(&topic_name, id, core.config.num_partitions, config);
     match core.topics.get(&topic_name) {
         Some(topic) => describe(core, &topic_name, topic),
         None => refuse(Some(topic_name), ResponseError::UnknownTopicOrPartition),
@@ -111,8 +88,5 @@ fn describe(core: &Core, name: &str, topic: &Topic) -> MetadataResponseTopic {
 }
 
 fn refuse(name: Option<TopicName>, error: ResponseError) -> MetadataResponseTopic {
-    MetadataResponseTopic::default()
-        .with_error_code(error.code())
-        .with_name(name)
-        .with_topic_authorized_operations(NOT_REQUESTED)
+    MetadataResponseTopic::default().with_error_code(error.code()).with_name(name).with_topic_authorized_operations(NOT_REQUESTED)
 }

@@ -15,6 +15,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_transactions;
 mod end_txn;
 mod error;
 mod fetch;
@@ -26,6 +27,7 @@ mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -78,13 +80,13 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::OffsetDelete, 0, 0),
     (ApiKey::DescribeCluster, 0, 2),
     (ApiKey::DescribeProducers, 0, 0),
+    (ApiKey::DescribeTransactions, 0, 0),
+    (ApiKey::ListTransactions, 0, 1),
 ];
 
 /// Whether requests of this API and version are served.
 pub(crate) fn is_supported(api: ApiKey, version: i16) -> bool {
-    SUPPORTED
-        .iter()
-        .any(|&(key, min, max)| key == api && (min..=max).contains(&version))
+    SUPPORTED.iter().any(|&(key, min, max)| key == api && (min..=max).contains(&version))
 }
 
 /// What a handler needs to know about a request beside its body.
@@ -99,24 +101,13 @@ pub(crate) struct Ctx {
 
 impl Ctx {
     fn new(ticket: Ticket, version: i16, client_id: Option<&str>, client_host: IpAddr) -> Self {
-        Ctx {
-            ticket,
-            version,
-            client_id: client_id.unwrap_or_default().to_owned(),
-            client_host: format!("/{client_host}"),
-        }
+        Ctx { ticket, version, client_id: client_id.unwrap_or_default().to_owned(), client_host: format!("/{client_host}") }
     }
 }
 
 /// Hands a request to the handler of its API.
 pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mut Outbox) {
-    let Request {
-        ticket,
-        version,
-        client_id,
-        client_host,
-        body,
-    } = request;
+    let Request { ticket, version, client_id, client_host, body } = request;
     // The two APIs of the record path do without the strings of `Ctx`.
     let body = match body {
         RequestKind::Produce(r) => return produce::handle(core, r, ticket, version, now, out),
@@ -132,14 +123,10 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         RequestKind::DeleteTopics(r) => delete_topics::handle(core, r, ctx, now, out),
         RequestKind::CreatePartitions(r) => create_partitions::handle(core, r, ctx, now, out),
         RequestKind::DeleteRecords(r) => delete_records::handle(core, r, ctx, now, out),
-        RequestKind::OffsetForLeaderEpoch(r) => {
-            offset_for_leader_epoch::handle(core, r, ctx, now, out)
-        }
+        RequestKind::OffsetForLeaderEpoch(r) => offset_for_leader_epoch::handle(core, r, ctx, now, out),
         RequestKind::DescribeConfigs(r) => describe_configs::handle(core, r, ctx, now, out),
         RequestKind::AlterConfigs(r) => alter_configs::handle(core, r, ctx, now, out),
-        RequestKind::IncrementalAlterConfigs(r) => {
-            incremental_alter_configs::handle(core, r, ctx, now, out)
-        }
+        RequestKind::IncrementalAlterConfigs(r) => incremental_alter_configs::handle(core, r, ctx, now, out),
         RequestKind::DescribeCluster(r) => describe_cluster::handle(core, r, ctx, now, out),
         RequestKind::DescribeLogDirs(r) => describe_log_dirs::handle(core, r, ctx, now, out),
         RequestKind::DescribeProducers(r) => describe_producers::handle(core, r, ctx, now, out),
@@ -158,6 +145,8 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         RequestKind::AddPartitionsToTxn(r) => add_partitions_to_txn::handle(core, r, ctx, now, out),
         RequestKind::AddOffsetsToTxn(r) => add_offsets_to_txn::handle(core, r, ctx, now, out),
         RequestKind::EndTxn(r) => end_txn::handle(core, r, ctx, now, out),
+        RequestKind::DescribeTransactions(r) => describe_transactions::handle(core, r, ctx, now, out),
+        RequestKind::ListTransactions(r) => list_transactions::handle(core, r, ctx, now, out),
         RequestKind::TxnOffsetCommit(r) => txn_offset_commit::handle(core, r, ctx, now, out),
         // Only what `SUPPORTED` lists is ever decoded; anything else cannot be answered in its own format.
         _ => out.close(ticket),

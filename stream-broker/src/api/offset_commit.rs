@@ -1,9 +1,7 @@
 //! OffsetCommit outside of transactions.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_commit_response::{
-    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
-};
+use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use kafka_protocol::protocol::StrBytes;
 
@@ -14,23 +12,14 @@ use crate::group::{CommittedOffset, Committer};
 /// Retention time of requests that leave it to the broker.
 const DEFAULT_RETENTION: i64 = -1;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: OffsetCommitRequest,
-    ctx: &Ctx,
-    now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: OffsetCommitRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let committer = Committer {
         generation: request.generation_id_or_member_epoch,
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_ref(),
     };
-    let mut accepted =
-        core.groups
-            .accept_commit(&request.group_id.0, &committer, ctx.version, now);
-    let expires_at = (request.retention_time_ms != DEFAULT_RETENTION)
-        .then(|| now.saturating_add(request.retention_time_ms));
+    let mut accepted = core.groups.accept_commit(&request.group_id.0, &committer, ctx.version, now);
+    let expires_at = (request.retention_time_ms != DEFAULT_RETENTION).then(|| now.saturating_add(request.retention_time_ms));
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
@@ -38,14 +27,8 @@ pub(crate) fn handle(
             let index = partition.partition_index;
             let result = match &mut accepted {
                 Err(error) => Err(*error),
-                Ok(_) if core.topics.partition(&topic.name.0, index).is_none() => {
-                    Err(ResponseError::UnknownTopicOrPartition)
-                }
-                Ok(accepted) => checked_metadata(
-                    partition.committed_metadata,
-                    core.config.offset_metadata_max_bytes,
-                )
-                .map(|metadata| {
+                Ok(_) if core.topics.partition(&topic.name.0, index).is_none() => Err(ResponseError::UnknownTopicOrPartition),
+                Ok(accepted) => checked_metadata(partition.committed_metadata, core.config.offset_metadata_max_bytes).map(|metadata| {
                     let offset = CommittedOffset {
                         offset: partition.committed_offset,
                         leader_epoch: partition.committed_leader_epoch,
@@ -57,30 +40,16 @@ pub(crate) fn handle(
                     accepted.offsets.commit(&topic.name.0, index, offset);
                 }),
             };
-            partitions.push(
-                OffsetCommitResponsePartition::default()
-                    .with_partition_index(index)
-                    .with_error_code(error_code(result)),
-            );
+            partitions.push(OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(error_code(result)));
         }
-        topics.push(
-            OffsetCommitResponseTopic::default()
-                .with_name(topic.name)
-                .with_partitions(partitions),
-        );
+        topics.push(OffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
     }
-    out.answer(
-        ctx.ticket,
-        OffsetCommitResponse::default().with_topics(topics),
-    );
+    out.answer(ctx.ticket, OffsetCommitResponse::default().with_topics(topics));
 }
 
 /// The text that a client stores with an offset, in memory of its own: that of the request is part of a frame, which would
 /// stay as long as the offset.
-pub(super) fn checked_metadata(
-    metadata: Option<StrBytes>,
-    max_bytes: usize,
-) -> Result<StrBytes, ResponseError> {
+pub(super) fn checked_metadata(metadata: Option<StrBytes>, max_bytes: usize) -> Result<StrBytes, ResponseError> {
     let metadata = metadata.unwrap_or_default();
     if metadata.len() > max_bytes {
         return Err(ResponseError::OffsetMetadataTooLarge);

@@ -1,38 +1,19 @@
 //! OffsetDelete: an administrator deletes offsets of topics that the group does not read any more.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_delete_response::{
-    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
-};
+use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
 use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 
 use super::{Ctx, error_code};
 use crate::core::{Core, Outbox};
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: OffsetDeleteRequest,
-    ctx: &Ctx,
-    _now: i64,
-    out: &mut Outbox,
-) {
-    let partitions: Vec<_> = request
-        .topics
-        .iter()
-        .flat_map(|topic| {
-            topic
-                .partitions
-                .iter()
-                .map(|p| (topic.name.0.clone(), p.partition_index))
-        })
-        .collect();
+pub(crate) fn handle(core: &mut Core, request: OffsetDeleteRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+    let partitions: Vec<_> =
+        request.topics.iter().flat_map(|topic| topic.partitions.iter().map(|p| (topic.name.0.clone(), p.partition_index))).collect();
     let results = match core.groups.delete_offsets(&request.group_id.0, &partitions) {
         Ok(results) => results,
         Err(error) => {
-            return out.answer(
-                ctx.ticket,
-                OffsetDeleteResponse::default().with_error_code(error.code()),
-            );
+            return out.answer(ctx.ticket, OffsetDeleteResponse::default().with_error_code(error.code()));
         }
     };
     let mut results = results.into_iter();
@@ -50,18 +31,11 @@ pub(crate) fn handle(
                         Some(_) => deleted,
                         None => Err(ResponseError::UnknownTopicOrPartition),
                     };
-                    OffsetDeleteResponsePartition::default()
-                        .with_partition_index(index)
-                        .with_error_code(error_code(result))
+                    OffsetDeleteResponsePartition::default().with_partition_index(index).with_error_code(error_code(result))
                 })
                 .collect();
-            OffsetDeleteResponseTopic::default()
-                .with_name(topic.name)
-                .with_partitions(partitions)
+            OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions)
         })
         .collect();
-    out.answer(
-        ctx.ticket,
-        OffsetDeleteResponse::default().with_topics(topics),
-    );
+    out.answer(ctx.ticket, OffsetDeleteResponse::default().with_topics(topics));
 }

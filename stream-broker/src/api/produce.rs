@@ -16,42 +16,31 @@ const KNOWS_ABORTABLE: i16 = 11;
 /// The first version whose clients may send zstd (KIP-110).
 const KNOWS_ZSTD: i16 = 7;
 
-pub(crate) fn handle(
-    core: &mut Core,
-    request: ProduceRequest,
-    ticket: Ticket,
-    version: i16,
-    now: i64,
-    out: &mut Outbox,
-) {
+pub(crate) fn handle(core: &mut Core, request: ProduceRequest, ticket: Ticket, version: i16, now: i64, out: &mut Outbox) {
     let acks = request.acks;
+    let unauthorized = request.transactional_id.is_none() && has_transactional(&request);
     let mut failed = false;
     let mut responses = Vec::with_capacity(request.topic_data.len());
-    for TopicProduceData {
-        name,
-        partition_data,
-        ..
-    } in request.topic_data
-    {
+    for TopicProduceData { name, partition_data, .. } in request.topic_data {
         let mut partitions = Vec::with_capacity(partition_data.len());
         for data in partition_data {
             let index = data.index;
-            let outcome = append(core, &name, data, acks, version, now);
+            let outcome = if unauthorized {
+                Err(AppendError::new(
+                    ResponseError::TransactionalIdAuthorizationFailed,
+                    "a transactional batch was sent without a transactional id",
+                ))
+            } else {
+                append(core, &name, data, acks, version, now)
+            };
             if outcome.as_ref().is_ok_and(|appended| appended.bytes > 0) {
                 core.wake_fetches(&name, index, now, out);
             }
             failed |= outcome.is_err();
-            let log_start = core
-                .topics
-                .partition(&name, index)
-                .map_or(-1, |p| p.log.start_offset());
+            let log_start = core.topics.partition(&name, index).map_or(-1, |p| p.log.start_offset());
             partitions.push(partition_response(index, outcome, log_start));
         }
-        responses.push(
-            TopicProduceResponse::default()
-                .with_name(name)
-                .with_partition_responses(partitions),
-        );
+        responses.push(TopicProduceResponse::default().with_name(name).with_partition_responses(partitions));
     }
     match (acks, failed) {
         (0, false) => out.silence(ticket),
@@ -61,20 +50,19 @@ pub(crate) fn handle(
     }
 }
 
-fn append(
-    core: &mut Core,
-    topic: &str,
-    data: PartitionProduceData,
-    acks: i16,
-    version: i16,
-    now: i64,
-) -> Result<Appended, AppendError> {
+fn has_transactional(request: &ProduceRequest) -> bool {
+    request
+        .topic_data
+        .iter()
+        .flat_map(|topic| &topic.partition_data)
+        .filter_map(|partition| BatchHeader::read(partition.records.as_ref()?))
+        .any(|header| header.is_transactional())
+}
+
+fn append(core: &mut Core, topic: &str, data: PartitionProduceData, acks: i16, version: i16, now: i64) -> Result<Appended, AppendError> {
     use ResponseError as Code;
     if !matches!(acks, -1..=1) {
-        return Err(AppendError::new(
-            Code::InvalidRequiredAcks,
-            format!("acks is {acks}; it must be 0, 1 or -1 (all)"),
-        ));
+        return Err(AppendError::new(Code::InvalidRequiredAcks, format!("acks is {acks}; it must be 0, 1 or -1 (all)")));
     }
     let Some(found) = core.topics.get(topic) else {
         return Err(unknown(topic, data.index));
@@ -82,13 +70,6 @@ fn append(
     let Some(partition) = found.partition(data.index) else {
         return Err(unknown(topic, data.index));
     };
-    let in_sync = found.config().min_insync_replicas;
-    if acks == -1 && in_sync > 1 {
-        return Err(AppendError::new(
-            Code::NotEnoughReplicas,
-            format!("min.insync.replicas of topic {topic} is {in_sync}, this broker is the only replica"),
-        ));
-    }
     let records = data.records.unwrap_or_default();
     if let Some(header) = BatchHeader::read(&records) {
         if header.compression() == ZSTD && version < KNOWS_ZSTD {
@@ -106,27 +87,17 @@ fn append(
             && partition.producers.epoch(id).is_none_or(|known| epoch >= known)
             && !core.transactions.is_added(id, epoch, topic, data.index)
         {
-            let code = if version >= KNOWS_ABORTABLE {
-                Code::TransactionAbortable
-            } else {
-                Code::InvalidTxnState
-            };
+            let code = if version >= KNOWS_ABORTABLE { Code::TransactionAbortable } else { Code::InvalidTxnState };
             return Err(AppendError::new(
                 code,
-                format!(
-                    "partition {topic}-{} was not added to a transaction of producer {id} with epoch {epoch}",
-                    data.index
-                ),
+                format!("partition {topic}-{} was not added to a transaction of producer {id} with epoch {epoch}", data.index),
             ));
         }
     }
     if !core.topics.has_memory_for(records.len(), now) {
         return Err(AppendError::new(
             Code::KafkaStorageError,
-            format!(
-                "the logs have reached their memory budget of {} bytes",
-                core.topics.log_memory_bytes()
-            ),
+            format!("the logs have reached their memory budget of {} bytes", core.topics.log_memory_bytes()),
         ));
     }
     let Some(partition) = core.topics.partition_mut(topic, data.index) else {
@@ -138,23 +109,15 @@ fn append(
 }
 
 fn unknown(topic: &str, partition: i32) -> AppendError {
-    AppendError::new(
-        ResponseError::UnknownTopicOrPartition,
-        format!("there is no partition {topic}-{partition}"),
-    )
+    AppendError::new(ResponseError::UnknownTopicOrPartition, format!("there is no partition {topic}-{partition}"))
 }
 
-fn partition_response(
-    index: i32,
-    outcome: Result<Appended, AppendError>,
-    log_start: i64,
-) -> PartitionProduceResponse {
+fn partition_response(index: i32, outcome: Result<Appended, AppendError>, log_start: i64) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(index);
     match outcome {
-        Ok(appended) => response
-            .with_base_offset(appended.base_offset)
-            .with_log_append_time_ms(appended.append_time)
-            .with_log_start_offset(log_start),
+        Ok(appended) => {
+            response.with_base_offset(appended.base_offset).with_log_append_time_ms(appended.append_time).with_log_start_offset(log_start)
+        }
         Err(error) => response
             .with_error_code(error.code.code())
             .with_base_offset(-1)

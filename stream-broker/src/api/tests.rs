@@ -10,8 +10,8 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, ListOffsetsRequest,
-    MetadataRequest, ProduceRequest, TopicName, describe_configs_request::DescribeConfigsResource,
+    CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, TopicName,
+    describe_configs_request::DescribeConfigsResource,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -29,17 +29,11 @@ fn request(api: ApiKey, name: &'static str, version: i16) -> RequestKind {
             .with_topic_data(vec![
                 TopicProduceData::default()
                     .with_name(topic(name))
-                    .with_partition_data(vec![
-                        PartitionProduceData::default().with_records(Some(Bytes::new())),
-                    ]),
+                    .with_partition_data(vec![PartitionProduceData::default().with_records(Some(Bytes::new()))]),
             ])
             .into(),
         ApiKey::Fetch => FetchRequest::default()
-            .with_topics(vec![
-                FetchTopic::default()
-                    .with_topic(topic(name))
-                    .with_partitions(vec![FetchPartition::default()]),
-            ])
+            .with_topics(vec![FetchTopic::default().with_topic(topic(name)).with_partitions(vec![FetchPartition::default()])])
             .into(),
         ApiKey::ListOffsets => ListOffsetsRequest::default()
             .with_topics(vec![
@@ -48,17 +42,13 @@ fn request(api: ApiKey, name: &'static str, version: i16) -> RequestKind {
                     .with_partitions(vec![ListOffsetsPartition::default().with_timestamp(-1)]),
             ])
             .into(),
-        ApiKey::Metadata => MetadataRequest::default()
-            .with_topics(Some(vec![
-                MetadataRequestTopic::default().with_name(Some(topic(name))),
-            ]))
-            .into(),
+        ApiKey::Metadata => {
+            MetadataRequest::default().with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(topic(name)))])).into()
+        }
         ApiKey::CreateTopics => CreateTopicsRequest::default()
             .with_topics(vec![
                 CreatableTopic::default()
-                    .with_name(TopicName(StrBytes::from_string(format!(
-                        "created-{version}"
-                    ))))
+                    .with_name(TopicName(StrBytes::from_string(format!("created-{version}"))))
                     .with_num_partitions(1)
                     .with_replication_factor(1),
             ])
@@ -66,10 +56,7 @@ fn request(api: ApiKey, name: &'static str, version: i16) -> RequestKind {
         ApiKey::DescribeConfigs => DescribeConfigsRequest::default()
             .with_include_synonyms(true)
             .with_resources(vec![
-                DescribeConfigsResource::default()
-                    .with_resource_type(2)
-                    .with_resource_name(topic(name).0)
-                    .with_configuration_keys(None),
+                DescribeConfigsResource::default().with_resource_type(2).with_resource_name(topic(name).0).with_configuration_keys(None),
                 DescribeConfigsResource::default()
                     .with_resource_type(4)
                     .with_resource_name(StrBytes::from_static_str("1"))
@@ -80,8 +67,7 @@ fn request(api: ApiKey, name: &'static str, version: i16) -> RequestKind {
             // Zeroes are empty texts and arrays; in flexible versions, where zero is null, ones are.
             let filler = u8::from(other.request_header_version(version) >= 2);
             let mut body = Bytes::from(vec![filler; 512]);
-            RequestKind::decode(other, &mut body, version)
-                .unwrap_or_else(|e| panic!("{other:?} {version}: {e:#}"))
+            RequestKind::decode(other, &mut body, version).unwrap_or_else(|e| panic!("{other:?} {version}: {e:#}"))
         }
     }
 }
@@ -91,18 +77,12 @@ fn every_response_fits_every_announced_version() {
     for &(api, min, max) in SUPPORTED {
         for version in min..=max {
             for name in ["known", "unknown"] {
-                let mut core = Core::new(CoreConfig {
-                    auto_create_topics: false,
-                    ..CoreConfig::default()
-                });
+                let mut core = Core::new(CoreConfig { auto_create_topics: false, ..CoreConfig::default() });
                 let config = core.topics.new_config(Default::default()).unwrap();
                 let id = core.ids.uuid();
                 core.topics.create("known", id, 2, config);
                 let mut out = Outbox::default();
-                let ticket = Ticket {
-                    connection: 1,
-                    request: 1,
-                };
+                let ticket = Ticket { connection: 1, request: 1 };
                 let request = Request {
                     ticket,
                     version,
@@ -117,9 +97,7 @@ fn every_response_fits_every_announced_version() {
                         continue;
                     };
                     let mut bytes = BytesMut::new();
-                    response
-                        .encode(&mut bytes, version)
-                        .unwrap_or_else(|e| panic!("{api:?} {version} {name}: {e:#}"));
+                    response.encode(&mut bytes, version).unwrap_or_else(|e| panic!("{api:?} {version} {name}: {e:#}"));
                 }
             }
         }

@@ -40,10 +40,7 @@ impl HeldFetches {
         for topic in &request.topics {
             let partitions = self.waiting.entry(topic.topic.0.clone()).or_default();
             for partition in &topic.partitions {
-                partitions
-                    .entry(partition.partition)
-                    .or_default()
-                    .push(ticket);
+                partitions.entry(partition.partition).or_default().push(ticket);
             }
         }
         self.deadlines.insert((deadline, ticket));
@@ -58,11 +55,7 @@ impl HeldFetches {
     }
 
     fn waiting_on(&self, topic: &str, partition: i32) -> Vec<Ticket> {
-        self.waiting
-            .get(topic.as_bytes())
-            .and_then(|partitions| partitions.get(&partition))
-            .cloned()
-            .unwrap_or_default()
+        self.waiting.get(topic.as_bytes()).and_then(|partitions| partitions.get(&partition)).cloned().unwrap_or_default()
     }
 
     fn release(&mut self, ticket: Ticket) -> Option<FetchRequest> {
@@ -92,11 +85,7 @@ impl HeldFetches {
 /// Answers the fetches held on a partition that now have enough.
 pub(crate) fn wake(core: &mut Core, topic: &str, partition: i32, out: &mut Outbox) {
     for ticket in core.fetches.waiting_on(topic, partition) {
-        let satisfied = core
-            .fetches
-            .held
-            .get(&ticket)
-            .is_some_and(|fetch| read::is_satisfied(&core.topics, &fetch.request));
+        let satisfied = core.fetches.held.get(&ticket).is_some_and(|fetch| read::is_satisfied(&core.topics, &fetch.request));
         if satisfied {
             answer(core, ticket, out);
         }

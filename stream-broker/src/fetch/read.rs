@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::FetchPartition;
-use kafka_protocol::messages::fetch_response::{
-    AbortedTransaction, FetchableTopicResponse, PartitionData,
-};
+use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
 
 use super::isolation;
@@ -26,10 +24,7 @@ pub(crate) fn is_satisfied(topics: &Topics, request: &FetchRequest) -> bool {
             if objection(partition, asked).is_some() {
                 return true;
             }
-            let readable = partition.log.bytes_between(
-                asked.fetch_offset,
-                partition.readable_end(isolation(request)),
-            );
+            let readable = partition.log.bytes_between(asked.fetch_offset, partition.readable_end(isolation(request)));
             // A partition counts for no more than it may return, or a limit below `min_bytes` could never be reached.
             let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0);
             available += readable.min(limit.max(1));
@@ -58,11 +53,7 @@ pub(crate) fn response(topics: &Topics, request: &FetchRequest) -> FetchResponse
             remaining = remaining.saturating_sub(bytes);
             partitions.push(data);
         }
-        responses.push(
-            FetchableTopicResponse::default()
-                .with_topic(topic.topic.clone())
-                .with_partitions(partitions),
-        );
+        responses.push(FetchableTopicResponse::default().with_topic(topic.topic.clone()).with_partitions(partitions));
     }
     FetchResponse::default().with_responses(responses)
 }
@@ -90,14 +81,8 @@ fn read_partition(
     };
     // The first records of a response may exceed every limit, or a batch larger than the limit could never be consumed.
     let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0);
-    let records = partition.read(
-        asked.fetch_offset,
-        limit.min(remaining),
-        isolation,
-        nothing_yet,
-    );
-    let aborted = (isolation == Isolation::ReadCommitted)
-        .then(|| aborted_transactions(partition, asked.fetch_offset, &records));
+    let records = partition.read(asked.fetch_offset, limit.min(remaining), isolation, nothing_yet);
+    let aborted = (isolation == Isolation::ReadCommitted).then(|| aborted_transactions(partition, asked.fetch_offset, &records));
     data.with_high_watermark(partition.log.end_offset())
         .with_last_stable_offset(partition.last_stable_offset())
         .with_log_start_offset(partition.log.start_offset())
@@ -113,21 +98,13 @@ fn objection(partition: &Partition, asked: &FetchPartition) -> Option<ResponseEr
     (!readable.contains(&asked.fetch_offset)).then_some(ResponseError::OffsetOutOfRange)
 }
 
-fn aborted_transactions(
-    partition: &Partition,
-    from: i64,
-    records: &Bytes,
-) -> Vec<AbortedTransaction> {
+fn aborted_transactions(partition: &Partition, from: i64, records: &Bytes) -> Vec<AbortedTransaction> {
     // Only what the response covers: from the asked offset to the end of the last batch returned.
     let to = last_batch_end(records).unwrap_or(from);
     let mut aborted: Vec<_> = partition
         .aborted
         .between(from, to)
-        .map(|t| {
-            AbortedTransaction::default()
-                .with_producer_id(t.producer_id.into())
-                .with_first_offset(t.first_offset)
-        })
+        .map(|t| AbortedTransaction::default().with_producer_id(t.producer_id.into()).with_first_offset(t.first_offset))
         .collect();
     aborted.sort_by_key(|t| t.first_offset);
     aborted

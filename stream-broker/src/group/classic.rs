@@ -31,9 +31,7 @@ pub(crate) enum Timer {
 impl Timer {
     pub(crate) fn until(self) -> i64 {
         match self {
-            Timer::InitialDelay { until, .. } | Timer::Join { until } | Timer::Sync { until } => {
-                until
-            }
+            Timer::InitialDelay { until, .. } | Timer::Join { until } | Timer::Sync { until } => until,
         }
     }
 }
@@ -95,19 +93,12 @@ impl ClassicGroup {
 
     /// Nothing would be lost if the group were forgotten.
     pub(crate) fn is_blank(&self) -> bool {
-        self.members.is_empty()
-            && self.pending.is_empty()
-            && self.generation == 0
-            && self.offsets.is_empty()
+        self.members.is_empty() && self.pending.is_empty() && self.generation == 0 && self.offsets.is_empty()
     }
 
     /// How long a rebalance waits: as long as the most patient member asks for.
     pub(crate) fn rebalance_timeout_ms(&self) -> i64 {
-        self.members
-            .values()
-            .map(|m| i64::from(m.rebalance_timeout_ms))
-            .max()
-            .unwrap_or(0)
+        self.members.values().map(|m| i64::from(m.rebalance_timeout_ms)).max().unwrap_or(0)
     }
 
     /// Checks that a request speaks for a member of this group.
@@ -115,11 +106,7 @@ impl ClassicGroup {
     /// # Errors
     /// `FENCED_INSTANCE_ID` if another member has taken the instance id over; `UNKNOWN_MEMBER_ID` if the instance or the
     /// member is not in the group.
-    pub(crate) fn check_member(
-        &self,
-        member_id: &StrBytes,
-        instance_id: Option<&StrBytes>,
-    ) -> Result<(), ResponseError> {
+    pub(crate) fn check_member(&self, member_id: &StrBytes, instance_id: Option<&StrBytes>) -> Result<(), ResponseError> {
         if let Some(instance_id) = instance_id {
             match self.static_members.get(instance_id) {
                 None => return Err(ResponseError::UnknownMemberId),
@@ -127,11 +114,7 @@ impl ClassicGroup {
                 Some(_) => {}
             }
         }
-        if self.members.contains_key(member_id) {
-            Ok(())
-        } else {
-            Err(ResponseError::UnknownMemberId)
-        }
+        if self.members.contains_key(member_id) { Ok(()) } else { Err(ResponseError::UnknownMemberId) }
     }
 
     /// As [`ClassicGroup::check_member`], and the request is of the current generation.
@@ -145,11 +128,7 @@ impl ClassicGroup {
         generation: i32,
     ) -> Result<(), ResponseError> {
         self.check_member(member_id, instance_id)?;
-        if generation == self.generation {
-            Ok(())
-        } else {
-            Err(ResponseError::IllegalGeneration)
-        }
+        if generation == self.generation { Ok(()) } else { Err(ResponseError::IllegalGeneration) }
     }
 
     /// The earliest time at which [`ClassicGroup::tick`] has something to do.

@@ -29,22 +29,14 @@ impl ClassicGroup {
     /// `UNKNOWN_MEMBER_ID` for a client outside the group while it has members; `ILLEGAL_GENERATION`,
     /// `FENCED_INSTANCE_ID`; `REBALANCE_IN_PROGRESS` while the assignment of the generation is not known, because the
     /// partition may have been given to another member.
-    pub(crate) fn accept_commit(
-        &mut self,
-        committer: &Committer<'_>,
-        now: i64,
-    ) -> Result<(), ResponseError> {
+    pub(crate) fn accept_commit(&mut self, committer: &Committer<'_>, now: i64) -> Result<(), ResponseError> {
         if committer.generation < 0 && self.state == State::Empty {
             return Ok(());
         }
         if !committer.is_member() {
             return Err(ResponseError::UnknownMemberId);
         }
-        self.check_generation(
-            committer.member_id,
-            committer.instance_id,
-            committer.generation,
-        )?;
+        self.check_generation(committer.member_id, committer.instance_id, committer.generation)?;
         if self.state == State::CompletingRebalance {
             return Err(ResponseError::RebalanceInProgress);
         }
@@ -57,18 +49,11 @@ impl ClassicGroup {
     ///
     /// # Errors
     /// `UNKNOWN_MEMBER_ID`, `ILLEGAL_GENERATION`, `FENCED_INSTANCE_ID`: the partitions may have another owner by now.
-    pub(crate) fn accept_transactional_commit(
-        &self,
-        committer: &Committer<'_>,
-    ) -> Result<(), ResponseError> {
+    pub(crate) fn accept_transactional_commit(&self, committer: &Committer<'_>) -> Result<(), ResponseError> {
         if !committer.is_member() || (committer.generation < 0 && self.state == State::Empty) {
             return Ok(());
         }
-        self.check_generation(
-            committer.member_id,
-            committer.instance_id,
-            committer.generation,
-        )
+        self.check_generation(committer.member_id, committer.instance_id, committer.generation)
     }
 
     /// Deletes the offsets that nobody has needed for `retention_ms`: of a group without members since it lost the last
@@ -84,9 +69,7 @@ impl ClassicGroup {
             let unused_since = match (state, &subscribed) {
                 (State::Empty, _) if managed => since.max(offset.committed_at),
                 (State::Empty, _) => offset.committed_at,
-                (_, Some(topics)) if state == State::Stable && !topics.contains(topic) => {
-                    offset.committed_at
-                }
+                (_, Some(topics)) if state == State::Stable && !topics.contains(topic) => offset.committed_at,
                 _ => return true,
             };
             now < unused_since.saturating_add(retention_ms)

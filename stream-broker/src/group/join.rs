@@ -33,11 +33,7 @@ pub(crate) struct Join {
 impl Join {
     fn rebalance_timeout_ms(&self) -> i32 {
         // Version 0 has no such field: its members wait as long as their session.
-        if self.request.rebalance_timeout_ms < 0 {
-            self.request.session_timeout_ms
-        } else {
-            self.request.rebalance_timeout_ms
-        }
+        if self.request.rebalance_timeout_ms < 0 { self.request.session_timeout_ms } else { self.request.rebalance_timeout_ms }
     }
 
     fn refuse(self, error: ResponseError, out: &mut Outbox) {
@@ -47,14 +43,7 @@ impl Join {
 
 impl ClassicGroup {
     /// Handles a join. It is answered at once, or parked in the member until the next generation begins.
-    pub(crate) fn join(
-        &mut self,
-        join: Join,
-        max_size: usize,
-        initial_delay_ms: i64,
-        now: i64,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn join(&mut self, join: Join, max_size: usize, initial_delay_ms: i64, now: i64, out: &mut Outbox) {
         if !self.has_room_for(&join.request.member_id, max_size) {
             return join.refuse(ResponseError::GroupMaxSizeReached, out);
         }
@@ -67,22 +56,12 @@ impl ClassicGroup {
         let member_id = join.fresh_member_id.clone();
         match join.request.group_instance_id.clone() {
             Some(instance_id) => match self.static_members.get(&instance_id).cloned() {
-                Some(old_id) => {
-                    self.replace_static(&old_id, member_id, join, initial_delay_ms, now, out)
-                }
+                Some(old_id) => self.replace_static(&old_id, member_id, join, initial_delay_ms, now, out),
                 None => self.add(member_id, join, initial_delay_ms, now, out),
             },
             None if join.parked.version >= MEMBER_ID_REQUIRED => {
-                self.pending.insert(
-                    member_id.clone(),
-                    now + i64::from(join.request.session_timeout_ms),
-                );
-                reply::join_error(
-                    join.parked,
-                    member_id,
-                    ResponseError::MemberIdRequired,
-                    out,
-                );
+                self.pending.insert(member_id.clone(), now + i64::from(join.request.session_timeout_ms));
+                reply::join_error(join.parked, member_id, ResponseError::MemberIdRequired, out);
             }
             None => self.add(member_id, join, initial_delay_ms, now, out),
         }
@@ -96,9 +75,7 @@ impl ClassicGroup {
                 let joined = self.members.values().filter(|m| m.join.is_some()).count();
                 member.is_some_and(|m| m.join.is_some()) || joined < max_size
             }
-            State::CompletingRebalance | State::Stable => {
-                member.is_some() || self.members.len() < max_size
-            }
+            State::CompletingRebalance | State::Stable => member.is_some() || self.members.len() < max_size,
         }
     }
 
@@ -112,14 +89,10 @@ impl ClassicGroup {
             self.pending.remove(&member_id);
             return self.add(member_id, join, initial_delay_ms, now, out);
         }
-        if let Err(error) = self.check_member(&member_id, join.request.group_instance_id.as_ref())
-        {
+        if let Err(error) = self.check_member(&member_id, join.request.group_instance_id.as_ref()) {
             return join.refuse(error, out);
         }
-        let unchanged = self
-            .members
-            .get(&member_id)
-            .is_some_and(|m| m.matches(&join.request.protocols));
+        let unchanged = self.members.get(&member_id).is_some_and(|m| m.matches(&join.request.protocols));
         match self.state {
             State::Empty => join.refuse(ResponseError::UnknownMemberId, out),
             // The member may have lost the answer to its join: it gets the same one again.
@@ -141,14 +114,7 @@ impl ClassicGroup {
     }
 
     /// Adds a member and lets it wait for the next generation.
-    fn add(
-        &mut self,
-        member_id: StrBytes,
-        join: Join,
-        initial_delay_ms: i64,
-        now: i64,
-        out: &mut Outbox,
-    ) {
+    fn add(&mut self, member_id: StrBytes, join: Join, initial_delay_ms: i64, now: i64, out: &mut Outbox) {
         if self.members.is_empty() {
             self.protocol_type = Some(join.request.protocol_type.clone());
         }
@@ -156,8 +122,7 @@ impl ClassicGroup {
             self.joined_during_delay = true;
         }
         if let Some(instance_id) = &join.request.group_instance_id {
-            self.static_members
-                .insert(instance_id.clone(), member_id.clone());
+            self.static_members.insert(instance_id.clone(), member_id.clone());
         }
         self.leader.get_or_insert_with(|| member_id.clone());
         let member = Member {
@@ -192,36 +157,18 @@ impl ClassicGroup {
         }
         // A client that reconnected and sends its join again: nobody reads the older answer, but every request gets one.
         if let Some(older) = member.join.replace(join.parked) {
-            reply::join_error(
-                older,
-                member_id.clone(),
-                ResponseError::RebalanceInProgress,
-                out,
-            );
+            reply::join_error(older, member_id.clone(), ResponseError::RebalanceInProgress, out);
         }
     }
 
     /// A static member comes back without its member id: it takes the place of its former self, which is fenced. In a
     /// stable group whose assignor stays the same, nobody else notices.
-    fn replace_static(
-        &mut self,
-        old_id: &StrBytes,
-        new_id: StrBytes,
-        join: Join,
-        initial_delay_ms: i64,
-        now: i64,
-        out: &mut Outbox,
-    ) {
+    fn replace_static(&mut self, old_id: &StrBytes, new_id: StrBytes, join: Join, initial_delay_ms: i64, now: i64, out: &mut Outbox) {
         let Some(mut member) = self.members.remove(old_id) else {
             return;
         };
         if let Some(parked) = member.join.take() {
-            reply::join_error(
-                parked,
-                old_id.clone(),
-                ResponseError::FencedInstanceId,
-                out,
-            );
+            reply::join_error(parked, old_id.clone(), ResponseError::FencedInstanceId, out);
         }
         if let Some(parked) = member.sync.take() {
             reply::sync_error(parked, ResponseError::FencedInstanceId, out);
@@ -234,8 +181,7 @@ impl ClassicGroup {
             self.pending_sync.insert(new_id.clone());
         }
         if let Some(instance_id) = &member.instance_id {
-            self.static_members
-                .insert(instance_id.clone(), new_id.clone());
+            self.static_members.insert(instance_id.clone(), new_id.clone());
         }
         member.id = new_id.clone();
         member.client_id = join.client_id.clone();

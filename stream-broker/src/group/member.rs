@@ -42,21 +42,13 @@ impl Member {
 
     /// The metadata for a protocol; empty if the member does not support it.
     pub(crate) fn metadata(&self, protocol: &StrBytes) -> Bytes {
-        self.protocols
-            .iter()
-            .find(|p| p.name == *protocol)
-            .map(|p| p.metadata.clone())
-            .unwrap_or_default()
+        self.protocols.iter().find(|p| p.name == *protocol).map(|p| p.metadata.clone()).unwrap_or_default()
     }
 
     /// Whether the protocols are the same, in the same order, with the same metadata.
     pub(crate) fn matches(&self, protocols: &[JoinGroupRequestProtocol]) -> bool {
         self.protocols.len() == protocols.len()
-            && self
-                .protocols
-                .iter()
-                .zip(protocols)
-                .all(|(ours, theirs)| ours.name == theirs.name && ours.metadata == theirs.metadata)
+            && self.protocols.iter().zip(protocols).all(|(ours, theirs)| ours.name == theirs.name && ours.metadata == theirs.metadata)
     }
 
     /// A sign of life: the session starts anew.

@@ -14,16 +14,8 @@ impl ClassicGroup {
     ///
     /// # Errors
     /// `REBALANCE_IN_PROGRESS` while a join phase is open, else those of [`ClassicGroup::check_generation`].
-    pub(crate) fn heartbeat(
-        &mut self,
-        request: &HeartbeatRequest,
-        now: i64,
-    ) -> Result<(), ResponseError> {
-        self.check_generation(
-            &request.member_id,
-            request.group_instance_id.as_ref(),
-            request.generation_id,
-        )?;
+    pub(crate) fn heartbeat(&mut self, request: &HeartbeatRequest, now: i64) -> Result<(), ResponseError> {
+        self.check_generation(&request.member_id, request.group_instance_id.as_ref(), request.generation_id)?;
         self.renew_session(&request.member_id, now);
         match self.state {
             State::Empty => Err(ResponseError::UnknownMemberId),
@@ -52,9 +44,7 @@ impl ClassicGroup {
         let results = leaving
             .iter()
             .map(|identity| {
-                if identity.group_instance_id.is_none()
-                    && self.pending.remove(&identity.member_id).is_some()
-                {
+                if identity.group_instance_id.is_none() && self.pending.remove(&identity.member_id).is_some() {
                     changed = true;
                     return Ok(());
                 }
@@ -73,11 +63,9 @@ impl ClassicGroup {
     /// An instance may leave by its instance id alone: that is how an administrator removes a static member.
     fn leaving_member(&self, identity: &MemberIdentity) -> Result<StrBytes, ResponseError> {
         match &identity.group_instance_id {
-            Some(instance_id) if identity.member_id.is_empty() => self
-                .static_members
-                .get(instance_id)
-                .cloned()
-                .ok_or(ResponseError::UnknownMemberId),
+            Some(instance_id) if identity.member_id.is_empty() => {
+                self.static_members.get(instance_id).cloned().ok_or(ResponseError::UnknownMemberId)
+            }
             instance_id => {
                 self.check_member(&identity.member_id, instance_id.as_ref())?;
                 Ok(identity.member_id.clone())
@@ -89,9 +77,7 @@ impl ClassicGroup {
         match self.state {
             State::Empty => {}
             State::PreparingRebalance => self.complete_join_if_ready(now, out),
-            State::CompletingRebalance | State::Stable => {
-                self.rebalance(initial_delay_ms, now, out)
-            }
+            State::CompletingRebalance | State::Stable => self.rebalance(initial_delay_ms, now, out),
         }
     }
 
@@ -100,12 +86,8 @@ impl ClassicGroup {
         let ids = self.pending.len();
         self.pending.retain(|_, until| *until > now);
         let mut changed = self.pending.len() != ids;
-        let over: Vec<StrBytes> = self
-            .members
-            .values()
-            .filter(|m| m.session_deadline.is_some_and(|d| d <= now))
-            .map(|m| m.id.clone())
-            .collect();
+        let over: Vec<StrBytes> =
+            self.members.values().filter(|m| m.session_deadline.is_some_and(|d| d <= now)).map(|m| m.id.clone()).collect();
         for id in over {
             match self.members.get_mut(&id) {
                 // Its next deadline is set when the parked request is answered.

@@ -110,20 +110,13 @@ impl Groups {
             return reply::join_error(join.parked, join.request.member_id, error, out);
         }
         let (max_size, delay) = (self.max_size, self.initial_rebalance_delay_ms);
-        self.get_or_create(&group_id, now)
-            .join(join, max_size, delay, now, out);
+        self.get_or_create(&group_id, now).join(join, max_size, delay, now, out);
         self.reschedule(&group_id);
         self.remove_if_blank(&group_id);
     }
 
     /// SyncGroup: answers or parks it.
-    pub(crate) fn sync(
-        &mut self,
-        parked: Parked,
-        request: SyncGroupRequest,
-        now: i64,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn sync(&mut self, parked: Parked, request: SyncGroupRequest, now: i64, out: &mut Outbox) {
         let group_id = request.group_id.0.clone();
         match self.member_group(&group_id) {
             Ok(group) => {
@@ -138,13 +131,8 @@ impl Groups {
     ///
     /// # Errors
     /// Those of [`ClassicGroup::heartbeat`], and `INVALID_GROUP_ID`.
-    pub(crate) fn heartbeat(
-        &mut self,
-        request: &HeartbeatRequest,
-        now: i64,
-    ) -> Result<(), ResponseError> {
-        self.member_group(&request.group_id.0)?
-            .heartbeat(request, now)
+    pub(crate) fn heartbeat(&mut self, request: &HeartbeatRequest, now: i64) -> Result<(), ResponseError> {
+        self.member_group(&request.group_id.0)?.heartbeat(request, now)
     }
 
     /// LeaveGroup: a result for each of the leaving members.
@@ -165,9 +153,7 @@ impl Groups {
                 self.reschedule(group_id);
                 Ok(results)
             }
-            Err(ResponseError::UnknownMemberId) => {
-                Ok(vec![Err(ResponseError::UnknownMemberId); leaving.len()])
-            }
+            Err(ResponseError::UnknownMemberId) => Ok(vec![Err(ResponseError::UnknownMemberId); leaving.len()]),
             Err(error) => Err(error),
         }
     }
@@ -186,15 +172,9 @@ impl Groups {
         now: i64,
     ) -> Result<AcceptedCommit<'_>, ResponseError> {
         if committer.generation >= 0 && !self.groups.contains_key(group_id) {
-            return Err(if version >= GROUP_ID_NOT_FOUND {
-                ResponseError::GroupIdNotFound
-            } else {
-                ResponseError::IllegalGeneration
-            });
+            return Err(if version >= GROUP_ID_NOT_FOUND { ResponseError::GroupIdNotFound } else { ResponseError::IllegalGeneration });
         }
-        let verdict = self
-            .get_or_create(group_id, now)
-            .accept_commit(committer, now);
+        let verdict = self.get_or_create(group_id, now).accept_commit(committer, now);
         self.accepted(group_id, verdict, now)
     }
 
@@ -212,19 +192,12 @@ impl Groups {
         if committer.generation >= 0 && !self.groups.contains_key(group_id) {
             return Err(ResponseError::IllegalGeneration);
         }
-        let verdict = self
-            .get_or_create(group_id, now)
-            .accept_transactional_commit(committer);
+        let verdict = self.get_or_create(group_id, now).accept_transactional_commit(committer);
         self.accepted(group_id, verdict, now)
     }
 
     /// Makes the offsets that a producer committed in its transaction visible, or drops them.
-    pub(crate) fn complete_transaction(
-        &mut self,
-        group_id: &StrBytes,
-        producer_id: i64,
-        commit: bool,
-    ) {
+    pub(crate) fn complete_transaction(&mut self, group_id: &StrBytes, producer_id: i64, commit: bool) {
         if let Some(entry) = self.groups.get_mut(group_id) {
             entry.group.offsets.complete(producer_id, commit);
         }
@@ -256,14 +229,9 @@ impl Groups {
         group_id: &StrBytes,
         partitions: &[(StrBytes, i32)],
     ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
-        let entry = self
-            .groups
-            .get_mut(group_id)
-            .ok_or(ResponseError::GroupIdNotFound)?;
+        let entry = self.groups.get_mut(group_id).ok_or(ResponseError::GroupIdNotFound)?;
         let group = &mut entry.group;
-        let subscribed = group
-            .subscribed_topics()
-            .ok_or(ResponseError::NonEmptyGroup)?;
+        let subscribed = group.subscribed_topics().ok_or(ResponseError::NonEmptyGroup)?;
         let results = partitions
             .iter()
             .map(|(topic, partition)| {
@@ -305,18 +273,14 @@ impl Groups {
             self.reschedule(&group_id);
             self.remove_if_blank(&group_id);
         }
-        let check = *self
-            .next_expiry_check
-            .get_or_insert(now + OFFSETS_RETENTION_CHECK_INTERVAL_MS);
+        let check = *self.next_expiry_check.get_or_insert(now + OFFSETS_RETENTION_CHECK_INTERVAL_MS);
         if check <= now {
             self.next_expiry_check = Some(now + OFFSETS_RETENTION_CHECK_INTERVAL_MS);
             let retention = self.offsets_retention_ms;
             self.groups.retain(|_, entry| {
                 let group = &mut entry.group;
                 group.expire_offsets(retention, now);
-                group.state != State::Empty
-                    || !group.pending.is_empty()
-                    || !group.offsets.is_empty()
+                group.state != State::Empty || !group.pending.is_empty() || !group.offsets.is_empty()
             });
         }
     }
@@ -332,10 +296,7 @@ impl Groups {
     fn get_or_create(&mut self, group_id: &StrBytes, now: i64) -> &mut ClassicGroup {
         // The id of the request is part of the frame that it came in, which would stay in memory as long as the group.
         let id = StrBytes::from_string(group_id.as_str().to_owned());
-        let entry = self.groups.entry(id).or_insert_with_key(|id| Entry {
-            group: ClassicGroup::new(id.clone(), now),
-            scheduled: None,
-        });
+        let entry = self.groups.entry(id).or_insert_with_key(|id| Entry { group: ClassicGroup::new(id.clone(), now), scheduled: None });
         &mut entry.group
     }
 
@@ -344,28 +305,17 @@ impl Groups {
         if group_id.is_empty() {
             return Err(ResponseError::InvalidGroupId);
         }
-        self.groups
-            .get_mut(group_id)
-            .map(|entry| &mut entry.group)
-            .ok_or(ResponseError::UnknownMemberId)
+        self.groups.get_mut(group_id).map(|entry| &mut entry.group).ok_or(ResponseError::UnknownMemberId)
     }
 
-    fn accepted(
-        &mut self,
-        group_id: &StrBytes,
-        verdict: Result<(), ResponseError>,
-        now: i64,
-    ) -> Result<AcceptedCommit<'_>, ResponseError> {
+    fn accepted(&mut self, group_id: &StrBytes, verdict: Result<(), ResponseError>, now: i64) -> Result<AcceptedCommit<'_>, ResponseError> {
         if let Err(error) = verdict {
             self.remove_if_blank(group_id);
             return Err(error);
         }
         self.next_position += 1;
         let position = self.next_position;
-        Ok(AcceptedCommit {
-            offsets: &mut self.get_or_create(group_id, now).offsets,
-            position,
-        })
+        Ok(AcceptedCommit { offsets: &mut self.get_or_create(group_id, now).offsets, position })
     }
 
     fn reschedule(&mut self, group_id: &StrBytes) {

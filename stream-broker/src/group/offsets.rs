@@ -43,13 +43,7 @@ impl Offsets {
     }
 
     /// Keeps an offset back until [`Offsets::complete`].
-    pub(crate) fn commit_in_transaction(
-        &mut self,
-        producer_id: i64,
-        topic: &str,
-        partition: i32,
-        offset: CommittedOffset,
-    ) {
+    pub(crate) fn commit_in_transaction(&mut self, producer_id: i64, topic: &str, partition: i32, offset: CommittedOffset) {
         let pending = self.pending.entry(producer_id).or_default();
         put(pending, topic, partition, offset);
     }
@@ -64,9 +58,7 @@ impl Offsets {
         }
         for (topic, partitions) in pending {
             for (partition, offset) in partitions {
-                let newest = self
-                    .get(&topic, partition)
-                    .is_none_or(|c| c.position < offset.position);
+                let newest = self.get(&topic, partition).is_none_or(|c| c.position < offset.position);
                 if newest {
                     self.commit(&topic, partition, offset);
                 }
@@ -76,23 +68,12 @@ impl Offsets {
 
     /// Whether an open transaction may still change the offset.
     pub(crate) fn is_pending(&self, topic: &str, partition: i32) -> bool {
-        self.pending.values().any(|topics| {
-            topics
-                .get(topic)
-                .is_some_and(|partitions| partitions.contains_key(&partition))
-        })
+        self.pending.values().any(|topics| topics.get(topic).is_some_and(|partitions| partitions.contains_key(&partition)))
     }
 
     /// All committed offsets, by topic and partition.
-    pub(crate) fn iter(
-        &self,
-    ) -> impl Iterator<Item = (&str, impl Iterator<Item = (i32, &CommittedOffset)>)> {
-        self.committed.iter().map(|(topic, partitions)| {
-            (
-                topic.as_str(),
-                partitions.iter().map(|(partition, offset)| (*partition, offset)),
-            )
-        })
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = (i32, &CommittedOffset)>)> {
+        self.committed.iter().map(|(topic, partitions)| (topic.as_str(), partitions.iter().map(|(partition, offset)| (*partition, offset))))
     }
 
     pub(crate) fn delete(&mut self, topic: &str, partition: i32) {

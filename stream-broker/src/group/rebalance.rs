@@ -34,9 +34,7 @@ impl ClassicGroup {
                 remaining: (self.rebalance_timeout_ms() - initial_delay_ms).max(0),
             });
         } else {
-            self.timer = Some(Timer::Join {
-                until: now + self.rebalance_timeout_ms(),
-            });
+            self.timer = Some(Timer::Join { until: now + self.rebalance_timeout_ms() });
         }
         self.complete_join_if_ready(now, out);
         self.timer_expired(initial_delay_ms, now, out);
@@ -60,10 +58,7 @@ impl ClassicGroup {
             Timer::InitialDelay { remaining, .. } if self.joined_during_delay && remaining > 0 => {
                 let delay = initial_delay_ms.min(remaining);
                 self.joined_during_delay = false;
-                self.timer = Some(Timer::InitialDelay {
-                    until: now + delay,
-                    remaining: remaining - delay,
-                });
+                self.timer = Some(Timer::InitialDelay { until: now + delay, remaining: remaining - delay });
             }
             Timer::InitialDelay { .. } | Timer::Join { .. } => self.complete_join(now, out),
             Timer::Sync { .. } => self.sync_timed_out(initial_delay_ms, now, out),
@@ -74,20 +69,14 @@ impl ClassicGroup {
     /// their place, because only their session decides about them.
     fn complete_join(&mut self, now: i64, out: &mut Outbox) {
         self.timer = None;
-        let absent: Vec<StrBytes> = self
-            .members
-            .values()
-            .filter(|m| m.join.is_none() && m.instance_id.is_none())
-            .map(|m| m.id.clone())
-            .collect();
+        let absent: Vec<StrBytes> =
+            self.members.values().filter(|m| m.join.is_none() && m.instance_id.is_none()).map(|m| m.id.clone()).collect();
         for id in absent {
             self.remove_member(&id, out);
         }
         if !self.members.is_empty() && !self.elect_leader() {
             // Only static members are left and none has rejoined: wait until one does or their sessions end.
-            self.timer = Some(Timer::Join {
-                until: now + self.rebalance_timeout_ms().max(1),
-            });
+            self.timer = Some(Timer::Join { until: now + self.rebalance_timeout_ms().max(1) });
             return;
         }
         self.generation += 1;
@@ -99,9 +88,7 @@ impl ClassicGroup {
         self.protocol = self.elect_protocol();
         self.enter(State::CompletingRebalance, now);
         self.pending_sync = self.members.keys().cloned().collect();
-        self.timer = Some(Timer::Sync {
-            until: now + self.rebalance_timeout_ms(),
-        });
+        self.timer = Some(Timer::Sync { until: now + self.rebalance_timeout_ms() });
         let ids: Vec<StrBytes> = self.members.keys().cloned().collect();
         for id in ids {
             let response = self.joined(&id);
@@ -117,9 +104,7 @@ impl ClassicGroup {
 
     /// Keeps the leader if it has joined, else makes the first member that has the leader. False if nobody has.
     fn elect_leader(&mut self) -> bool {
-        let joined = |group: &Self, id: &StrBytes| {
-            group.members.get(id).is_some_and(|m| m.join.is_some())
-        };
+        let joined = |group: &Self, id: &StrBytes| group.members.get(id).is_some_and(|m| m.join.is_some());
         if self.leader.as_ref().is_some_and(|id| joined(self, id)) {
             return true;
         }
@@ -153,12 +138,7 @@ impl ClassicGroup {
             self.static_members.remove(instance_id);
         }
         if let Some(parked) = member.join {
-            reply::join_error(
-                parked,
-                member.id.clone(),
-                ResponseError::UnknownMemberId,
-                out,
-            );
+            reply::join_error(parked, member.id.clone(), ResponseError::UnknownMemberId, out);
         }
         if let Some(parked) = member.sync {
             reply::sync_error(parked, ResponseError::UnknownMemberId, out);

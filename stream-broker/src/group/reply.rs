@@ -19,12 +19,7 @@ pub(crate) fn joined(parked: Parked, response: JoinGroupResponse, out: &mut Outb
 }
 
 /// Answers a join with an error, and with the member id that the client is to use from now on.
-pub(crate) fn join_error(
-    parked: Parked,
-    member_id: StrBytes,
-    error: ResponseError,
-    out: &mut Outbox,
-) {
+pub(crate) fn join_error(parked: Parked, member_id: StrBytes, error: ResponseError, out: &mut Outbox) {
     let Some(ticket) = parked.ticket else { return };
     let protocol_name = (parked.version < NULLABLE_PROTOCOL_NAME).then(StrBytes::default);
     let response = JoinGroupResponse::default()
@@ -44,10 +39,8 @@ pub(crate) fn synced(
     out: &mut Outbox,
 ) {
     if let Some(ticket) = parked.ticket {
-        let response = SyncGroupResponse::default()
-            .with_protocol_type(protocol_type)
-            .with_protocol_name(protocol_name)
-            .with_assignment(assignment);
+        let response =
+            SyncGroupResponse::default().with_protocol_type(protocol_type).with_protocol_name(protocol_name).with_assignment(assignment);
         out.answer(ticket, response);
     }
 }
@@ -55,9 +48,6 @@ pub(crate) fn synced(
 /// Answers a sync with an error.
 pub(crate) fn sync_error(parked: Parked, error: ResponseError, out: &mut Outbox) {
     if let Some(ticket) = parked.ticket {
-        out.answer(
-            ticket,
-            SyncGroupResponse::default().with_error_code(error.code()),
-        );
+        out.answer(ticket, SyncGroupResponse::default().with_error_code(error.code()));
     }
 }

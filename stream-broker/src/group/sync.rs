@@ -15,13 +15,7 @@ use crate::core::Outbox;
 
 impl ClassicGroup {
     /// Handles a sync. It is parked in the member until the leader's assignment is there.
-    pub(crate) fn sync(
-        &mut self,
-        parked: Parked,
-        request: SyncGroupRequest,
-        now: i64,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn sync(&mut self, parked: Parked, request: SyncGroupRequest, now: i64, out: &mut Outbox) {
         if let Err(error) = self.check_sync(&request) {
             return reply::sync_error(parked, error, out);
         }
@@ -39,11 +33,7 @@ impl ClassicGroup {
             if !self.is_leader(&request.member_id) {
                 return;
             }
-            let mut assignments: BTreeMap<StrBytes, Bytes> = request
-                .assignments
-                .into_iter()
-                .map(|a| (a.member_id, a.assignment))
-                .collect();
+            let mut assignments: BTreeMap<StrBytes, Bytes> = request.assignments.into_iter().map(|a| (a.member_id, a.assignment)).collect();
             for member in self.members.values_mut() {
                 // A member that the leader forgot gets nothing, not what it had before.
                 member.assignment = assignments.remove(&member.id).unwrap_or_default();
@@ -53,29 +43,15 @@ impl ClassicGroup {
         for member in self.members.values_mut() {
             if let Some(parked) = member.sync.take() {
                 member.renew_session(now);
-                reply::synced(
-                    parked,
-                    self.protocol_type.clone(),
-                    self.protocol.clone(),
-                    member.assignment.clone(),
-                    out,
-                );
+                reply::synced(parked, self.protocol_type.clone(), self.protocol.clone(), member.assignment.clone(), out);
             }
         }
     }
 
     fn check_sync(&self, request: &SyncGroupRequest) -> Result<(), ResponseError> {
-        self.check_generation(
-            &request.member_id,
-            request.group_instance_id.as_ref(),
-            request.generation_id,
-        )?;
-        let differs = |theirs: &Option<StrBytes>, ours: &Option<StrBytes>| {
-            theirs.is_some() && theirs != ours
-        };
-        if differs(&request.protocol_type, &self.protocol_type)
-            || differs(&request.protocol_name, &self.protocol)
-        {
+        self.check_generation(&request.member_id, request.group_instance_id.as_ref(), request.generation_id)?;
+        let differs = |theirs: &Option<StrBytes>, ours: &Option<StrBytes>| theirs.is_some() && theirs != ours;
+        if differs(&request.protocol_type, &self.protocol_type) || differs(&request.protocol_name, &self.protocol) {
             return Err(ResponseError::InconsistentGroupProtocol);
         }
         match self.state {

@@ -99,6 +99,14 @@ impl BatchHeader {
     }
 }
 
+/// Whether the length of the batch at the start of `bytes` leaves no room for a header.
+pub(crate) fn announces_too_little(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<LENGTH_PREFIX_BYTES>().is_some_and(|&[.., a, b, c, d]| {
+        let length = i32::from_be_bytes([a, b, c, d]);
+        length < (HEADER_BYTES - LENGTH_PREFIX_BYTES) as i32
+    })
+}
+
 /// The sequence number `delta` records after `sequence`.
 pub(crate) fn sequence_after(sequence: i32, delta: i32) -> i32 {
     // Modulo 2^31: the sum of two non-negative i32 fits an i64.
@@ -119,20 +127,13 @@ pub(crate) fn patch_position(batch: &mut [u8], base_offset: i64, leader_epoch: i
 /// Gives the batch the time of its append and makes the checksum right again.
 pub(crate) fn patch_append_time(batch: &mut [u8], now: i64) {
     let attributes = i16::from_be_bytes([batch[ATTRIBUTES_AT], batch[ATTRIBUTES_AT + 1]]);
-    batch[ATTRIBUTES_AT..ATTRIBUTES_AT + 2]
-        .copy_from_slice(&(attributes | LOG_APPEND_TIME).to_be_bytes());
+    batch[ATTRIBUTES_AT..ATTRIBUTES_AT + 2].copy_from_slice(&(attributes | LOG_APPEND_TIME).to_be_bytes());
     batch[MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8].copy_from_slice(&now.to_be_bytes());
     write_checksum(batch);
 }
 
 /// The batch that ends a producer's transaction in a partition: one control record.
-pub(crate) fn control_batch(
-    producer_id: i64,
-    producer_epoch: i16,
-    commit: bool,
-    coordinator_epoch: i32,
-    now: i64,
-) -> Vec<u8> {
+pub(crate) fn control_batch(producer_id: i64, producer_epoch: i16, commit: bool, coordinator_epoch: i32, now: i64) -> Vec<u8> {
     // key: version 0, type (0 abort, 1 commit); value: version 0, coordinator epoch.
     let mut record = vec![0, 0, 0]; // attributes, timestamp delta, offset delta
     record.push(4 << 1);

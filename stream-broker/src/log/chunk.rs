@@ -45,15 +45,8 @@ pub(crate) struct Chunk {
 impl Chunk {
     /// A chunk for a batch of `batch_bytes`, after one of `previous_bytes`: sizes double while a partition is busy.
     pub(crate) fn new(start_position: u64, batch_bytes: usize, previous_bytes: usize) -> Self {
-        let capacity = (previous_bytes * 2)
-            .clamp(SMALLEST_BYTES, LARGEST_BYTES)
-            .max(batch_bytes);
-        Chunk {
-            start_position,
-            memory: Memory::Filling(Vec::with_capacity(capacity)),
-            entries: Vec::new(),
-            max_timestamp: i64::MIN,
-        }
+        let capacity = (previous_bytes * 2).clamp(SMALLEST_BYTES, LARGEST_BYTES).max(batch_bytes);
+        Chunk { start_position, memory: Memory::Filling(Vec::with_capacity(capacity)), entries: Vec::new(), max_timestamp: i64::MIN }
     }
 
     /// Whether a batch of `batch_bytes` still fits.
@@ -129,30 +122,18 @@ impl Chunk {
 
     /// The batches from `first` on that end before `upper_bound` and together do not exceed `max_bytes`; at least one of them
     /// if `at_least_one` is set. Also whether these are all there are, so that reading may go on in the next chunk.
-    pub(crate) fn read(
-        &self,
-        first: usize,
-        max_bytes: usize,
-        upper_bound: i64,
-        at_least_one: bool,
-    ) -> (Bytes, bool) {
+    pub(crate) fn read(&self, first: usize, max_bytes: usize, upper_bound: i64, at_least_one: bool) -> (Bytes, bool) {
         let start = self.position(first);
-        let below_bound = first
-            + self.entries[first..].partition_point(|entry| entry.last_offset() < upper_bound);
+        let below_bound = first + self.entries[first..].partition_point(|entry| entry.last_offset() < upper_bound);
         // A batch ends where the next begins, so the last batch within the limit is one before the last beginning within it.
         let limit = start.saturating_add(max_bytes);
         let within_limit = if self.position(below_bound) <= limit {
             below_bound
         } else {
             let begins = &self.entries[first..below_bound];
-            (first + begins.partition_point(|entry| entry.position as usize <= limit))
-                .saturating_sub(1)
+            (first + begins.partition_point(|entry| entry.position as usize <= limit)).saturating_sub(1)
         };
-        let last = if at_least_one && within_limit == first && below_bound > first {
-            first + 1
-        } else {
-            within_limit
-        };
+        let last = if at_least_one && within_limit == first && below_bound > first { first + 1 } else { within_limit };
         let end = self.position(last);
         let bytes = match &self.memory {
             Memory::Filling(buffer) => Bytes::copy_from_slice(&buffer[start..end]),
@@ -162,9 +143,7 @@ impl Chunk {
     }
 
     fn position(&self, index: usize) -> usize {
-        self.entries
-            .get(index)
-            .map_or(self.len(), |entry| entry.position as usize)
+        self.entries.get(index).map_or(self.len(), |entry| entry.position as usize)
     }
 
     fn bytes(&self) -> &[u8] {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read};
+use std::panic::catch_unwind;
 
 use super::batch::{BatchHeader, HEADER_BYTES};
 
@@ -23,51 +24,44 @@ const XERIAL_HEADER_BYTES: usize = 16;
 ///
 /// # Errors
 /// The codec is unknown, its data is damaged, or the records exceed the limit of memory.
-pub(crate) fn uncompressed_records<'a>(
-    header: &BatchHeader,
-    batch: &'a [u8],
-) -> io::Result<Cow<'a, [u8]>> {
+pub(crate) fn uncompressed_records<'a>(header: &BatchHeader, batch: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
     let payload = &batch[HEADER_BYTES..header.size];
-    match header.compression() {
-        NONE => Ok(Cow::Borrowed(payload)),
+    let codec = header.compression();
+    if codec == NONE {
+        return Ok(Cow::Borrowed(payload));
+    }
+    // A decoder that panics on damaged data must cost the batch, not the broker.
+    catch_unwind(|| decompress(codec, payload)).unwrap_or_else(|_| Err(io::Error::other("the decoder panicked"))).map(Cow::Owned)
+}
+
+fn decompress(codec: i16, payload: &[u8]) -> io::Result<Vec<u8>> {
+    match codec {
         GZIP => read_all(flate2::read::MultiGzDecoder::new(payload)),
-        SNAPPY => snappy(payload).map(Cow::Owned),
+        SNAPPY => snappy(payload),
         LZ4 => read_all(lz4_flex::frame::FrameDecoder::new(payload)),
-        ZSTD => {
-            let decoder =
-                ruzstd::decoding::StreamingDecoder::new(payload).map_err(io::Error::other)?;
-            read_all(decoder)
-        }
+        ZSTD => read_all(ruzstd::decoding::StreamingDecoder::new(payload).map_err(io::Error::other)?),
         unknown => Err(io::Error::other(format!("unknown codec {unknown}"))),
     }
 }
 
-fn read_all<'a>(decoder: impl Read) -> io::Result<Cow<'a, [u8]>> {
+fn read_all(decoder: impl Read) -> io::Result<Vec<u8>> {
     let mut records = Vec::new();
-    decoder
-        .take(MAX_UNCOMPRESSED_BYTES + 1)
-        .read_to_end(&mut records)?;
+    decoder.take(MAX_UNCOMPRESSED_BYTES + 1).read_to_end(&mut records)?;
     if records.len() as u64 > MAX_UNCOMPRESSED_BYTES {
         return Err(too_large());
     }
-    Ok(Cow::Owned(records))
+    Ok(records)
 }
 
 fn snappy(payload: &[u8]) -> io::Result<Vec<u8>> {
     if !payload.starts_with(XERIAL_MARK) {
         return snappy_block(payload, 0);
     }
-    let mut rest = payload
-        .get(XERIAL_HEADER_BYTES..)
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut rest = payload.get(XERIAL_HEADER_BYTES..).ok_or(io::ErrorKind::UnexpectedEof)?;
     let mut records = Vec::new();
     while !rest.is_empty() {
-        let (length, blocks) = rest
-            .split_first_chunk::<4>()
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
-        let (block, after) = blocks
-            .split_at_checked(u32::from_be_bytes(*length) as usize)
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let (length, blocks) = rest.split_first_chunk::<4>().ok_or(io::ErrorKind::UnexpectedEof)?;
+        let (block, after) = blocks.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or(io::ErrorKind::UnexpectedEof)?;
         records.extend_from_slice(&snappy_block(block, records.len())?);
         rest = after;
     }
@@ -79,13 +73,75 @@ fn snappy_block(block: &[u8], before: usize) -> io::Result<Vec<u8>> {
     if (before + length) as u64 > MAX_UNCOMPRESSED_BYTES {
         return Err(too_large());
     }
-    snap::raw::Decoder::new()
-        .decompress_vec(block)
-        .map_err(io::Error::other)
+    snap::raw::Decoder::new().decompress_vec(block).map_err(io::Error::other)
 }
 
 fn too_large() -> io::Error {
-    io::Error::other(format!(
-        "the records are larger than {MAX_UNCOMPRESSED_BYTES} bytes"
-    ))
+    io::Error::other(format!("the records are larger than {MAX_UNCOMPRESSED_BYTES} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const TEXT: &[u8] = b"to be, or not to be, that is the question: to be, or not to be";
+
+    fn gzip() -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(TEXT).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn lz4() -> Vec<u8> {
+        let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        encoder.write_all(TEXT).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd() -> Vec<u8> {
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        ruzstd::encoding::compress_to_vec(TEXT, level)
+    }
+
+    fn snappy_block(text: &[u8]) -> Vec<u8> {
+        snap::raw::Encoder::new().compress_vec(text).unwrap()
+    }
+
+    fn xerial() -> Vec<u8> {
+        let mut framed = XERIAL_MARK.to_vec();
+        framed.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1]);
+        for part in TEXT.chunks(20) {
+            let block = snappy_block(part);
+            framed.extend_from_slice(&(block.len() as u32).to_be_bytes());
+            framed.extend_from_slice(&block);
+        }
+        framed
+    }
+
+    fn all() -> [(i16, Vec<u8>); 5] {
+        [(GZIP, gzip()), (SNAPPY, snappy_block(TEXT)), (SNAPPY, xerial()), (LZ4, lz4()), (ZSTD, zstd())]
+    }
+
+    #[test]
+    fn every_codec_gives_the_records_back() {
+        for (codec, payload) in all() {
+            assert_eq!(decompress(codec, &payload).unwrap(), TEXT, "codec {codec}");
+        }
+    }
+
+    #[test]
+    fn damaged_data_never_ends_the_broker() {
+        for (codec, payload) in all() {
+            for cut in 0..payload.len() {
+                let _ = catch_unwind(|| decompress(codec, &payload[..cut]));
+                let mut damaged = payload.clone();
+                damaged[cut] ^= 0x55;
+                let _ = catch_unwind(|| decompress(codec, &damaged));
+            }
+            assert!(decompress(codec, &payload[..payload.len() / 2]).is_err());
+        }
+        assert!(decompress(7, TEXT).is_err());
+    }
 }

@@ -49,13 +49,7 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new() -> Self {
-        Log {
-            segments: VecDeque::from([Segment::new(0)]),
-            start_offset: 0,
-            end_offset: 0,
-            size: 0,
-            position: 0,
-        }
+        Log { segments: VecDeque::from([Segment::new(0)]), start_offset: 0, end_offset: 0, size: 0, position: 0 }
     }
 
     /// The first offset that can be read.
@@ -74,22 +68,11 @@ impl Log {
     }
 
     /// Appends one batch and returns the offset of its first record. `append_time` replaces the timestamps of the records.
-    pub(crate) fn append(
-        &mut self,
-        header: &BatchHeader,
-        bytes: &[u8],
-        append_time: Option<i64>,
-        roll: RollPolicy,
-    ) -> i64 {
-        let header = BatchHeader {
-            base_offset: self.end_offset,
-            ..*header
-        };
+    pub(crate) fn append(&mut self, header: &BatchHeader, bytes: &[u8], append_time: Option<i64>, roll: RollPolicy) -> i64 {
+        let header = BatchHeader { base_offset: self.end_offset, ..*header };
         let timestamp = append_time.unwrap_or(header.max_timestamp);
         if self.segments.back().is_none_or(|active| {
-            !active.is_empty()
-                && (active.size() + bytes.len() > roll.bytes
-                    || active.is_older_than(roll.ms, timestamp))
+            !active.is_empty() && (active.size() + bytes.len() > roll.bytes || active.is_older_than(roll.ms, timestamp))
         }) {
             self.roll();
         }
@@ -105,20 +88,11 @@ impl Log {
     /// Whole batches from the one that holds `offset` on, all ending before `upper_bound`, at most `max_bytes` together
     /// (but one batch whatever its size if `at_least_one` is set). May return less than there is: a read ends
     /// with its segment, and a large one with a piece of memory.
-    pub(crate) fn read(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        upper_bound: i64,
-        at_least_one: bool,
-    ) -> Bytes {
+    pub(crate) fn read(&self, offset: i64, max_bytes: usize, upper_bound: i64, at_least_one: bool) -> Bytes {
         if offset >= upper_bound {
             return Bytes::new();
         }
-        self.segment_of(offset)
-            .map_or_else(Bytes::new, |segment| {
-                segment.read(offset, max_bytes, upper_bound, at_least_one)
-            })
+        self.segment_of(offset).map_or_else(Bytes::new, |segment| segment.read(offset, max_bytes, upper_bound, at_least_one))
     }
 
     /// Bytes from the batch that holds `offset` to the one before `upper_bound`.
@@ -153,19 +127,12 @@ impl Log {
     /// Deletes whole segments from the front while retention asks for it: all whose newest record is older than
     /// `retention_ms`, then as many as can go while `retention_bytes` remain. A negative limit is none. Returns the bytes
     /// freed. As in Kafka, an active segment that is too old goes too, after a new one was begun.
-    pub(crate) fn enforce_retention(
-        &mut self,
-        retention_ms: i64,
-        retention_bytes: i64,
-        now: i64,
-    ) -> usize {
+    pub(crate) fn enforce_retention(&mut self, retention_ms: i64, retention_bytes: i64, now: i64) -> usize {
         let mut new_start = self.start_offset;
         let mut size = self.size as i64;
         for segment in self.segments.iter().filter(|s| !s.is_empty()) {
-            let too_old =
-                retention_ms >= 0 && now.saturating_sub(segment.max_timestamp()) > retention_ms;
-            let too_many =
-                retention_bytes >= 0 && size - segment.size() as i64 >= retention_bytes;
+            let too_old = retention_ms >= 0 && now.saturating_sub(segment.max_timestamp()) > retention_ms;
+            let too_many = retention_bytes >= 0 && size - segment.size() as i64 >= retention_bytes;
             if !too_old && !too_many {
                 break;
             }

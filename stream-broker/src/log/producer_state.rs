@@ -82,9 +82,7 @@ impl ProducerStates {
             return Ok(Verdict::Append);
         };
         if header.producer_epoch < producer.epoch {
-            return Err(Refusal::OldEpoch {
-                current: producer.epoch,
-            });
+            return Err(Refusal::OldEpoch { current: producer.epoch });
         }
         if header.producer_epoch > producer.epoch {
             if header.base_sequence != 0 {
@@ -92,10 +90,7 @@ impl ProducerStates {
             }
         } else {
             if let Some(batch) = producer.duplicate_of(header) {
-                return Ok(Verdict::Duplicate {
-                    base_offset: batch.base_offset,
-                    append_time: batch.append_time,
-                });
+                return Ok(Verdict::Duplicate { base_offset: batch.base_offset, append_time: batch.append_time });
             }
             let last = producer.last_sequence();
             let expected = if last < 0 { 0 } else { sequence_after(last, 1) };
@@ -111,9 +106,7 @@ impl ProducerStates {
 
     /// Whether the producer's transaction is open in this partition, begun in this epoch.
     pub(crate) fn has_open_transaction(&self, producer_id: i64, epoch: i16) -> bool {
-        self.producers
-            .get(&producer_id)
-            .is_some_and(|p| p.epoch == epoch && p.open_since.is_some())
+        self.producers.get(&producer_id).is_some_and(|p| p.epoch == epoch && p.open_since.is_some())
     }
 
     /// The epoch last seen of a producer.
@@ -122,13 +115,7 @@ impl ProducerStates {
     }
 
     /// Takes note of a batch that was appended at `base_offset`.
-    pub(crate) fn appended(
-        &mut self,
-        header: &BatchHeader,
-        base_offset: i64,
-        append_time: i64,
-        now: i64,
-    ) {
+    pub(crate) fn appended(&mut self, header: &BatchHeader, base_offset: i64, append_time: i64, now: i64) {
         let producer = self.enter_epoch(header.producer_id, header.producer_epoch, now);
         if producer.batches.len() == REMEMBERED_BATCHES {
             producer.batches.pop_front();
@@ -162,30 +149,23 @@ impl ProducerStates {
 
     /// Forgets producers without an open transaction that have not written since `before`.
     pub(crate) fn forget_idle(&mut self, before: i64) {
-        self.producers
-            .retain(|_, p| p.open_since.is_some() || p.last_append >= before);
+        self.producers.retain(|_, p| p.open_since.is_some() || p.last_append >= before);
     }
 
     /// All producers that are remembered.
     pub(crate) fn active(&self) -> impl Iterator<Item = ActiveProducer> {
-        self.producers
-            .iter()
-            .map(|(&producer_id, p)| ActiveProducer {
-                producer_id,
-                epoch: p.epoch,
-                last_sequence: p.last_sequence(),
-                last_append: p.last_append,
-                open_since: p.open_since,
-            })
+        self.producers.iter().map(|(&producer_id, p)| ActiveProducer {
+            producer_id,
+            epoch: p.epoch,
+            last_sequence: p.last_sequence(),
+            last_append: p.last_append,
+            open_since: p.open_since,
+        })
     }
 
     fn enter_epoch(&mut self, producer_id: i64, epoch: i16, now: i64) -> &mut Producer {
-        let producer = self.producers.entry(producer_id).or_insert(Producer {
-            epoch,
-            batches: VecDeque::new(),
-            open_since: None,
-            last_append: now,
-        });
+        let producer =
+            self.producers.entry(producer_id).or_insert(Producer { epoch, batches: VecDeque::new(), open_since: None, last_append: now });
         if epoch > producer.epoch {
             producer.epoch = epoch;
             producer.batches.clear();
@@ -202,9 +182,7 @@ impl Producer {
 
     fn duplicate_of(&self, header: &BatchHeader) -> Option<&Remembered> {
         let last_sequence = header.last_sequence();
-        self.batches.iter().find(|batch| {
-            batch.first_sequence == header.base_sequence && batch.last_sequence == last_sequence
-        })
+        self.batches.iter().find(|batch| batch.first_sequence == header.base_sequence && batch.last_sequence == last_sequence)
     }
 }
 
@@ -236,26 +214,17 @@ mod tests {
         for index in 1..6 {
             assert_eq!(
                 states.check(&batch(0, index * 10, 10, false)),
-                Ok(Verdict::Duplicate {
-                    base_offset: i64::from(index) * 10,
-                    append_time: -1
-                })
+                Ok(Verdict::Duplicate { base_offset: i64::from(index) * 10, append_time: -1 })
             );
         }
-        assert_eq!(
-            states.check(&batch(0, 0, 10, false)),
-            Err(Refusal::OutOfOrderSequence { last: 59 })
-        );
+        assert_eq!(states.check(&batch(0, 0, 10, false)), Err(Refusal::OutOfOrderSequence { last: 59 }));
     }
 
     #[test]
     fn a_gap_in_the_sequence_is_refused() {
         let mut states = ProducerStates::default();
         append(&mut states, &batch(0, 0, 10, false), 0);
-        assert_eq!(
-            states.check(&batch(0, 11, 1, false)),
-            Err(Refusal::OutOfOrderSequence { last: 9 })
-        );
+        assert_eq!(states.check(&batch(0, 11, 1, false)), Err(Refusal::OutOfOrderSequence { last: 9 }));
     }
 
     #[test]
@@ -269,15 +238,9 @@ mod tests {
     fn a_new_epoch_begins_at_sequence_zero() {
         let mut states = ProducerStates::default();
         append(&mut states, &batch(0, 0, 10, false), 0);
-        assert_eq!(
-            states.check(&batch(1, 10, 1, false)),
-            Err(Refusal::OutOfOrderSequence { last: -1 })
-        );
+        assert_eq!(states.check(&batch(1, 10, 1, false)), Err(Refusal::OutOfOrderSequence { last: -1 }));
         append(&mut states, &batch(1, 0, 1, false), 10);
-        assert_eq!(
-            states.check(&batch(0, 10, 1, false)),
-            Err(Refusal::OldEpoch { current: 1 })
-        );
+        assert_eq!(states.check(&batch(0, 10, 1, false)), Err(Refusal::OldEpoch { current: 1 }));
     }
 
     #[test]
@@ -289,10 +252,7 @@ mod tests {
         assert_eq!(states.first_open_offset(), None);
         append(&mut states, &batch(0, 10, 1, true), 11);
         assert_eq!(states.marked(9, 1, 0), Some(11));
-        assert_eq!(
-            states.check(&batch(0, 11, 1, true)),
-            Err(Refusal::OldEpoch { current: 1 })
-        );
+        assert_eq!(states.check(&batch(0, 11, 1, true)), Err(Refusal::OldEpoch { current: 1 }));
         append(&mut states, &batch(1, 0, 1, true), 13);
     }
 
@@ -307,10 +267,7 @@ mod tests {
     fn a_plain_batch_in_an_open_transaction_is_refused() {
         let mut states = ProducerStates::default();
         append(&mut states, &batch(0, 0, 1, true), 0);
-        assert_eq!(
-            states.check(&batch(0, 1, 1, false)),
-            Err(Refusal::TransactionOpen)
-        );
+        assert_eq!(states.check(&batch(0, 1, 1, false)), Err(Refusal::TransactionOpen));
     }
 
     #[test]

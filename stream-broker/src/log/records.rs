@@ -20,10 +20,7 @@ pub(crate) struct Malformed;
 
 impl<'a> Records<'a> {
     pub(crate) fn new(uncompressed: &'a [u8]) -> Self {
-        Records {
-            rest: uncompressed,
-            failed: false,
-        }
+        Records { rest: uncompressed, failed: false }
     }
 
     fn record(&mut self) -> Result<RecordInfo, Malformed> {
@@ -48,11 +45,7 @@ impl<'a> Records<'a> {
         if !body.is_empty() {
             return Err(Malformed);
         }
-        Ok(RecordInfo {
-            timestamp_delta,
-            offset_delta,
-            key_is_null,
-        })
+        Ok(RecordInfo { timestamp_delta, offset_delta, key_is_null })
     }
 }
 
@@ -106,14 +99,7 @@ mod tests {
     fn the_record_of_a_control_batch_is_read() {
         let batch = control_batch(1, 0, true, 0, 5);
         let records: Vec<_> = Records::new(&batch[HEADER_BYTES..]).collect();
-        assert_eq!(
-            records,
-            [Ok(RecordInfo {
-                timestamp_delta: 0,
-                offset_delta: 0,
-                key_is_null: false
-            })]
-        );
+        assert_eq!(records, [Ok(RecordInfo { timestamp_delta: 0, offset_delta: 0, key_is_null: false })]);
     }
 
     #[test]

@@ -23,24 +23,11 @@ pub(crate) struct Segment {
 
 impl Segment {
     pub(crate) fn new(base_offset: i64) -> Self {
-        Segment {
-            base_offset,
-            end_offset: base_offset,
-            chunks: Vec::new(),
-            size: 0,
-            first_timestamp: None,
-            max_timestamp: i64::MIN,
-        }
+        Segment { base_offset, end_offset: base_offset, chunks: Vec::new(), size: 0, first_timestamp: None, max_timestamp: i64::MIN }
     }
 
     /// Copies a batch in. `position` is the number of bytes ever appended to the log before it.
-    pub(crate) fn append(
-        &mut self,
-        header: &BatchHeader,
-        bytes: &[u8],
-        append_time: Option<i64>,
-        position: u64,
-    ) {
+    pub(crate) fn append(&mut self, header: &BatchHeader, bytes: &[u8], append_time: Option<i64>, position: u64) {
         if !self.chunks.last().is_some_and(|c| c.has_room(bytes.len())) {
             let mut previous = 0;
             if let Some(full) = self.chunks.last_mut() {
@@ -89,8 +76,7 @@ impl Segment {
 
     /// Whether a batch with this greatest timestamp comes too late for the segment (`segment.ms`).
     pub(crate) fn is_older_than(&self, segment_ms: i64, timestamp: i64) -> bool {
-        self.first_timestamp
-            .is_some_and(|first| timestamp.saturating_sub(first) > segment_ms)
+        self.first_timestamp.is_some_and(|first| timestamp.saturating_sub(first) > segment_ms)
     }
 
     /// The chunk that holds `offset` or the first after it.
@@ -100,19 +86,12 @@ impl Segment {
     }
 
     /// Reads as [`Chunk::read`] does, from the batch that holds `offset`.
-    pub(crate) fn read(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        upper_bound: i64,
-        at_least_one: bool,
-    ) -> Bytes {
+    pub(crate) fn read(&self, offset: i64, max_bytes: usize, upper_bound: i64, at_least_one: bool) -> Bytes {
         let begin = self.chunks.partition_point(|c| c.last_offset() < offset);
         let Some((first, others)) = self.chunks[begin..].split_first() else {
             return Bytes::new();
         };
-        let (bytes, whole) =
-            first.read(first.find(offset), max_bytes, upper_bound, at_least_one);
+        let (bytes, whole) = first.read(first.find(offset), max_bytes, upper_bound, at_least_one);
         if !whole || others.is_empty() || bytes.len() >= ENOUGH_BYTES {
             return bytes;
         }

@@ -3,10 +3,7 @@ use bytes::Bytes;
 use super::batch::{BatchHeader, control_batch};
 use super::*;
 
-const ROLL: RollPolicy = RollPolicy {
-    bytes: 10_000,
-    ms: i64::MAX,
-};
+const ROLL: RollPolicy = RollPolicy { bytes: 10_000, ms: i64::MAX };
 
 /// A batch of one record, `bytes` long.
 fn batch(bytes: usize, timestamp: i64) -> (BatchHeader, Vec<u8>) {
@@ -53,11 +50,7 @@ fn offsets_are_consecutive_across_segments_and_every_batch_is_found() {
     }
     assert!(log.segments.len() > 5);
     for max_bytes in [0, 1, 700, 5_000, 1 << 20] {
-        assert_eq!(
-            read_through(&log, 0, max_bytes),
-            (0..500).collect::<Vec<_>>(),
-            "max {max_bytes}"
-        );
+        assert_eq!(read_through(&log, 0, max_bytes), (0..500).collect::<Vec<_>>(), "max {max_bytes}");
     }
     for offset in [1, 77, 499] {
         assert_eq!(offsets(&log.read(offset, 0, 500, true)), [offset]);
@@ -94,10 +87,7 @@ fn available_bytes_are_those_that_can_be_read() {
 #[test]
 fn deleting_frees_memory_and_keeps_what_lies_above() {
     let mut log = Log::new();
-    let roll = RollPolicy {
-        bytes: 1 << 30,
-        ms: i64::MAX,
-    };
+    let roll = RollPolicy { bytes: 1 << 30, ms: i64::MAX };
     for _ in 0..100 {
         append(&mut log, 50_000, 0, roll);
     }
@@ -144,10 +134,7 @@ fn retention_by_size_never_goes_below_its_limit() {
 #[test]
 fn a_segment_is_rolled_when_its_first_timestamp_is_too_far_back() {
     let mut log = Log::new();
-    let roll = RollPolicy {
-        bytes: 1 << 30,
-        ms: 100,
-    };
+    let roll = RollPolicy { bytes: 1 << 30, ms: 100 };
     for timestamp in [0, 50, 100, 101, 201] {
         append(&mut log, 100, timestamp, roll);
     }

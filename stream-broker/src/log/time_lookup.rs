@@ -42,9 +42,7 @@ impl Log {
             .entries()
             .iter()
             .enumerate()
-            .filter(|(_, entry)| {
-                entry.max_timestamp >= timestamp && entry.last_offset() >= self.start_offset
-            })
+            .filter(|(_, entry)| entry.max_timestamp >= timestamp && entry.last_offset() >= self.start_offset)
             .find_map(|(index, _)| first_in_batch(chunk.batch(index), timestamp, self.start_offset))
     }
 }
@@ -52,10 +50,7 @@ impl Log {
 fn first_in_batch(batch: &[u8], timestamp: i64, start_offset: i64) -> Option<TimestampedOffset> {
     let header = BatchHeader::read(batch)?;
     if header.is_log_append_time() {
-        return Some(TimestampedOffset {
-            timestamp: header.max_timestamp,
-            offset: header.base_offset.max(start_offset),
-        });
+        return Some(TimestampedOffset { timestamp: header.max_timestamp, offset: header.base_offset.max(start_offset) });
     }
     debug_assert!(batch.len() >= HEADER_BYTES);
     // Batches were validated when they came in; one that cannot be read now holds nothing to be found.

@@ -10,9 +10,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn now(&mut self) -> i64 {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
         self.latest = self.latest.max(wall);
         self.latest
     }

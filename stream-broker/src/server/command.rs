@@ -45,10 +45,7 @@ impl Commands {
     }
 
     /// Sends a command and waits for its result.
-    pub(crate) fn call<T>(
-        &self,
-        command: impl FnOnce(SyncSender<T>) -> Command,
-    ) -> Result<T, LoopEnded> {
+    pub(crate) fn call<T>(&self, command: impl FnOnce(SyncSender<T>) -> Command) -> Result<T, LoopEnded> {
         let (reply, result) = mpsc::sync_channel(1);
         self.send(command(reply))?;
         result.recv().map_err(|_| LoopEnded)

@@ -82,16 +82,9 @@ impl EventLoop {
     ///
     /// # Errors
     /// The listener cannot be watched.
-    pub(crate) fn new(
-        poll: Poll,
-        mut listener: TcpListener,
-        core: Core,
-        commands: Receiver<Command>,
-        limits: Limits,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(poll: Poll, mut listener: TcpListener, core: Core, commands: Receiver<Command>, limits: Limits) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        poll.registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(EventLoop {
             poll,
             address,
@@ -244,41 +237,21 @@ impl EventLoop {
         }
     }
 
-    fn handle_frame(
-        &mut self,
-        token: Token,
-        frame: bytes::Bytes,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn handle_frame(&mut self, token: Token, frame: bytes::Bytes) -> Result<(), Box<dyn std::error::Error>> {
         let incoming = frame::decode(frame)?;
         let Some(connection) = self.connections.get_mut(&token) else {
             return Ok(());
         };
         match incoming {
             Incoming::UnknownApiVersions { correlation_id } => {
-                let origin = Origin {
-                    api: ApiKey::ApiVersions,
-                    version: 0,
-                    correlation_id,
-                };
+                let origin = Origin { api: ApiKey::ApiVersions, version: 0, correlation_id };
                 let response = api::unsupported_version_response().into();
                 frame::encode(origin, &response, &mut connection.outbound)?;
             }
-            Incoming::Request {
-                origin,
-                client_id,
-                body,
-            } => {
-                let ticket = Ticket {
-                    connection: token.0 as u64,
-                    request: connection.begin(origin),
-                };
-                let request = Request {
-                    ticket,
-                    version: origin.version,
-                    client_id: client_id.as_deref(),
-                    client_host: connection.peer,
-                    body,
-                };
+            Incoming::Request { origin, client_id, body } => {
+                let ticket = Ticket { connection: token.0 as u64, request: connection.begin(origin) };
+                let request =
+                    Request { ticket, version: origin.version, client_id: client_id.as_deref(), client_host: connection.peer, body };
                 let now = self.clock.now();
                 self.core.handle(request, now, &mut self.outbox);
                 self.deliver(Some(token));
@@ -306,17 +279,13 @@ impl EventLoop {
         let Some(connection) = self.connections.get_mut(&token) else {
             return;
         };
-        let Some(pending) = connection
-            .pending
-            .filter(|pending| pending.request == ticket.request)
-        else {
+        let Some(pending) = connection.pending.filter(|pending| pending.request == ticket.request) else {
             return;
         };
         connection.pending = None;
         match outcome {
             Outcome::Answer(response) => {
-                let encoded =
-                    frame::encode(pending.origin, &response, &mut connection.outbound);
+                let encoded = frame::encode(pending.origin, &response, &mut connection.outbound);
                 if let Err(error) = encoded {
                     warn!(%error, "closing a connection");
                     return self.close(token);
@@ -331,9 +300,7 @@ impl EventLoop {
     }
 
     fn deliver_internally(&mut self, ticket: Ticket, outcome: Outcome) {
-        if let (Some(reply), Outcome::Answer(response)) =
-            (self.internal.remove(&ticket.request), outcome)
-        {
+        if let (Some(reply), Outcome::Answer(response)) = (self.internal.remove(&ticket.request), outcome) {
             // A caller that no longer waits is no concern of the loop.
             let _ = reply.send(response);
         }
@@ -350,9 +317,7 @@ impl EventLoop {
                     let token = Token(self.next_token);
                     self.next_token += 1;
                     let interest = Interest::READABLE | Interest::WRITABLE;
-                    let ready = stream.set_nodelay(true).and_then(|()| {
-                        self.poll.registry().register(&mut stream, token, interest)
-                    });
+                    let ready = stream.set_nodelay(true).and_then(|()| self.poll.registry().register(&mut stream, token, interest));
                     match ready {
                         Ok(()) => {
                             let connection = Connection::new(stream, peer.ip());
@@ -363,11 +328,7 @@ impl EventLoop {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
-                    ) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
                 Err(error) => {
                     warn!(%error, "cannot accept connections; trying again");
                     self.accept_failed = true;
@@ -418,19 +379,10 @@ impl EventLoop {
     }
 
     fn request(&mut self, body: RequestKind, version: i16, reply: SyncSender<ResponseKind>) {
-        let ticket = Ticket {
-            connection: INTERNAL,
-            request: self.next_internal,
-        };
+        let ticket = Ticket { connection: INTERNAL, request: self.next_internal };
         self.next_internal += 1;
         self.internal.insert(ticket.request, reply);
-        let request = Request {
-            ticket,
-            version,
-            client_id: None,
-            client_host: self.address.ip(),
-            body,
-        };
+        let request = Request { ticket, version, client_id: None, client_host: self.address.ip(), body };
         let now = self.clock.now();
         self.core.handle(request, now, &mut self.outbox);
         self.deliver(None);
@@ -448,9 +400,7 @@ impl EventLoop {
             return Ok(());
         }
         let mut listener = TcpListener::bind(self.address)?;
-        self.poll
-            .registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         self.listener = Some(listener);
         Ok(())
     }

@@ -25,6 +25,7 @@ pub(super) struct Origin {
 
 /// A frame, decoded.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "almost all frames are requests, and each is moved once")]
 pub(super) enum Incoming {
     Request {
         origin: Origin,
@@ -32,7 +33,9 @@ pub(super) enum Incoming {
         body: RequestKind,
     },
     /// A version of `ApiVersions` that is not served; it is answered all the same.
-    UnknownApiVersions { correlation_id: i32 },
+    UnknownApiVersions {
+        correlation_id: i32,
+    },
 }
 
 /// Why a frame cannot be answered. The connection is closed: nothing after the frame can be trusted.
@@ -45,17 +48,9 @@ pub(super) enum FrameError {
     #[error("version {version} of {api:?} is not served")]
     UnsupportedVersion { api: ApiKey, version: i16 },
     #[error("a {api:?} request of version {version} is malformed: {reason}")]
-    Malformed {
-        api: ApiKey,
-        version: i16,
-        reason: String,
-    },
+    Malformed { api: ApiKey, version: i16, reason: String },
     #[error("a {api:?} response does not fit version {version}: {reason}")]
-    Unencodable {
-        api: ApiKey,
-        version: i16,
-        reason: String,
-    },
+    Unencodable { api: ApiKey, version: i16, reason: String },
 }
 
 /// Decodes a frame without its length.
@@ -74,14 +69,9 @@ pub(super) fn decode(mut frame: Bytes) -> Result<Incoming, FrameError> {
             Err(FrameError::UnsupportedVersion { api, version })
         };
     }
-    let malformed = |reason: String| FrameError::Malformed {
-        api,
-        version,
-        reason,
-    };
+    let malformed = |reason: String| FrameError::Malformed { api, version, reason };
     let flexible = api.request_header_version(version) >= 2;
-    request_shape::check(api, version, flexible, &frame)
-        .map_err(|truncated| malformed(truncated.to_string()))?;
+    request_shape::check(api, version, flexible, &frame).map_err(|truncated| malformed(truncated.to_string()))?;
     // The decoder is generated code that reads what a stranger sent: a panic in it costs that stranger's connection only.
     let decoded = catch_unwind(AssertUnwindSafe(|| {
         let header = RequestHeader::decode(&mut frame, api.request_header_version(version))?;
@@ -90,11 +80,7 @@ pub(super) fn decode(mut frame: Bytes) -> Result<Incoming, FrameError> {
     }));
     match decoded {
         Ok(Ok((header, body))) => Ok(Incoming::Request {
-            origin: Origin {
-                api,
-                version,
-                correlation_id,
-            },
+            origin: Origin { api, version, correlation_id },
             client_id: header.client_id.map(|id| id.to_string()),
             body,
         }),
@@ -104,11 +90,7 @@ pub(super) fn decode(mut frame: Bytes) -> Result<Incoming, FrameError> {
 }
 
 /// Appends a response, with its length and header, to `out`; on an error `out` is as before.
-pub(super) fn encode(
-    origin: Origin,
-    response: &ResponseKind,
-    out: &mut BytesMut,
-) -> Result<(), FrameError> {
+pub(super) fn encode(origin: Origin, response: &ResponseKind, out: &mut BytesMut) -> Result<(), FrameError> {
     let start = out.len();
     out.put_i32(0);
     let header = ResponseHeader::default().with_correlation_id(origin.correlation_id);
@@ -116,9 +98,7 @@ pub(super) fn encode(
         .encode(out, origin.api.response_header_version(origin.version))
         .and_then(|()| response.encode(out, origin.version))
         .map_err(|error| format!("{error:#}"))
-        .and_then(|()| {
-            i32::try_from(out.len() - start - LENGTH_BYTES).map_err(|error| error.to_string())
-        });
+        .and_then(|()| i32::try_from(out.len() - start - LENGTH_BYTES).map_err(|error| error.to_string()));
     match encoded {
         Ok(length) => {
             out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
@@ -126,11 +106,7 @@ pub(super) fn encode(
         }
         Err(reason) => {
             out.truncate(start);
-            Err(FrameError::Unencodable {
-                api: origin.api,
-                version: origin.version,
-                reason,
-            })
+            Err(FrameError::Unencodable { api: origin.api, version: origin.version, reason })
         }
     }
 }

@@ -28,11 +28,7 @@ enum Kind {
 }
 
 const fn always(kind: Kind) -> Field {
-    Field {
-        since: 0,
-        until: i16::MAX,
-        kind,
-    }
+    Field { since: 0, until: i16::MAX, kind }
 }
 
 const I8: Field = always(Kind::Fixed(1));
@@ -61,25 +57,15 @@ macro_rules! array {
 }
 
 const fn since(version: i16, field: Field) -> Field {
-    Field {
-        since: version,
-        ..field
-    }
+    Field { since: version, ..field }
 }
 
 const fn until(version: i16, field: Field) -> Field {
-    Field {
-        until: version,
-        ..field
-    }
+    Field { until: version, ..field }
 }
 
 const fn between(since: i16, until: i16, field: Field) -> Field {
-    Field {
-        since,
-        until,
-        ..field
-    }
+    Field { since, until, ..field }
 }
 
 /// The fields of a request's body, in order, for the versions that are served.
@@ -130,19 +116,10 @@ fn shape(api: ApiKey) -> Option<&'static [Field]> {
 pub(super) struct Truncated;
 
 /// Checks all lengths of a frame, header included.
-pub(super) fn check(
-    api: ApiKey,
-    version: i16,
-    flexible: bool,
-    frame: &[u8],
-) -> Result<(), Truncated> {
+pub(super) fn check(api: ApiKey, version: i16, flexible: bool, frame: &[u8]) -> Result<(), Truncated> {
     // A request without a shape is one that nobody has checked.
     let fields = shape(api).ok_or(Truncated)?;
-    let mut walk = Walk {
-        rest: frame,
-        version,
-        flexible,
-    };
+    let mut walk = Walk { rest: frame, version, flexible };
     walk.skip(8)?; // API, version, correlation id
     // The client id keeps its old form in flexible versions, so that any broker can read it.
     let client_id = walk.fixed_length::<2>()?;
@@ -208,11 +185,7 @@ impl Walk<'_> {
 
     /// A length; null counts as 0.
     fn length<const BYTES: usize>(&mut self) -> Result<usize, Truncated> {
-        if self.flexible {
-            Ok(self.varint()?.saturating_sub(1) as usize)
-        } else {
-            self.fixed_length::<BYTES>()
-        }
+        if self.flexible { Ok(self.varint()?.saturating_sub(1) as usize) } else { self.fixed_length::<BYTES>() }
     }
 
     fn fixed_length<const BYTES: usize>(&mut self) -> Result<usize, Truncated> {
@@ -283,10 +256,7 @@ mod tests {
         for version in 0..=13 {
             let frame = frame(ApiKey::Metadata, version, &|out| {
                 let topics = vec![Default::default(); 2];
-                MetadataRequest::default()
-                    .with_topics(Some(topics))
-                    .encode(out, version)
-                    .unwrap();
+                MetadataRequest::default().with_topics(Some(topics)).encode(out, version).unwrap();
             });
             let check = |frame: &[u8]| check(ApiKey::Metadata, version, version >= 9, frame);
             assert_eq!(check(&frame), Ok(()), "version {version}");
@@ -296,10 +266,7 @@ mod tests {
             let frame = frame(ApiKey::Produce, version, &|out| {
                 ProduceRequest::default().encode(out, version).unwrap();
             });
-            assert_eq!(
-                check(ApiKey::Produce, version, version >= 9, &frame),
-                Ok(())
-            );
+            assert_eq!(check(ApiKey::Produce, version, version >= 9, &frame), Ok(()));
         }
     }
 }

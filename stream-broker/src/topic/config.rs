@@ -30,7 +30,6 @@ pub(crate) struct TopicConfig {
     pub(crate) timestamp_type: TimestampType,
     pub(crate) timestamp_after_max_ms: i64,
     pub(crate) timestamp_before_max_ms: i64,
-    pub(crate) min_insync_replicas: i32,
     pub(crate) retention_ms: i64,
     pub(crate) retention_bytes: i64,
     pub(crate) segment_bytes: usize,
@@ -42,13 +41,9 @@ impl TopicConfig {
     ///
     /// # Errors
     /// A name is unknown or a value not allowed; the text names both.
-    pub(crate) fn new(
-        overrides: BTreeMap<String, String>,
-        defaults: TopicDefaults,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(overrides: BTreeMap<String, String>, defaults: TopicDefaults) -> Result<Self, String> {
         for (name, value) in &overrides {
-            let definition = config_definition::find(name)
-                .ok_or_else(|| format!("Unknown topic config name: {name}"))?;
+            let definition = config_definition::find(name).ok_or_else(|| format!("Unknown topic config name: {name}"))?;
             if let Some(objection) = definition.objection(value) {
                 return Err(objection);
             }
@@ -61,22 +56,18 @@ impl TopicConfig {
             timestamp_type: TimestampType::CreateTime,
             timestamp_after_max_ms: 0,
             timestamp_before_max_ms: 0,
-            min_insync_replicas: 1,
             retention_ms: 0,
             retention_bytes: 0,
             segment_bytes: 0,
             segment_ms: 0,
         };
-        config.cleanup_policy = elements(&config.value("cleanup.policy"))
-            .map(str::to_owned)
-            .collect();
+        config.cleanup_policy = elements(&config.value("cleanup.policy")).map(str::to_owned).collect();
         config.max_message_bytes = config.number("max.message.bytes") as usize;
         if config.value("message.timestamp.type") == "LogAppendTime" {
             config.timestamp_type = TimestampType::LogAppendTime;
         }
         config.timestamp_after_max_ms = config.number("message.timestamp.after.max.ms");
         config.timestamp_before_max_ms = config.number("message.timestamp.before.max.ms");
-        config.min_insync_replicas = config.number("min.insync.replicas") as i32;
         config.retention_ms = config.number("retention.ms");
         config.retention_bytes = config.number("retention.bytes");
         // For tests that need many segments; the public setting has a floor of one mebibyte.
@@ -92,10 +83,7 @@ impl TopicConfig {
     ///
     /// # Errors
     /// As [`TopicConfig::new`].
-    pub(crate) fn with_overrides(
-        &self,
-        overrides: BTreeMap<String, String>,
-    ) -> Result<Self, String> {
+    pub(crate) fn with_overrides(&self, overrides: BTreeMap<String, String>) -> Result<Self, String> {
         Self::new(overrides, self.defaults)
     }
 
@@ -143,14 +131,8 @@ mod tests {
     use super::*;
 
     fn config(settings: &[(&str, &str)]) -> Result<TopicConfig, String> {
-        let overrides = settings
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        let defaults = TopicDefaults {
-            message_max_bytes: 1_048_588,
-            retention_ms: 604_800_000,
-        };
+        let overrides = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let defaults = TopicDefaults { message_max_bytes: 1_048_588, retention_ms: 604_800_000 };
         TopicConfig::new(overrides, defaults)
     }
 

@@ -18,7 +18,7 @@ pub(crate) enum Allowed {
     AtLeast(i64),
     Between(f64, f64),
     OneOf(&'static [&'static str]),
-    /// A list whose elements are all among these.
+    /// A list, possibly empty, whose elements are all among these. Without a cleanup policy records stay (KIP-1161).
     Among(&'static [&'static str]),
 }
 
@@ -35,25 +35,8 @@ pub(crate) struct Definition {
     pub(crate) internal: bool,
 }
 
-const fn define(
-    name: &'static str,
-    config_type: ConfigType,
-    default: &'static str,
-    synonym: &'static str,
-    allowed: Allowed,
-) -> Definition {
-    Definition {
-        name,
-        config_type,
-        default,
-        synonym: if synonym.is_empty() {
-            None
-        } else {
-            Some(synonym)
-        },
-        allowed,
-        internal: false,
-    }
+const fn define(name: &'static str, config_type: ConfigType, default: &'static str, synonym: &'static str, allowed: Allowed) -> Definition {
+    Definition { name, config_type, default, synonym: if synonym.is_empty() { None } else { Some(synonym) }, allowed, internal: false }
 }
 
 use Allowed::{Among, Any, AtLeast, Between, OneOf};
@@ -132,18 +115,11 @@ impl Definition {
 
     fn textual_problem(&self, value: &str) -> Option<String> {
         match self.allowed {
-            OneOf(values) if self.config_type == Boolean => (!values
-                .iter()
-                .any(|v| v.eq_ignore_ascii_case(value)))
-            .then(|| "Expected value to be either true or false".to_owned()),
-            OneOf(values) => (!values.contains(&value))
-                .then(|| format!("String must be one of: {}", values.join(", "))),
-            Among(values) => {
-                let unknown = elements(value).find(|v| !values.contains(v));
-                let empty = elements(value).next().is_none();
-                (unknown.is_some() || empty)
-                    .then(|| format!("String must be one of: {}", values.join(", ")))
+            OneOf(values) if self.config_type == Boolean => {
+                (!values.iter().any(|v| v.eq_ignore_ascii_case(value))).then(|| "Expected value to be either true or false".to_owned())
             }
+            OneOf(values) => (!values.contains(&value)).then(|| format!("String must be one of: {}", values.join(", "))),
+            Among(values) => elements(value).any(|v| !values.contains(&v)).then(|| format!("String must be one of: {}", values.join(", "))),
             _ => None,
         }
     }
@@ -151,10 +127,8 @@ impl Definition {
     fn numeric_problem(&self, value: f64, integer: i64) -> Option<String> {
         match self.allowed {
             AtLeast(min) => (integer < min).then(|| format!("Value must be at least {min}")),
-            Between(min, _) if !(value >= min) => Some(format!("Value must be at least {min}")),
-            Between(_, max) if !(value <= max) => {
-                Some(format!("Value must be no more than {max}"))
-            }
+            Between(min, _) if value.is_nan() || value < min => Some(format!("Value must be at least {min}")),
+            Between(_, max) if value > max => Some(format!("Value must be no more than {max}")),
             _ => None,
         }
     }

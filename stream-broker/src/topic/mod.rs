@@ -53,8 +53,7 @@ impl Topic {
     /// Adds empty partitions until there are `count`.
     pub(crate) fn grow_to(&mut self, count: i32) {
         while self.partition_count() < count {
-            self.partitions
-                .push(Partition::new(Arc::clone(&self.config)));
+            self.partitions.push(Partition::new(Arc::clone(&self.config)));
         }
     }
 }
@@ -116,10 +115,7 @@ impl Topics {
     ///
     /// # Errors
     /// As [`TopicConfig::new`].
-    pub(crate) fn new_config(
-        &self,
-        overrides: BTreeMap<String, String>,
-    ) -> Result<TopicConfig, String> {
+    pub(crate) fn new_config(&self, overrides: BTreeMap<String, String>) -> Result<TopicConfig, String> {
         TopicConfig::new(overrides, self.defaults)
     }
 
@@ -129,19 +125,12 @@ impl Topics {
             return None;
         }
         let key = name::collision_key(name);
-        self.topics
-            .keys()
-            .find(|other| name::collision_key(other) == key)
-            .map(String::as_str)
+        self.topics.keys().find(|other| name::collision_key(other) == key).map(String::as_str)
     }
 
     /// Adds a topic. The caller has checked the name, that it is free, and the count.
     pub(crate) fn create(&mut self, name: &str, id: Uuid, partitions: i32, config: TopicConfig) {
-        let mut topic = Topic {
-            id,
-            partitions: Vec::new(),
-            config: Arc::new(config),
-        };
+        let mut topic = Topic { id, partitions: Vec::new(), config: Arc::new(config) };
         topic.grow_to(partitions);
         self.names.insert(id, name.to_owned());
         self.topics.insert(name.to_owned(), topic);
@@ -187,11 +176,7 @@ impl Topics {
 
     /// Bytes of all logs, counted now.
     pub(crate) fn total_bytes(&self) -> u64 {
-        self.topics
-            .values()
-            .flat_map(|t| &t.partitions)
-            .map(|p| p.log.size() as u64)
-            .sum()
+        self.topics.values().flat_map(|t| &t.partitions).map(|p| p.log.size() as u64).sum()
     }
 
     fn count_log_bytes(&mut self) {

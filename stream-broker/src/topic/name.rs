@@ -10,10 +10,7 @@ pub(crate) fn objection(name: &str) -> Option<String> {
         "'.' and '..' are not allowed".to_owned()
     } else if name.len() > MAX_CHARACTERS {
         format!("it is longer than {MAX_CHARACTERS} characters")
-    } else if name
-        .bytes()
-        .any(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')))
-    {
+    } else if name.bytes().any(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))) {
         "only ASCII letters, digits, '.', '_' and '-' are allowed".to_owned()
     } else {
         return None;

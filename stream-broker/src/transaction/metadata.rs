@@ -53,14 +53,8 @@ impl TransactionMetadata {
     pub(crate) fn new(transactional_id: StrBytes, producer_id: i64, now: i64) -> Self {
         TransactionMetadata {
             transactional_id,
-            producer: Producer {
-                id: producer_id,
-                epoch: NO_PRODUCER_EPOCH,
-            },
-            last: Producer {
-                id: NO_PRODUCER_ID,
-                epoch: NO_PRODUCER_EPOCH,
-            },
+            producer: Producer { id: producer_id, epoch: NO_PRODUCER_EPOCH },
+            last: Producer { id: NO_PRODUCER_ID, epoch: NO_PRODUCER_EPOCH },
             timeout_ms: 0,
             state: State::Empty,
             partitions: BTreeMap::new(),
@@ -109,22 +103,14 @@ impl TransactionMetadata {
     ///
     /// # Errors
     /// `PRODUCER_FENCED` if `expected` is neither the current producer nor the one before it.
-    pub(crate) fn initialize(
-        &mut self,
-        expected: Option<Producer>,
-        timeout_ms: i32,
-        now: i64,
-    ) -> Result<Producer, ResponseError> {
+    pub(crate) fn initialize(&mut self, expected: Option<Producer>, timeout_ms: i32, now: i64) -> Result<Producer, ResponseError> {
         let bumped = self.producer.epoch.saturating_add(1);
         match expected {
             None => {
                 self.producer.epoch = bumped;
                 self.last.epoch = NO_PRODUCER_EPOCH;
             }
-            Some(expected)
-                if self.producer.epoch == NO_PRODUCER_EPOCH
-                    || expected.epoch == self.producer.epoch =>
-            {
+            Some(expected) if self.producer.epoch == NO_PRODUCER_EPOCH || expected.epoch == self.producer.epoch => {
                 self.last.epoch = self.producer.epoch;
                 self.producer.epoch = bumped;
             }
@@ -137,21 +123,9 @@ impl TransactionMetadata {
     }
 
     /// Gives the id to a producer with a new producer id, because the epochs of the old one are used up.
-    pub(crate) fn rotate(
-        &mut self,
-        producer_id: i64,
-        expected: Option<Producer>,
-        timeout_ms: i32,
-        now: i64,
-    ) -> Producer {
-        self.last = Producer {
-            id: self.producer.id,
-            epoch: expected.map_or(NO_PRODUCER_EPOCH, |_| self.producer.epoch),
-        };
-        self.producer = Producer {
-            id: producer_id,
-            epoch: 0,
-        };
+    pub(crate) fn rotate(&mut self, producer_id: i64, expected: Option<Producer>, timeout_ms: i32, now: i64) -> Producer {
+        self.last = Producer { id: self.producer.id, epoch: expected.map_or(NO_PRODUCER_EPOCH, |_| self.producer.epoch) };
+        self.producer = Producer { id: producer_id, epoch: 0 };
         self.rest(timeout_ms, now);
         self.producer
     }
@@ -173,11 +147,7 @@ impl TransactionMetadata {
 
     /// Decides the transaction. Afterwards the id waits for [`TransactionMetadata::complete`].
     pub(crate) fn prepare(&mut self, commit: bool, now: i64) -> Ending {
-        self.state = if commit {
-            State::PrepareCommit
-        } else {
-            State::PrepareAbort
-        };
+        self.state = if commit { State::PrepareCommit } else { State::PrepareAbort };
         self.updated_at = now;
         Ending {
             transactional_id: self.transactional_id.clone(),

@@ -18,9 +18,9 @@ use kafka_protocol::protocol::StrBytes;
 use crate::core::{Core, CoreConfig, Outbox};
 
 pub(crate) use marker::end;
-pub(crate) use metadata::{Ending, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer};
 use metadata::TransactionMetadata;
-use state::State;
+pub(crate) use metadata::{Ending, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer};
+pub(crate) use state::State;
 
 /// `transaction.remove.expired.transaction.cleanup.interval.ms`
 const EXPIRATION_CHECK_INTERVAL_MS: i64 = 3_600_000;
@@ -68,26 +68,24 @@ impl Transactions {
         id
     }
 
+    /// What is known of a transactional id.
+    pub(crate) fn get(&self, transactional_id: &StrBytes) -> Option<&TransactionMetadata> {
+        self.ids.get(transactional_id)
+    }
+
+    /// All transactional ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &TransactionMetadata> {
+        self.ids.values()
+    }
+
     /// Whether the partition is part of the producer's open transaction. A transactional batch for any other is refused:
     /// its transaction would never end.
-    pub(crate) fn is_added(
-        &self,
-        producer_id: i64,
-        producer_epoch: i16,
-        topic: &str,
-        partition: i32,
-    ) -> bool {
-        self.by_producer
-            .get(&producer_id)
-            .and_then(|id| self.ids.get(id))
-            .is_some_and(|transaction| {
-                transaction.producer.epoch == producer_epoch
-                    && transaction.state == State::Ongoing
-                    && transaction
-                        .partitions
-                        .get(topic)
-                        .is_some_and(|partitions| partitions.contains(&partition))
-            })
+    pub(crate) fn is_added(&self, producer_id: i64, producer_epoch: i16, topic: &str, partition: i32) -> bool {
+        self.by_producer.get(&producer_id).and_then(|id| self.ids.get(id)).is_some_and(|transaction| {
+            transaction.producer.epoch == producer_epoch
+                && transaction.state == State::Ongoing
+                && transaction.partitions.get(topic).is_some_and(|partitions| partitions.contains(&partition))
+        })
     }
 
     /// InitProducerId of a transactional producer. `expected` is the producer that the client has been so far, if it says.
@@ -122,9 +120,7 @@ impl Transactions {
             return Err(ResponseError::ProducerFenced);
         }
         match transaction.state {
-            State::PrepareCommit | State::PrepareAbort => {
-                Err(ResponseError::ConcurrentTransactions)
-            }
+            State::PrepareCommit | State::PrepareAbort => Err(ResponseError::ConcurrentTransactions),
             State::Ongoing => {
                 let ending = transaction.prepare_fencing_abort(now);
                 self.reschedule(transactional_id);
@@ -133,9 +129,7 @@ impl Transactions {
             State::Empty | State::CompleteCommit | State::CompleteAbort => {
                 let is_current = expected.is_none_or(|e| e.epoch == transaction.producer.epoch);
                 if !(transaction.is_exhausted() && is_current) {
-                    return transaction
-                        .initialize(expected, timeout_ms, now)
-                        .map(Initialization::Ready);
+                    return transaction.initialize(expected, timeout_ms, now).map(Initialization::Ready);
                 }
                 let old = transaction.producer.id;
                 let producer = transaction.rotate(new_producer_id, expected, timeout_ms, now);
@@ -163,9 +157,7 @@ impl Transactions {
         transaction.check(producer)?;
         for (topic, partition) in partitions {
             if !transaction.partitions.contains_key(topic) {
-                transaction
-                    .partitions
-                    .insert(topic.to_owned(), BTreeSet::new());
+                transaction.partitions.insert(topic.to_owned(), BTreeSet::new());
             }
             if let Some(indexes) = transaction.partitions.get_mut(topic) {
                 indexes.insert(partition);
@@ -198,16 +190,8 @@ impl Transactions {
     /// # Errors
     /// `INVALID_PRODUCER_ID_MAPPING`; `INVALID_PRODUCER_EPOCH` for a fenced producer; `CONCURRENT_TRANSACTIONS`;
     /// `INVALID_TXN_STATE` if the group was not added.
-    pub(crate) fn check_group(
-        &self,
-        transactional_id: &StrBytes,
-        producer: Producer,
-        group_id: &StrBytes,
-    ) -> Result<(), ResponseError> {
-        let transaction = self
-            .ids
-            .get(transactional_id)
-            .ok_or(ResponseError::InvalidProducerIdMapping)?;
+    pub(crate) fn check_group(&self, transactional_id: &StrBytes, producer: Producer, group_id: &StrBytes) -> Result<(), ResponseError> {
+        let transaction = self.ids.get(transactional_id).ok_or(ResponseError::InvalidProducerIdMapping)?;
         match transaction.check(producer) {
             // The version of this request that knows PRODUCER_FENCED is none of those that are served.
             Err(ResponseError::ProducerFenced) => return Err(ResponseError::InvalidProducerEpoch),
@@ -237,9 +221,7 @@ impl Transactions {
             let same = (transaction.state == State::PrepareCommit) == commit;
             let rightful = transaction.check(producer);
             return Err(match rightful {
-                Err(ResponseError::ConcurrentTransactions) if !same => {
-                    ResponseError::InvalidTxnState
-                }
+                Err(ResponseError::ConcurrentTransactions) if !same => ResponseError::InvalidTxnState,
                 Err(error) => error,
                 Ok(()) => ResponseError::ConcurrentTransactions,
             });
@@ -280,9 +262,7 @@ impl Transactions {
 
     /// Forgets ids that have been at rest for `transactional.id.expiration.ms`.
     fn expire_ids(&mut self, now: i64) {
-        let check = *self
-            .next_expiration_check
-            .get_or_insert(now + EXPIRATION_CHECK_INTERVAL_MS);
+        let check = *self.next_expiration_check.get_or_insert(now + EXPIRATION_CHECK_INTERVAL_MS);
         if check > now {
             return;
         }
@@ -303,16 +283,11 @@ impl Transactions {
         timeout.into_iter().chain(expiration).min()
     }
 
-    fn existing(
-        &mut self,
-        transactional_id: &StrBytes,
-    ) -> Result<&mut TransactionMetadata, ResponseError> {
+    fn existing(&mut self, transactional_id: &StrBytes) -> Result<&mut TransactionMetadata, ResponseError> {
         if transactional_id.is_empty() {
             return Err(ResponseError::InvalidRequest);
         }
-        self.ids
-            .get_mut(transactional_id)
-            .ok_or(ResponseError::InvalidProducerIdMapping)
+        self.ids.get_mut(transactional_id).ok_or(ResponseError::InvalidProducerIdMapping)
     }
 
     fn begin(&mut self, transactional_id: &StrBytes, now: i64) {

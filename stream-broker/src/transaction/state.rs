@@ -18,6 +18,25 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// The name that clients see.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            State::Empty => "Empty",
+            State::Ongoing => "Ongoing",
+            State::PrepareCommit => "PrepareCommit",
+            State::PrepareAbort => "PrepareAbort",
+            State::CompleteCommit => "CompleteCommit",
+            State::CompleteAbort => "CompleteAbort",
+        }
+    }
+
+    /// The state of a name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [State::Empty, State::Ongoing, State::PrepareCommit, State::PrepareAbort, State::CompleteCommit, State::CompleteAbort]
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
+
     /// Markers are being written: whatever else is asked has to wait.
     pub(crate) fn is_ending(self) -> bool {
         matches!(self, State::PrepareCommit | State::PrepareAbort)

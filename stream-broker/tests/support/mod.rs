@@ -1,14 +1,14 @@
 //! A client that speaks the raw protocol, so that tests see the very bytes and codes.
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
+
+mod target;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::delete_records_request::{
-    DeleteRecordsPartition, DeleteRecordsTopic,
-};
+use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -16,15 +16,14 @@ use kafka_protocol::messages::list_offsets_response::ListOffsetsPartitionRespons
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    ApiKey, DeleteRecordsRequest, FetchRequest, ListOffsetsRequest, ProduceRequest, RequestHeader, ResponseHeader,
+    ApiKey, DeleteRecordsRequest, FetchRequest, FindCoordinatorRequest, ListOffsetsRequest, ProduceRequest, RequestHeader, ResponseHeader,
     TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
-use kafka_protocol::records::{
-    Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions,
-    TimestampType,
-};
+use kafka_protocol::records::{Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 use stream_broker::{Broker, BrokerConfig};
+
+pub use target::Target;
 
 /// A broker on a free port.
 pub fn broker() -> Broker {
@@ -48,13 +47,8 @@ impl Client {
     pub fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).expect("the broker accepts");
         stream.set_nodelay(true).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        Client {
-            stream,
-            correlation_id: 0,
-        }
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Client { stream, correlation_id: 0 }
     }
 
     /// Sends without waiting for the answer; returns the correlation id.
@@ -79,8 +73,7 @@ impl Client {
     /// Waits for the next answer, whatever it answers.
     pub fn receive<R: Request>(&mut self, version: i16) -> io::Result<(i32, R::Response)> {
         let mut frame = self.receive_frame()?;
-        let header =
-            ResponseHeader::decode(&mut frame, R::Response::header_version(version)).unwrap();
+        let header = ResponseHeader::decode(&mut frame, R::Response::header_version(version)).unwrap();
         let response = R::Response::decode(&mut frame, version).unwrap();
         assert_eq!(frame.remaining(), 0, "the response has a tail");
         Ok((header.correlation_id, response))
@@ -96,11 +89,24 @@ impl Client {
 
     pub fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         let sent = self.send(version, request);
-        let (received, response) = self
-            .receive::<R>(version)
-            .unwrap_or_else(|e| panic!("{:?} {version}: {e}", ApiKey::try_from(R::KEY)));
+        let (received, response) = self.receive::<R>(version).unwrap_or_else(|e| panic!("{:?} {version}: {e}", ApiKey::try_from(R::KEY)));
         assert_eq!(sent, received);
         response
+    }
+
+    /// Calls until the coordinator is there: a cluster makes it ready at the first request.
+    pub fn coordinated<R: Request>(&mut self, version: i16, request: &R, error_code: impl Fn(&R::Response) -> i16) -> R::Response {
+        let find = FindCoordinatorRequest::default().with_key(text("any")).with_key_type(1);
+        for _ in 0..100 {
+            self.call(2, &find);
+            let response = self.call(version, request);
+            // COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, CONCURRENT_TRANSACTIONS
+            if !matches!(error_code(&response), 14 | 15 | 16 | 51) {
+                return response;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("there is no coordinator");
     }
 
     pub fn send_raw(&mut self, bytes: &[u8]) {
@@ -116,86 +122,48 @@ impl Client {
         }
     }
 
-    pub fn produce(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        records: Bytes,
-    ) -> PartitionProduceResponse {
-        self.call(9, &produce_request(topic, partition, records, -1))
-            .responses
-            .remove(0)
-            .partition_responses
-            .remove(0)
+    pub fn produce(&mut self, topic: &str, partition: i32, records: Bytes) -> PartitionProduceResponse {
+        self.call(9, &produce_request(topic, partition, records, -1)).responses.remove(0).partition_responses.remove(0)
     }
 
     pub fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> PartitionData {
-        self.call(11, &fetch_request(topic, partition, offset))
-            .responses
-            .remove(0)
-            .partitions
-            .remove(0)
+        self.call(11, &fetch_request(topic, partition, offset)).responses.remove(0).partitions.remove(0)
     }
 
     pub fn fetch_committed(&mut self, topic: &str, partition: i32, offset: i64) -> PartitionData {
         let request = fetch_request(topic, partition, offset).with_isolation_level(1);
-        self.call(11, &request)
-            .responses
-            .remove(0)
-            .partitions
-            .remove(0)
+        self.call(11, &request).responses.remove(0).partitions.remove(0)
     }
 
-    pub fn list_offset(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        timestamp: i64,
-    ) -> ListOffsetsPartitionResponse {
+    pub fn list_offset(&mut self, topic: &str, partition: i32, timestamp: i64) -> ListOffsetsPartitionResponse {
         let request = ListOffsetsRequest::default().with_topics(vec![
             ListOffsetsTopic::default()
                 .with_name(topic_name(topic))
-                .with_partitions(vec![
-                    ListOffsetsPartition::default()
-                        .with_partition_index(partition)
-                        .with_timestamp(timestamp),
-                ]),
+                .with_partitions(vec![ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(timestamp)]),
         ]);
         self.call(7, &request).topics.remove(0).partitions.remove(0)
     }
 }
 
 pub fn produce_request(topic: &str, partition: i32, records: Bytes, acks: i16) -> ProduceRequest {
-    ProduceRequest::default()
-        .with_acks(acks)
-        .with_timeout_ms(5_000)
-        .with_topic_data(vec![
-            TopicProduceData::default()
-                .with_name(topic_name(topic))
-                .with_partition_data(vec![
-                    PartitionProduceData::default()
-                        .with_index(partition)
-                        .with_records(Some(records)),
-                ]),
-        ])
+    ProduceRequest::default().with_acks(acks).with_timeout_ms(5_000).with_topic_data(vec![
+        TopicProduceData::default()
+            .with_name(topic_name(topic))
+            .with_partition_data(vec![PartitionProduceData::default().with_index(partition).with_records(Some(records))]),
+    ])
 }
 
 /// A fetch that does not wait.
 pub fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
-    FetchRequest::default()
-        .with_min_bytes(1)
-        .with_max_bytes(1 << 20)
-        .with_topics(vec![
-            FetchTopic::default()
-                .with_topic(topic_name(topic))
-                .with_partitions(vec![
-                    FetchPartition::default()
-                        .with_partition(partition)
-                        .with_current_leader_epoch(-1)
-                        .with_fetch_offset(offset)
-                        .with_partition_max_bytes(1 << 20),
-                ]),
-        ])
+    FetchRequest::default().with_min_bytes(1).with_max_bytes(1 << 20).with_topics(vec![
+        FetchTopic::default().with_topic(topic_name(topic)).with_partitions(vec![
+            FetchPartition::default()
+                .with_partition(partition)
+                .with_current_leader_epoch(-1)
+                .with_fetch_offset(offset)
+                .with_partition_max_bytes(1 << 20),
+        ]),
+    ])
 }
 
 /// A record batch in the making.
@@ -263,10 +231,7 @@ impl Batch {
 
     pub fn encode(&self) -> Bytes {
         let mut bytes = BytesMut::new();
-        let options = RecordEncodeOptions {
-            version: 2,
-            compression: Compression::None,
-        };
+        let options = RecordEncodeOptions { version: 2, compression: Compression::None };
         RecordBatchEncoder::encode(&mut bytes, &self.records, &options).unwrap();
         bytes.freeze()
     }
@@ -276,7 +241,8 @@ impl Batch {
 pub fn records(data: &PartitionData) -> Vec<Record> {
     let mut bytes = data.records.clone().unwrap_or_default();
     let mut records = Vec::new();
-    while bytes.has_remaining() {
+    // The last batch may be cut off; the next fetch brings it whole.
+    while bytes.len() > 12 && bytes.len() >= 12 + (&bytes[8..12]).get_i32() as usize {
         records.extend(RecordBatchDecoder::decode(&mut bytes).unwrap().records);
     }
     records
@@ -295,22 +261,15 @@ pub fn values(data: &PartitionData) -> Vec<(i64, String)> {
 }
 
 pub fn now() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_millis() as i64
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
 /// Deletes records below `offset`; the error code and the new low watermark.
 pub fn delete_records(client: &mut Client, topic: &str, partition: i32, offset: i64) -> (i16, i64) {
-    let request = DeleteRecordsRequest::default().with_topics(vec![
+    let request = DeleteRecordsRequest::default().with_timeout_ms(5_000).with_topics(vec![
         DeleteRecordsTopic::default()
             .with_name(topic_name(topic))
-            .with_partitions(vec![
-                DeleteRecordsPartition::default()
-                    .with_partition_index(partition)
-                    .with_offset(offset),
-            ]),
+            .with_partitions(vec![DeleteRecordsPartition::default().with_partition_index(partition).with_offset(offset)]),
     ]);
     let result = client.call(2, &request).topics.remove(0).partitions.remove(0);
     (result.error_code, result.low_watermark)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::KafkaStreams;
-use crate::client::{ClientContext, DefaultClientContext};
+use crate::client::{ClientContext, TracingContext};
 use crate::config::StreamsConfig;
 use crate::error::{Error, Result};
 use crate::handler::{DeserializationHandler, Handlers, ProcessingHandler, ProductionHandler, UncaughtErrorHandler, UncaughtResponse};
@@ -57,7 +57,7 @@ impl KafkaStreamsBuilder {
             uncaught: Arc::new(|_: &Error| UncaughtResponse::ShutdownClient),
             clock: Arc::new(SystemClock::new()),
             budget: None,
-            context: Arc::new(DefaultClientContext),
+            context: Arc::new(TracingContext),
         }
     }
 

@@ -1,8 +1,6 @@
 //! [`KafkaStreams`]: a topology, running in this process.
 
 mod builder;
-mod shared;
-mod state;
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -11,14 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use crate::runtime::{Metrics, State, TaskDescription};
 pub use builder::KafkaStreamsBuilder;
-pub(crate) use shared::Shared;
-pub use shared::{Metrics, TaskDescription};
-pub use state::State;
 
 use crate::config::StreamsConfig;
 use crate::error::{Error, Result};
-use crate::runtime::{Control, ControlEnvironment, ControlEvent};
+use crate::runtime::{Control, ControlEnvironment, ControlEvent, Shared};
 use crate::store::MemoryBudget;
 use crate::topology::Topology;
 

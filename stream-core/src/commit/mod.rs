@@ -1,13 +1,4 @@
-//! The commit of a worker: all its tasks together, in one transaction or (at least once) one offset commit.
-//!
-//! 1. Drain: operators forward what they hold back, upstream nodes first.
-//! 2. Changelog: one record per dirty key, in the order of each key's last write.
-//! 3. Flush the producer; send the positions with the fencing token; commit the transaction, or commit the positions.
-//! 4. Only then do the stores take the uncommitted layer into the committed one, with the changelog position of this commit's own
-//!    delivery reports: never the end of the log, which may hold the records of a process that was replaced.
-//!
-//! Whatever fails before step 4 leaves the stores' committed layers as they were: a local store is never ahead of what Kafka
-//! committed.
+#![doc = include_str!("README.md")]
 
 pub(crate) mod fault;
 
@@ -81,14 +72,15 @@ fn take_into_committed_layers(tasks: &mut [&mut Task], offsets: &[Vec<CommitOffs
 fn flush(environment: &CommitEnvironment<'_>) -> Result<()> {
     let producer = environment.producer.producer();
     let flushed = producer.flush(environment.timeout);
-    if let Some(failure) = producer.take_failure() {
-        return Err(match failure.kind() {
-            ErrorKind::Retriable => failure.with_kind(ErrorKind::Abortable),
-            _ => failure,
+    let lost = producer.take_failure().map_or(flushed, Err);
+    match lost {
+        // At least once the records are still on their way, and the flush can be repeated. A transaction would expire meanwhile.
+        Err(error) if error.kind() == ErrorKind::Retriable && environment.guarantee == ProcessingGuarantee::ExactlyOnceV2 => {
+            Err(error.with_kind(ErrorKind::Abortable))
         }
-        .at("a record was not delivered"));
+        other => other,
     }
-    flushed.at(|| "flush of the producer")
+    .at(|| "flush of the producer")
 }
 
 fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environment: &CommitEnvironment<'_>) -> Result<()> {
@@ -101,13 +93,13 @@ fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environmen
     let lease = if is_seeded(SeededFault::NewestToken) { environment.tokens.lease(&[])? } else { environment.tokens.lease(&ids)? };
     match environment.guarantee {
         ProcessingGuarantee::AtLeastOnce => {
-            environment.committer.commit(&all, environment.timeout).at(|| "commit of the offsets")?;
+            environment.committer.commit(&lease, &all).at(|| "commit of the offsets")?;
         }
         ProcessingGuarantee::ExactlyOnceV2 => {
             environment.producer.ensure_transaction()?;
             let started = environment.clock.monotonic();
             if !all.is_empty() {
-                retry(environment, started, |remaining| environment.producer.producer().send_offsets(&all, lease.token(), remaining))
+                retry(environment, started, |_| environment.producer.producer().send_offsets(&all, lease.token()))
                     .at(|| "offsets of the transaction")?;
             }
             kill_point(KillPoint::AfterOffsetsSent);

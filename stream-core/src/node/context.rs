@@ -11,26 +11,9 @@ use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::handler::{DeadLetter, Decision, FailureContext, Handlers, Response};
 use crate::id::TaskId;
 use crate::metrics::TaskMetrics;
-use crate::record::{Headers, RecordMetadata};
+use crate::record::{OutgoingRecord, RecordMetadata};
 use crate::store::{CurrentRecord, StateStore};
 use crate::time::UNKNOWN_TIME;
-
-/// A record on its way out, as bytes that are borrowed until the call returns.
-#[derive(Clone, Copy, Debug)]
-pub struct OutgoingRecord<'a> {
-    /// The topic's full name.
-    pub topic: &'a Arc<str>,
-    /// The partition; `None` for the default partitioner (murmur2 of the key, as Java's).
-    pub partition: Option<i32>,
-    /// The key's bytes.
-    pub key: Option<&'a [u8]>,
-    /// The value's bytes.
-    pub value: Option<&'a [u8]>,
-    /// Milliseconds since the epoch.
-    pub timestamp: i64,
-    /// The headers.
-    pub headers: &'a Headers,
-}
 
 /// Takes the records that a task produces.
 pub trait Emit {

@@ -11,6 +11,7 @@ mod context;
 mod punctuation;
 mod push;
 mod sink;
+mod sink_topic;
 mod source;
 mod wiring;
 
@@ -18,15 +19,17 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 pub(crate) use context::StoreSet;
-pub use context::{Emit, OutgoingRecord, TaskContext};
+pub use context::{Emit, TaskContext};
 pub use punctuation::{PunctuationId, PunctuationType};
 pub use push::{Data, Stopped};
 pub(crate) use push::{Inlet, NonNullKey, NonNullValue, Outlet, Push};
 pub(crate) use sink::SinkFactory;
+pub use sink_topic::{SinkTopic, TopicContext, TopicNameExtractor};
 pub(crate) use source::{Head, SourceFactory, SourceInlet};
 pub(crate) use wiring::{AnyInlet, EdgeAdapter, NarrowKey, NarrowValue, NodeFactory, WiredNode, Wiring};
 
 use crate::error::Result;
+pub use crate::record::OutgoingRecord;
 
 /// The untyped view of a node, for the task.
 pub(crate) trait Lifecycle {

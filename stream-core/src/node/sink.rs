@@ -1,15 +1,18 @@
 //! Bytes out: a sink node serializes its records, chooses topic and partition, and emits them.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Data, Inlet, Lifecycle, NodeFactory, OutgoingRecord, PunctuationId, Push, Stopped, TaskContext, WiredNode, Wiring};
+use super::{
+    Data, Inlet, Lifecycle, NodeFactory, OutgoingRecord, PunctuationId, Push, SinkTopic, Stopped, TaskContext, TopicContext, WiredNode,
+    Wiring,
+};
 use crate::error::{Error, Result};
 use crate::partition::{Partitions, StreamPartitioner};
 use crate::record::Record;
 use crate::serdes::{self, Role, SerdeContext, SerdeRef};
-use crate::topology::{SinkTopic, TopicContext};
 
 pub(crate) struct SinkFactory<K, V> {
     pub(crate) topic: SinkTopic<K, V>,
@@ -24,6 +27,7 @@ struct SinkNode<K, V> {
     key: SerdeRef<K>,
     value: SerdeRef<V>,
     partitioner: Option<Arc<dyn StreamPartitioner<K, V>>>,
+    internal_topics: Arc<BTreeSet<Arc<str>>>,
 }
 
 impl<K: Data, V: Data> NodeFactory for SinkFactory<K, V> {
@@ -38,6 +42,7 @@ impl<K: Data, V: Data> NodeFactory for SinkFactory<K, V> {
             key: Arc::clone(&self.key),
             value: Arc::clone(&self.value),
             partitioner: self.partitioner.clone(),
+            internal_topics: Arc::clone(wiring.internal_topics),
         }));
         let inlet: Inlet<K, V> = Rc::clone(&node) as _;
         Ok(WiredNode { inlet: Some(Rc::new(inlet)), lifecycle: node, source: None })
@@ -104,6 +109,11 @@ impl<K: Data, V: Data> Push<K, V> for SinkNode<K, V> {
             SinkTopic::Extracted(extractor) => {
                 let metadata = task.metadata();
                 match extractor.topic(&record, &TopicContext { metadata: metadata.as_ref() }) {
+                    // A record there would lack what the operators of the application put into it, and its partition would be anyone's.
+                    Ok(topic) if self.internal_topics.contains(&topic) => {
+                        let error = Error::invalid(format!("the topic extractor chose {topic}, an internal topic of this application"));
+                        return Err(task.stop(error.at(format_args!("node {}", self.name))));
+                    }
                     Ok(topic) => topic,
                     Err(error) => return task.processing_failed(&self.name, record.timestamp, error),
                 }

@@ -2,6 +2,7 @@
 
 use std::any::{Any, type_name};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub(crate) struct Wiring<'a> {
     pub(crate) children: Vec<(Arc<str>, AnyInlet)>,
     /// The full name of a topic: internal ones begin with the application id.
     pub(crate) topic_name: &'a dyn Fn(&str) -> Arc<str>,
+    /// The full names of the topics that the application creates for itself.
+    pub(crate) internal_topics: &'a Arc<BTreeSet<Arc<str>>>,
 }
 
 impl Wiring<'_> {

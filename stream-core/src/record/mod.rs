@@ -1,11 +1,13 @@
 //! Records, typed and raw.
 
 mod headers;
+mod outgoing;
 mod raw;
 
 use std::sync::Arc;
 
 pub use headers::{Header, Headers};
+pub use outgoing::OutgoingRecord;
 pub use raw::{OwnedRecord, RawRecord};
 
 /// What flows through a topology: a key, a value, a timestamp and headers.

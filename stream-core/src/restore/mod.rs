@@ -8,10 +8,12 @@
 //! 3. the stores are opened and read from their own position to that end. The position past commit markers and aborted records
 //!    comes from `PARTITION_EOF`, so a changelog that ends in a marker completes.
 
+mod cluster;
 mod positions;
 mod preparation;
 mod restorer;
 
+pub(crate) use cluster::Cluster;
 pub(crate) use positions::WantedInput;
 pub(crate) use preparation::{PrepareTask, StoreSettings};
-pub(crate) use restorer::{RestoreCommand, Restorer, RestorerEnvironment};
+pub(crate) use restorer::{RestoreCommand, RestoreEvent, Restorer, RestorerEnvironment};

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::client::{Admin, OffsetSpec};
+use super::Cluster;
+use crate::client::OffsetSpec;
 use crate::error::{Error, Result};
 use crate::id::TopicPartition;
 use crate::task::{CommitMetadata, InputPosition};
@@ -22,10 +23,10 @@ pub(crate) struct WantedInput {
 ///
 /// # Errors
 /// `Retriable` while the cluster or an undecided transaction lets us wait; `Invalid` when the policy is `none` and nothing is committed.
-pub(crate) fn resolve(admin: &Admin, group: &str, wanted: &[WantedInput], clock: &dyn Clock) -> Result<Vec<InputPosition>> {
+pub(crate) fn resolve(cluster: &Cluster, wanted: &[WantedInput], clock: &dyn Clock) -> Result<Vec<InputPosition>> {
     let partitions: Vec<TopicPartition> = wanted.iter().map(|input| input.partition.clone()).collect();
-    let committed = admin.committed_offsets(group, &partitions)?;
-    let earliest = admin.list_offsets(&partitions, OffsetSpec::Earliest)?;
+    let committed = cluster.committed_offsets(&partitions)?;
+    let earliest = cluster.list_offsets(&partitions, OffsetSpec::Earliest)?;
     let mut resolved = Vec::with_capacity(wanted.len());
     let mut unresolved: BTreeMap<ResetGroup, Vec<(usize, TopicPartition)>> = BTreeMap::new();
     for input in wanted {
@@ -50,8 +51,9 @@ pub(crate) fn resolve(admin: &Admin, group: &str, wanted: &[WantedInput], clock:
             }
             None if input.reset == AutoOffsetReset::None => {
                 return Err(Error::invalid(format!(
-                    "no offset of {} is committed by group {group}, and the reset policy is `none`: choose `earliest` or `latest`, or commit an offset first",
-                    input.partition
+                    "no offset of {} is committed by group {}, and the reset policy is `none`: choose `earliest` or `latest`, or commit an offset first",
+                    input.partition,
+                    cluster.group()
                 )));
             }
             found => {
@@ -72,8 +74,14 @@ pub(crate) fn resolve(admin: &Admin, group: &str, wanted: &[WantedInput], clock:
             }
         }
     }
-    for (group, inputs) in unresolved {
-        resolved.extend(look_up(admin, group, &inputs)?);
+    for (spec, inputs) in unresolved {
+        let partitions: Vec<TopicPartition> = inputs.iter().map(|(_, partition)| partition.clone()).collect();
+        let offsets = cluster.list_offsets(&partitions, spec.into())?;
+        for (source, partition) in inputs {
+            let offset = offsets.get(&partition).copied();
+            let offset = offset.ok_or_else(|| Error::retriable(format!("the cluster gave no offset for {partition}")))?;
+            resolved.push(InputPosition { partition, source, offset, partition_time: UNKNOWN_TIME, committed: false });
+        }
     }
     // The order of the inputs is the order of the sources, whatever their policies.
     let order: HashMap<&TopicPartition, usize> = wanted.iter().enumerate().map(|(index, input)| (&input.partition, index)).collect();
@@ -88,24 +96,11 @@ enum ResetGroup {
     Timestamp(i64),
 }
 
-fn look_up(admin: &Admin, group: ResetGroup, inputs: &[(usize, TopicPartition)]) -> Result<Vec<InputPosition>> {
-    let partitions: Vec<TopicPartition> = inputs.iter().map(|(_, partition)| partition.clone()).collect();
-    let mut offsets = match group {
-        ResetGroup::Latest => admin.list_offsets(&partitions, OffsetSpec::Latest)?,
-        ResetGroup::Timestamp(ms) => admin.list_offsets(&partitions, OffsetSpec::Timestamp(ms))?,
-    };
-    // No record is that young: the end.
-    let missing: Vec<TopicPartition> =
-        partitions.iter().filter(|partition| offsets.get(*partition).is_none_or(|offset| *offset < 0)).cloned().collect();
-    if !missing.is_empty() {
-        offsets.extend(admin.list_offsets(&missing, OffsetSpec::Latest)?);
+impl From<ResetGroup> for OffsetSpec {
+    fn from(group: ResetGroup) -> Self {
+        match group {
+            ResetGroup::Latest => Self::Latest,
+            ResetGroup::Timestamp(ms) => Self::Timestamp(ms),
+        }
     }
-    inputs
-        .iter()
-        .map(|(source, partition)| {
-            let offset =
-                offsets.get(partition).copied().ok_or_else(|| Error::retriable(format!("the cluster gave no offset for {partition}")))?;
-            Ok(InputPosition { partition: partition.clone(), source: *source, offset, partition_time: UNKNOWN_TIME, committed: false })
-        })
-        .collect()
 }

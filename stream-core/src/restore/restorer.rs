@@ -3,19 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
-use super::positions;
 use super::preparation::{Preparation, PrepareTask, StoreSettings};
-use crate::client::{Admin, DataConsumer, Message, OffsetSpec, Polled};
+use super::{Cluster, positions};
+use crate::client::{DataConsumer, Message, OffsetSpec, Polled};
 use crate::commit::fault::{KillPoint, kill_point};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::id::{TaskId, TopicPartition};
 use crate::record::Headers;
-use crate::runtime::ControlEvent;
 use crate::store::{ChangelogRecord, CurrentRecord, MemoryBudget, StoreOwner, WorkerMemory};
-use crate::task::StateDirectory;
+use crate::task::{PreparedTask, StateDirectory};
 use crate::time::Clock;
 use crate::topology::BuiltTopology;
 
@@ -28,14 +27,23 @@ const BATCH: usize = 2_000;
 /// What the control thread asks of the restore thread.
 pub(crate) enum RestoreCommand {
     Prepare(Vec<PrepareTask>),
-    /// Give these up; answered by [`ControlEvent::Released`].
+    /// Give these up; answered by [`RestoreEvent::Released`].
     Cancel(Vec<TaskId>),
     Close,
 }
 
+/// What the restore thread tells the control thread.
+pub(crate) enum RestoreEvent {
+    /// A task can run.
+    Prepared(Box<PreparedTask>),
+    /// A task cannot be prepared.
+    Failed { task: TaskId, error: Error },
+    /// These were given up.
+    Released(Vec<TaskId>),
+}
+
 /// What the restore thread needs.
 pub(crate) struct RestorerEnvironment {
-    pub(crate) group: Arc<str>,
     pub(crate) topology: Arc<BuiltTopology>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Arc<MemoryBudget>,
@@ -43,7 +51,7 @@ pub(crate) struct RestorerEnvironment {
     pub(crate) settings: StoreSettings,
     pub(crate) task_timeout: Duration,
     pub(crate) flush_max_bytes: usize,
-    pub(crate) events: Sender<ControlEvent>,
+    pub(crate) tell: Box<dyn Fn(RestoreEvent) + Send>,
     pub(crate) commands: Receiver<RestoreCommand>,
 }
 
@@ -51,19 +59,18 @@ pub(crate) struct RestorerEnvironment {
 pub(crate) struct Restorer {
     environment: RestorerEnvironment,
     consumer: DataConsumer,
-    admin: Admin,
+    cluster: Cluster,
     preparations: BTreeMap<TaskId, Preparation>,
     /// Which store a changelog partition belongs to: task and index.
     fetching: HashMap<TopicPartition, (TaskId, usize)>,
-    owner: StoreOwner,
+    /// Has a share of the memory budget only while tasks are restored.
+    owner: Option<StoreOwner>,
     polled: Vec<Polled>,
 }
 
 impl Restorer {
-    pub(crate) fn new(environment: RestorerEnvironment, consumer: DataConsumer, admin: Admin) -> Self {
-        let memory = Rc::new(WorkerMemory::new(Arc::clone(&environment.budget)));
-        let owner = StoreOwner { current: Rc::new(CurrentRecord::default()), memory };
-        Self { environment, consumer, admin, preparations: BTreeMap::new(), fetching: HashMap::new(), owner, polled: Vec::new() }
+    pub(crate) fn new(environment: RestorerEnvironment, consumer: DataConsumer, cluster: Cluster) -> Self {
+        Self { environment, consumer, cluster, preparations: BTreeMap::new(), fetching: HashMap::new(), owner: None, polled: Vec::new() }
     }
 
     /// Runs until it is told to close.
@@ -79,7 +86,12 @@ impl Restorer {
                 tracing::warn!(%error, "reading changelogs failed; trying again");
             }
             self.finish();
-            self.owner.memory.report();
+            if self.preparations.is_empty() {
+                self.owner = None;
+            }
+            if let Some(owner) = &self.owner {
+                owner.memory.report();
+            }
         }
         let tasks: Vec<TaskId> = self.preparations.keys().copied().collect();
         self.cancel(&tasks);
@@ -121,7 +133,7 @@ impl Restorer {
                 self.flush(&preparation);
             }
         }
-        self.tell(ControlEvent::Released { tasks: tasks.to_vec() });
+        self.tell(RestoreEvent::Released(tasks.to_vec()));
     }
 
     /// What was restored so far need not be read again.
@@ -133,10 +145,8 @@ impl Restorer {
         }
     }
 
-    fn tell(&self, event: ControlEvent) {
-        if self.environment.events.send(event).is_err() {
-            tracing::debug!("the control thread is gone");
-        }
+    fn tell(&self, event: RestoreEvent) {
+        (self.environment.tell)(event);
     }
 
     /// Moves every task as far as it comes without waiting for records.
@@ -165,7 +175,7 @@ impl Restorer {
                 }
                 Err(error) => {
                     self.stop_fetching(id);
-                    self.tell(ControlEvent::PrepareFailed { task: id, error });
+                    self.tell(RestoreEvent::Failed { task: id, error });
                 }
             }
         }
@@ -173,12 +183,16 @@ impl Restorer {
 
     fn advance_one(&mut self, preparation: &mut Preparation) -> Result<()> {
         let environment = &self.environment;
+        let owner = self.owner.get_or_insert_with(|| StoreOwner {
+            current: Rc::new(CurrentRecord::default()),
+            memory: Rc::new(WorkerMemory::new(Arc::clone(&environment.budget))),
+        });
         if preparation.inputs.is_none() {
-            preparation.inputs = Some(positions::resolve(&self.admin, &environment.group, &preparation.wanted, &*environment.clock)?);
+            preparation.inputs = Some(positions::resolve(&self.cluster, &preparation.wanted, &*environment.clock)?);
         }
         if !preparation.are_stores_open {
             let directory = Arc::clone(&environment.directory);
-            preparation.open_stores(&environment.topology, |task| directory.lock_task(task), &environment.settings, &self.owner)?;
+            preparation.open_stores(&environment.topology, |task| directory.lock_task(task), &environment.settings, owner)?;
         }
         self.find_targets(preparation)?;
         self.begin_fetching(preparation)
@@ -190,8 +204,8 @@ impl Restorer {
         if unknown.is_empty() {
             return Ok(());
         }
-        let first = self.admin.list_offsets(&unknown, OffsetSpec::Earliest)?;
-        let end = self.admin.list_offsets(&unknown, OffsetSpec::Latest)?;
+        let first = self.cluster.list_offsets(&unknown, OffsetSpec::Earliest)?;
+        let end = self.cluster.list_offsets(&unknown, OffsetSpec::Latest)?;
         let committed: HashMap<TopicPartition, i64> = preparation
             .inputs
             .iter()
@@ -273,6 +287,10 @@ impl Restorer {
                     self.apply(&mut run);
                     self.reached_end(&partition, position);
                 }
+                Polled::OffsetOutOfRange { partition, error } => {
+                    self.apply(&mut run);
+                    self.failed(Some(&partition), error);
+                }
                 Polled::Error { partition, error } => {
                     self.apply(&mut run);
                     self.failed(partition.as_ref(), error);
@@ -332,11 +350,11 @@ impl Restorer {
         if store.records > 0 && position < target {
             kill_point(KillPoint::RestoreHalfway);
         }
-        if store.store.unflushed().bytes >= self.environment.flush_max_bytes || self.owner.memory.excess() > 0 {
+        let excess = || self.owner.as_ref().map_or(0, |owner| owner.memory.excess());
+        if store.store.unflushed().bytes >= self.environment.flush_max_bytes || excess() > 0 {
             store.store.flush(self.environment.clock.now_ms())?;
-            let excess = self.owner.memory.excess();
-            if excess > 0 {
-                store.store.evict(excess);
+            if excess() > 0 {
+                store.store.evict(excess());
             }
         }
         self.advance_position(task, index, position);
@@ -403,7 +421,7 @@ impl Restorer {
     fn fail_task(&mut self, task: TaskId, error: Error) {
         self.stop_fetching(task);
         self.preparations.remove(&task);
-        self.tell(ControlEvent::PrepareFailed { task, error: error.at(format_args!("task {task}, restoration")) });
+        self.tell(RestoreEvent::Failed { task, error: error.at(format_args!("task {task}, restoration")) });
     }
 
     /// Hands over the tasks whose stores are restored.
@@ -421,8 +439,8 @@ impl Restorer {
                 tracing::info!(task = %id, records, ms = took.as_millis() as u64, "restored");
             }
             match preparation.finish() {
-                Ok(task) => self.tell(ControlEvent::Prepared(Box::new(task))),
-                Err(error) => self.tell(ControlEvent::PrepareFailed { task: id, error }),
+                Ok(task) => self.tell(RestoreEvent::Prepared(Box::new(task))),
+                Err(error) => self.tell(RestoreEvent::Failed { task: id, error }),
             }
         }
     }

@@ -2,21 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::launch::{WorkerHandle, start_restorer, start_worker};
 use super::placement::{Place, Placement};
-use super::worker::ProducerFactory;
-use super::{ControlEvent, PurgePositions, RuntimeSettings, Worker, WorkerCommand, WorkerEnvironment, WorkerStopped, internal_topics};
-use crate::app::{Shared, State};
-use crate::client::{Admin, ClientContext, ClientRole, DataConsumer, Producer};
-use crate::config::{ProcessingGuarantee, StreamsConfig};
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use super::{ControlEvent, PurgePositions, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
+use crate::client::{Admin, ClientContext};
+use crate::config::{ClientRole, StreamsConfig};
+use crate::error::{Error, ErrorKind, Result};
 use crate::handler::{Handlers, UncaughtErrorHandler, UncaughtResponse};
 use crate::id::TaskId;
-use crate::membership::{GroupEvent, Membership};
-use crate::restore::{PrepareTask, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings, WantedInput};
+use crate::membership::Membership;
+use crate::restore::{PrepareTask, RestoreCommand, RestoreEvent};
 use crate::store::MemoryBudget;
 use crate::task::{PreparedTask, StateDirectory};
 use crate::time::Clock;
@@ -41,34 +40,29 @@ pub(crate) struct ControlEnvironment {
     pub(crate) events: Receiver<ControlEvent>,
 }
 
-struct WorkerHandle {
-    commands: Sender<WorkerCommand>,
-    thread: JoinHandle<()>,
-}
-
 /// The control thread's state once the plan is made.
 pub(crate) struct Control {
-    environment: ControlEnvironment,
+    pub(super) environment: ControlEnvironment,
     admin: Admin,
-    plan: PartitionPlan,
-    membership: Box<dyn Membership>,
-    placement: Placement,
-    workers: BTreeMap<usize, WorkerHandle>,
+    pub(super) plan: PartitionPlan,
+    pub(super) membership: Box<dyn Membership>,
+    pub(super) placement: Placement,
+    pub(super) workers: BTreeMap<usize, WorkerHandle>,
     restorer: Sender<RestoreCommand>,
     restore_thread: Option<JoinHandle<()>>,
     purge: Arc<PurgePositions>,
     /// Asked back by the group, until all of them are released.
-    revoking: Option<BTreeSet<TaskId>>,
-    is_lost: bool,
-    has_joined: bool,
-    closing: Option<Closing>,
+    pub(super) revoking: Option<BTreeSet<TaskId>>,
+    pub(super) is_lost: bool,
+    pub(super) has_joined: bool,
+    pub(super) closing: Option<Closing>,
     last_metadata: Duration,
     last_purge: Duration,
     last_cleanup: Duration,
 }
 
 /// Why the process ends.
-struct Closing {
+pub(super) struct Closing {
     failure: Option<Error>,
 }
 
@@ -102,14 +96,18 @@ impl Control {
     /// Plans, makes the internal topics, starts the threads and joins the group. `None`: closed meanwhile.
     fn start(environment: ControlEnvironment) -> Result<Option<Self>> {
         let ControlEnvironment { topology, config, settings, clock, context, .. } = &environment;
-        let admin = Admin::new(&config.client_properties(ClientRole::Admin), settings.request_timeout, context)?;
+        let admin = Admin::new(&config.client_properties(ClientRole::Admin), "control", context)?;
         let mut wait =
             |timeout| !matches!(environment.events.recv_timeout(timeout), Ok(ControlEvent::Close) | Err(RecvTimeoutError::Disconnected));
-        let Some(plan) = internal_topics::wait_for_plan(&admin, topology, &**clock, settings.source_topic_timeout, &mut wait)? else {
+        let Some(plan) =
+            internal_topics::wait_for_plan(&admin, topology, &**clock, settings.admin_timeout, settings.source_topic_timeout, &mut wait)?
+        else {
             return Ok(None);
         };
         let started = clock.monotonic();
-        while let Err(error) = internal_topics::ensure(&admin, topology, &plan, &settings.internal_topics, settings.replication_factor) {
+        while let Err(error) =
+            internal_topics::ensure(&admin, topology, &plan, &settings.internal_topics, settings.replication_factor, settings.admin_timeout)
+        {
             if error.kind() != ErrorKind::Retriable || clock.monotonic().saturating_sub(started) >= settings.task_timeout {
                 return Err(error);
             }
@@ -207,7 +205,7 @@ impl Control {
             self.placement.all().into_iter().filter(|task| matches!(self.placement.place(*task), Some(Place::Preparing { .. }))).collect();
         self.tell_restorer(RestoreCommand::Cancel(preparing));
         for worker in self.workers.values() {
-            if worker.commands.send(WorkerCommand::Close).is_err() {
+            if !worker.tell(WorkerCommand::Close) {
                 tracing::debug!("a worker is gone already");
             }
         }
@@ -215,13 +213,13 @@ impl Control {
 
     fn handle(&mut self, event: ControlEvent) -> Result<()> {
         match event {
-            ControlEvent::Prepared(task) => self.prepared(task),
-            ControlEvent::PrepareFailed { task, error } => {
+            ControlEvent::Restore(RestoreEvent::Prepared(task)) => self.prepared(task),
+            ControlEvent::Restore(RestoreEvent::Failed { task, error }) => {
                 // The task is nowhere now; whoever would have run it lets the uncaught-error handler decide.
                 let worker = self.placement.place(task).map(Place::worker);
                 self.placement.released(task);
                 match worker.and_then(|worker| self.workers.get(&worker)) {
-                    Some(worker) if worker.commands.send(WorkerCommand::Fail(error)).is_err() => {
+                    Some(worker) if !worker.tell(WorkerCommand::Fail(error)) => {
                         tracing::debug!("a worker is gone already")
                     }
                     Some(_) => {}
@@ -233,7 +231,7 @@ impl Control {
                     self.placement.set(task, Place::Running { worker });
                 }
             }
-            ControlEvent::Released { tasks } => {
+            ControlEvent::Released { tasks } | ControlEvent::Restore(RestoreEvent::Released(tasks)) => {
                 for task in tasks {
                     self.placement.released(task);
                 }
@@ -258,8 +256,8 @@ impl Control {
             }
         };
         self.placement.set(id, Place::Starting { worker });
-        let sent = self.workers.get(&worker).map(|handle| handle.commands.send(WorkerCommand::Start(task)));
-        if !matches!(sent, Some(Ok(()))) {
+        let is_sent = self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Start(task)));
+        if !is_sent {
             self.placement.released(id);
         }
     }
@@ -296,6 +294,7 @@ impl Control {
                 tracing::error!(worker = stopped.worker, "the worker panicked outside user code");
             }
         }
+        self.membership.tokens().forget_worker(stopped.worker);
         let lost: Vec<TaskId> = self
             .placement
             .all()
@@ -330,120 +329,7 @@ impl Control {
         Ok(())
     }
 
-    fn group_changed(&mut self, event: GroupEvent) -> Result<()> {
-        match event {
-            GroupEvent::Assigned { tasks } => {
-                let span = tracing::info_span!("rebalance");
-                let _entered = span.enter();
-                tracing::info!(tasks = %list(&tasks), "assigned");
-                self.has_joined = true;
-                self.is_lost = false;
-                if self.closing.is_none() {
-                    let workers: Vec<usize> = self.workers.keys().copied().collect();
-                    let missing = self.placement.assign(&tasks, &workers);
-                    self.prepare(&missing);
-                }
-            }
-            GroupEvent::Revoke { tasks } => {
-                tracing::info!(tasks = %list(&tasks), "revoked");
-                self.leave(&tasks, false);
-                self.revoking.get_or_insert_default().extend(tasks);
-            }
-            GroupEvent::Lost { reason } => {
-                tracing::warn!(reason, "the group gave this process's tasks to others");
-                self.is_lost = true;
-                let all = self.placement.all();
-                self.leave(&all, true);
-            }
-            GroupEvent::Waiting { for_whom } => {
-                tracing::warn!(for_whom, "waiting: the group's members do not see the same topology and topics yet")
-            }
-            GroupEvent::ShutdownRequested { by } => {
-                return Err(Error::new(ErrorKind::Closed, format!("member {by} asked all processes of the application to stop")));
-            }
-            GroupEvent::Fatal(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    /// Asks whoever has these tasks to give them up.
-    fn leave(&mut self, tasks: &BTreeSet<TaskId>, is_lost: bool) {
-        let mut by_worker: BTreeMap<usize, Vec<TaskId>> = BTreeMap::new();
-        let mut preparing = Vec::new();
-        for (task, place) in self.placement.leave(tasks) {
-            match place {
-                Place::Preparing { .. } => preparing.push(task),
-                Place::Starting { worker } | Place::Running { worker } => by_worker.entry(worker).or_default().push(task),
-            }
-        }
-        if !preparing.is_empty() {
-            self.tell_restorer(RestoreCommand::Cancel(preparing));
-        }
-        for (worker, tasks) in by_worker {
-            let command = if is_lost { WorkerCommand::Lose(tasks.clone()) } else { WorkerCommand::Revoke(tasks.clone()) };
-            let sent = self.workers.get(&worker).map(|handle| handle.commands.send(command));
-            if !matches!(sent, Some(Ok(()))) {
-                tasks.into_iter().for_each(|task| self.placement.released(task));
-            }
-        }
-    }
-
-    /// Answers the group when everything that it asked back is given up.
-    fn finish_revocation(&mut self) {
-        if self.revoking.as_ref().is_some_and(|tasks| !self.placement.holds_any(tasks)) {
-            if let Some(tasks) = self.revoking.take() {
-                if let Err(error) = self.membership.released(&tasks) {
-                    tracing::warn!(%error, "the group could not be answered");
-                }
-            }
-        }
-    }
-
-    fn place_missing(&mut self) {
-        if self.closing.is_some() || self.is_lost {
-            return;
-        }
-        let workers: Vec<usize> = self.workers.keys().copied().collect();
-        let missing = self.placement.place_missing(&workers);
-        self.prepare(&missing);
-    }
-
-    fn prepare(&mut self, tasks: &[TaskId]) {
-        if tasks.is_empty() {
-            return;
-        }
-        let requests = tasks
-            .iter()
-            .map(|&id| PrepareTask {
-                id,
-                inputs: self.wanted_inputs(id),
-                stores: Vec::new(),
-                metrics: self.environment.shared.task_metrics(id),
-                directory: None,
-            })
-            .collect();
-        self.tell_restorer(RestoreCommand::Prepare(requests));
-    }
-
-    fn wanted_inputs(&self, task: TaskId) -> Vec<WantedInput> {
-        let Some(subtopology) = self.environment.topology.subtopology(task.subtopology) else {
-            return Vec::new();
-        };
-        let default_reset = self.environment.settings.default_reset;
-        self.plan
-            .input_partitions(task)
-            .into_iter()
-            .filter_map(|partition| {
-                let source = subtopology.source_of(&partition.topic)?;
-                let is_internal = subtopology.repartition_topics.contains(&partition.topic);
-                // A repartition topic is read from its first record, whatever the program's policy.
-                let reset = if is_internal { crate::topology::AutoOffsetReset::Earliest } else { source.reset.unwrap_or(default_reset) };
-                Some(WantedInput { partition, source: source.node, reset })
-            })
-            .collect()
-    }
-
-    fn tell_restorer(&self, command: RestoreCommand) {
+    pub(super) fn tell_restorer(&self, command: RestoreCommand) {
         if self.restorer.send(command).is_err() {
             tracing::error!("the restore thread is gone");
         }
@@ -462,8 +348,8 @@ impl Control {
             let positions = self.purge.take();
             if !positions.is_empty() {
                 // A failure is of no consequence: the next purge goes further.
-                match self.admin.delete_records(&positions) {
-                    Ok(()) => tracing::debug!(partitions = positions.len(), "purged repartition topics"),
+                match self.admin.delete_records(&positions, settings.admin_timeout) {
+                    Ok(_) => tracing::debug!(partitions = positions.len(), "purged repartition topics"),
                     Err(error) => tracing::debug!(%error, "a purge of repartition topics failed"),
                 }
             }
@@ -478,9 +364,14 @@ impl Control {
         Ok(())
     }
 
+    /// The next tick reads the topics again.
+    pub(super) fn look_at_topics_soon(&mut self) {
+        self.last_metadata = self.environment.clock.monotonic().saturating_sub(self.environment.settings.metadata_interval);
+    }
+
     /// Looks whether topics appeared or grew.
     fn replan(&mut self) -> Result<()> {
-        let plan = match internal_topics::plan(&self.admin, &self.environment.topology) {
+        let plan = match internal_topics::plan(&self.admin, &self.environment.topology, self.environment.settings.admin_timeout) {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) if error.is_missing_topics() => {
                 tracing::warn!(%error, "a source topic is gone");
@@ -497,7 +388,14 @@ impl Control {
         }
         PartitionPlan::check_growth(&self.plan, &plan)?;
         let settings = &self.environment.settings;
-        internal_topics::ensure(&self.admin, &self.environment.topology, &plan, &settings.internal_topics, settings.replication_factor)?;
+        internal_topics::ensure(
+            &self.admin,
+            &self.environment.topology,
+            &plan,
+            &settings.internal_topics,
+            settings.replication_factor,
+            settings.admin_timeout,
+        )?;
         tracing::info!("the topics changed: joining the group with the new plan");
         self.membership.replan(membership_plan(&plan))?;
         self.plan = plan;
@@ -511,106 +409,15 @@ impl Control {
     }
 
     fn start_worker(&mut self, index: usize) -> Result<()> {
-        let (commands, receiver) = channel();
-        let environment = &self.environment;
-        let config = &environment.config;
-        let consumer = DataConsumer::new(&config.client_properties(ClientRole::Main), &format!("worker-{index}"), &environment.context)?;
-        let worker = WorkerEnvironment {
-            index,
-            topology: Arc::clone(&environment.topology),
-            settings: Arc::clone(&environment.settings),
-            clock: Arc::clone(&environment.clock),
-            handlers: environment.handlers.clone(),
-            uncaught: Arc::clone(&environment.uncaught),
-            budget: Arc::clone(&environment.budget),
-            tokens: self.membership.tokens(),
-            committer: self.membership.committer(),
-            purge: Arc::clone(&self.purge),
-            make_producer: producer_factory(environment, index),
-            commands: receiver,
-            events: environment.sender.clone(),
-        };
-        let (events, uncaught) = (environment.sender.clone(), Arc::clone(&environment.uncaught));
-        let thread = std::thread::Builder::new()
-            .name(format!("kstreams-worker-{index}"))
-            .spawn(move || match Worker::new(worker, consumer) {
-                Ok(worker) => worker.run(),
-                Err(error) => {
-                    let error = error.at(format_args!("start of worker {index}"));
-                    let response = uncaught(&error);
-                    let stopped = WorkerStopped { worker: index, failure: Some((error, response)), tasks: Vec::new() };
-                    if events.send(ControlEvent::Stopped(stopped)).is_err() {
-                        tracing::debug!("the control thread is gone");
-                    }
-                }
-            })
-            .map_err(|error| Error::storage("the operating system gave no thread for a worker").with_source(error))?;
-        self.workers.insert(index, WorkerHandle { commands, thread });
+        let (tokens, committer) = (self.membership.tokens(), self.membership.committer());
+        let worker = start_worker(&self.environment, index, tokens, committer, Arc::clone(&self.purge))?;
+        self.workers.insert(index, worker);
         Ok(())
     }
-}
-
-/// A worker's producer is made on the worker's thread: under exactly-once it waits for the transactional id.
-fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerFactory {
-    let properties = environment.config.client_properties(ClientRole::Producer);
-    let context = Arc::clone(&environment.context);
-    let timeout = environment.settings.task_timeout;
-    let clock = Arc::clone(&environment.clock);
-    let transactional_id =
-        (environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2).then(|| environment.directory.transactional_id(index));
-    Box::new(move || {
-        let producer = Producer::new(&properties, transactional_id.as_deref(), &context)?;
-        if transactional_id.is_some() {
-            let started = clock.monotonic();
-            loop {
-                let remaining = timeout.saturating_sub(clock.monotonic().saturating_sub(started));
-                match producer.init_transactions(remaining.min(Duration::from_secs(10))) {
-                    Ok(()) => break,
-                    Err(error) if error.kind() == ErrorKind::Retriable && !remaining.is_zero() => {
-                        tracing::warn!(%error, "the transaction coordinator is not ready")
-                    }
-                    Err(error) => return Err(error).at(|| "start of transactions"),
-                }
-            }
-        }
-        Ok(producer)
-    })
-}
-
-fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender<RestoreCommand>, JoinHandle<()>)> {
-    let (sender, commands) = channel();
-    let (config, settings) = (&environment.config, &environment.settings);
-    let consumer = DataConsumer::new(&config.client_properties(ClientRole::Restore), "restore", &environment.context)?;
-    let admin = Admin::new(&config.client_properties(ClientRole::Admin), settings.request_timeout, &environment.context)?;
-    let restorer = RestorerEnvironment {
-        group: Arc::from(config.application_id()),
-        topology: Arc::clone(&environment.topology),
-        clock: Arc::clone(&environment.clock),
-        budget: Arc::clone(&environment.budget),
-        directory: Arc::clone(&environment.directory),
-        settings: StoreSettings {
-            persistent_memory_bytes: config.persistent_memory_bytes(),
-            caching_enabled: config.cache_max_bytes() > 0,
-            clock: Arc::clone(&environment.clock),
-        },
-        task_timeout: settings.task_timeout,
-        flush_max_bytes: settings.flush_max_bytes,
-        events: environment.sender.clone(),
-        commands,
-    };
-    let thread = std::thread::Builder::new()
-        .name("kstreams-restore".to_owned())
-        .spawn(move || Restorer::new(restorer, consumer, admin).run())
-        .map_err(|error| Error::storage("the operating system gave no thread for restoration").with_source(error))?;
-    Ok((sender, thread))
 }
 
 /// What the group must know of a plan.
 fn membership_plan(plan: &PartitionPlan) -> crate::membership::Plan {
     let anchors = plan.anchors().into_iter().filter_map(|(subtopology, topic)| Some((subtopology, (topic, plan.task_count(subtopology)?))));
     crate::membership::Plan { anchors: anchors.collect(), fingerprint: plan.fingerprint().to_owned() }
-}
-
-fn list(tasks: &BTreeSet<TaskId>) -> String {
-    tasks.iter().map(TaskId::to_string).collect::<Vec<_>>().join(" ")
 }

@@ -3,14 +3,13 @@
 use crate::error::Error;
 use crate::handler::UncaughtResponse;
 use crate::id::TaskId;
+use crate::restore::RestoreEvent;
 use crate::task::PreparedTask;
 
 /// To the control thread.
 pub(crate) enum ControlEvent {
-    /// A task can run.
-    Prepared(Box<PreparedTask>),
-    /// A task cannot be prepared.
-    PrepareFailed { task: TaskId, error: Error },
+    /// From the restore thread.
+    Restore(RestoreEvent),
     /// A worker runs these now.
     Running { worker: usize, tasks: Vec<TaskId> },
     /// These were given up, committed or not; nobody in this process touches them any more.

@@ -1,10 +1,10 @@
 //! The plan of a topology over the topics that the cluster has, and the topics that the application makes for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::{Admin, NewTopic, TopicInfo};
+use crate::client::{Admin, NewTopic, TopicCreation};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::time::Clock;
 use crate::topology::{BuiltTopology, ExistingTopic, InternalTopicSettings, PartitionPlan, PlanError, check_existing};
@@ -16,14 +16,15 @@ const MISSING_TOPIC_BACKOFF: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// The outer one while the cluster does not answer; [`PlanError`] when topics are missing or do not fit together.
-pub(crate) fn plan(admin: &Admin, topology: &BuiltTopology) -> Result<Result<PartitionPlan, PlanError>> {
-    let topics: BTreeMap<Arc<str>, TopicInfo> = if topology.has_pattern() {
-        admin.all_topics()?
-    } else {
-        let names: Vec<Arc<str>> = topology.external_source_topics().into_iter().collect();
-        admin.topics(&names)?
-    };
-    let counts: BTreeMap<Arc<str>, i32> = topics.into_iter().map(|(name, info)| (name, info.partitions)).collect();
+pub(crate) fn plan(admin: &Admin, topology: &BuiltTopology, timeout: Duration) -> Result<Result<PartitionPlan, PlanError>> {
+    let mut names: BTreeSet<String> = topology.external_source_topics().iter().map(ToString::to_string).collect();
+    if topology.has_pattern() {
+        let reads = |name: &String| topology.subtopologies().iter().any(|subtopology| subtopology.source_of(name).is_some());
+        names.extend(admin.list_topics(timeout)?.into_iter().filter(reads));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let topics = admin.topics(&names, timeout)?;
+    let counts: BTreeMap<Arc<str>, i32> = topics.into_iter().map(|(name, info)| (Arc::from(name), info.partitions)).collect();
     Ok(crate::topology::plan(topology, &counts))
 }
 
@@ -35,12 +36,13 @@ pub(crate) fn wait_for_plan(
     admin: &Admin,
     topology: &BuiltTopology,
     clock: &dyn Clock,
+    request_timeout: Duration,
     timeout: Duration,
     wait: &mut dyn FnMut(Duration) -> bool,
 ) -> Result<Option<PartitionPlan>> {
     let started = clock.monotonic();
     loop {
-        let failure = match plan(admin, topology) {
+        let failure = match plan(admin, topology, request_timeout) {
             Ok(Ok(plan)) => return Ok(Some(plan)),
             Ok(Err(error)) if error.is_missing_topics() => Error::from(error),
             Ok(Err(error)) => return Err(error.into()),
@@ -68,21 +70,22 @@ pub(crate) fn ensure(
     topology: &BuiltTopology,
     plan: &PartitionPlan,
     settings: &InternalTopicSettings,
-    replication_factor: i32,
+    replication_factor: i16,
+    timeout: Duration,
 ) -> Result<()> {
     let wanted = plan.internal_topics(topology, settings);
     if wanted.is_empty() {
         return Ok(());
     }
-    let names: Vec<Arc<str>> = wanted.iter().map(|topic| Arc::clone(&topic.name)).collect();
-    let found = admin.topics(&names)?;
-    let found_names: Vec<Arc<str>> = found.keys().cloned().collect();
-    let mut configs = if found_names.is_empty() { BTreeMap::new() } else { admin.topic_configs(&found_names)? };
+    let names: Vec<&str> = wanted.iter().map(|topic| &*topic.name).collect();
+    let found = admin.topics(&names, timeout)?;
+    let found_names: Vec<&str> = found.keys().map(String::as_str).collect();
+    let mut configs = admin.topic_configs(&found_names, timeout)?;
     let existing = found
         .into_iter()
         .map(|(name, info)| {
             let configs = configs.remove(&name).unwrap_or_default();
-            (name, ExistingTopic { partitions: info.partitions, configs })
+            (Arc::from(name), ExistingTopic { partitions: info.partitions, configs })
         })
         .collect();
     let missing = check_existing(&wanted, &existing)?;
@@ -91,19 +94,19 @@ pub(crate) fn ensure(
     }
     let new: Vec<NewTopic> = missing
         .into_iter()
-        .map(|topic| NewTopic { name: topic.name, partitions: topic.partitions, replication_factor, configs: topic.configs })
+        .map(|topic| NewTopic { name: topic.name.to_string(), partitions: topic.partitions, replication_factor, configs: topic.configs })
         .collect();
-    for (name, created) in admin.create_topics(&new)? {
+    for (name, created) in admin.create_topics(new, timeout)? {
         match created {
-            Ok(is_new) if is_new => tracing::info!(topic = %name, "created"),
-            // Another process of the application was faster; what it made is checked by the next look.
-            Ok(_) => {}
-            Err(error) => return Err(error).at(|| format!("creation of internal topic {name}")),
+            TopicCreation::Created => tracing::info!(topic = name, "created"),
+            // Another process of the application was faster; the partition counts of one topology are the same everywhere.
+            TopicCreation::Exists => {}
+            TopicCreation::Failed(error) => return Err(error).at(|| format!("creation of internal topic {name}")),
         }
     }
     // Until the cluster knows the topics, a transaction that writes them would fail.
-    let known = admin.topics(&names)?;
-    match names.iter().find(|name| !known.contains_key(*name)) {
+    let known = admin.topics(&names, timeout)?;
+    match wanted.iter().map(|topic| &*topic.name).find(|name| !known.contains_key(*name)) {
         Some(missing) => Err(Error::retriable(format!("internal topic {missing} is not known to the cluster yet"))),
         None => Ok(()),
     }

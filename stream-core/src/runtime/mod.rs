@@ -11,10 +11,14 @@
 mod control;
 mod events;
 mod internal_topics;
+mod launch;
 mod placement;
 mod purge;
+mod rebalance;
 mod settings;
+mod shared;
 mod slice;
+mod state;
 mod upkeep;
 mod worker;
 
@@ -22,4 +26,7 @@ pub(crate) use control::{Control, ControlEnvironment};
 pub(crate) use events::{ControlEvent, WorkerCommand, WorkerStopped};
 pub(crate) use purge::PurgePositions;
 pub(crate) use settings::RuntimeSettings;
+pub(crate) use shared::Shared;
+pub use shared::{Metrics, TaskDescription};
+pub use state::State;
 pub(crate) use worker::{Worker, WorkerEnvironment};

@@ -14,6 +14,8 @@ pub(crate) struct RuntimeSettings {
     pub(crate) commit_timeout: Duration,
     pub(crate) task_timeout: Duration,
     pub(crate) request_timeout: Duration,
+    /// One admin request; shorter than others, because the thread that waits for it has more to do. It is repeated.
+    pub(crate) admin_timeout: Duration,
     pub(crate) poll: Duration,
     pub(crate) max_task_idle_ms: i64,
     pub(crate) buffered_records_per_partition: usize,
@@ -25,7 +27,7 @@ pub(crate) struct RuntimeSettings {
     pub(crate) cleanup_delay: Duration,
     pub(crate) source_topic_timeout: Duration,
     pub(crate) default_reset: AutoOffsetReset,
-    pub(crate) replication_factor: i32,
+    pub(crate) replication_factor: i16,
     pub(crate) internal_topics: InternalTopicSettings,
     pub(crate) workers: usize,
 }
@@ -39,6 +41,7 @@ impl RuntimeSettings {
             commit_timeout: config.transaction_timeout(),
             task_timeout: config.task_timeout(),
             request_timeout: config.request_timeout(),
+            admin_timeout: config.request_timeout().min(Duration::from_secs(5)),
             poll: config.poll_timeout(),
             max_task_idle_ms: config.max_task_idle_ms(),
             buffered_records_per_partition: config.buffered_records_per_partition(),
@@ -51,7 +54,10 @@ impl RuntimeSettings {
             source_topic_timeout: config.source_topic_timeout(),
             default_reset: config.auto_offset_reset(),
             replication_factor: config.replication_factor(),
-            internal_topics: config.internal_topics(),
+            internal_topics: InternalTopicSettings {
+                additional_retention_ms: config.window_store_additional_retention_ms(),
+                topic_configs: config.topic_configs().clone(),
+            },
             workers,
         }
     }

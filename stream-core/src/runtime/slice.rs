@@ -77,6 +77,8 @@ impl Worker {
                         }
                     }
                 }
+                // The position is gone from the log: the task starts again, and the reset policy decides.
+                Polled::OffsetOutOfRange { partition, error } => return Err(error.with_kind(ErrorKind::Abortable).at(partition)),
                 Polled::Error { partition, error } => self.fetch_failed(partition.as_ref(), error)?,
             }
         }
@@ -89,8 +91,6 @@ impl Worker {
                 tracing::debug!(worker = self.environment.index, partition = ?partition, %error, "fetching");
                 Ok(())
             }
-            // The position is gone from the log: the task starts again, and the reset policy decides.
-            (ErrorKind::Corrupted, Some(partition)) => Err(error.with_kind(ErrorKind::Abortable).at(partition)),
             (_, Some(partition)) => Err(error.at(partition)),
             (_, None) => Err(error),
         }
@@ -113,7 +113,7 @@ impl Worker {
             }
         }
         if !pause.is_empty() {
-            self.consumer.pause(&pause)?;
+            self.consumer.pause(&pause);
             self.paused.extend(pause);
         }
         if !resume.is_empty() {

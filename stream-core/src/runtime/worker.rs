@@ -154,11 +154,10 @@ impl Worker {
             match self.environment.commands.try_recv() {
                 Ok(WorkerCommand::Start(task)) => self.start(*task)?,
                 Ok(WorkerCommand::Revoke(tasks)) => self.revoke(&tasks)?,
-                Ok(WorkerCommand::Lose(tasks)) => self.lose(&tasks),
+                Ok(WorkerCommand::Lose(tasks)) => self.lose(&tasks)?,
                 Ok(WorkerCommand::Fail(error)) => return Err(error),
                 Ok(WorkerCommand::Close) | Err(TryRecvError::Disconnected) => {
-                    let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
-                    self.revoke(&tasks)?;
+                    self.end_clean();
                     return Ok(Next::End);
                 }
                 Err(TryRecvError::Empty) => return Ok(Next::Continue),
@@ -223,9 +222,11 @@ impl Worker {
         Ok(())
     }
 
-    fn lose(&mut self, ids: &[TaskId]) {
-        if ids.iter().any(|id| self.tasks.get(id).is_some_and(Task::is_touched)) {
-            self.abort();
+    /// These belong to others already: what was not committed is given up, also of the tasks that shared the transaction.
+    fn lose(&mut self, ids: &[TaskId]) -> Result<()> {
+        let is_touched = ids.iter().any(|id| self.tasks.get(id).is_some_and(Task::is_touched));
+        let needs_producer = is_touched && !self.abort();
+        if is_touched {
             let others: Vec<TaskId> = self.tasks.keys().filter(|id| !ids.contains(id)).copied().collect();
             self.revive(&others);
         }
@@ -235,6 +236,26 @@ impl Worker {
             }
         }
         self.tell(ControlEvent::Released { tasks: ids.to_vec() });
+        if needs_producer { self.replace_producer() } else { Ok(()) }
+    }
+
+    /// The end that the program asked for: commits and flushes what it can, and never waits for a new producer.
+    fn end_clean(&mut self) {
+        let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
+        if let Err(error) = self.commit_tasks(!is_seeded(SeededFault::NoDrainAtRevocation)) {
+            tracing::warn!(worker = self.environment.index, %error, "the last commit failed; the tasks go on from what was committed before");
+            self.abort();
+        }
+        for id in ids {
+            if let Some(task) = self.take_task(id) {
+                for store in task.stores() {
+                    if let Err(error) = self.flush_store(id, &**store) {
+                        tracing::warn!(task = %id, %error, "the last flush failed; a restart reads the rest from the changelog");
+                    }
+                }
+                drop(task.close());
+            }
+        }
     }
 
     /// Commits all tasks that have something to commit.
@@ -308,10 +329,8 @@ impl Worker {
                 tracing::warn!(worker = self.environment.index, %error, "records that were sent before are not acknowledged yet");
             }
         }
-        let aborted = !replace_producer && self.abort();
-        if !aborted {
-            let producer = (self.environment.make_producer)()?;
-            self.producer.replace(producer);
+        if replace_producer || !self.abort() {
+            self.replace_producer()?;
         }
         let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
         self.revive(&ids);
@@ -325,17 +344,17 @@ impl Worker {
         }
         let aborted = self.producer.producer().abort_transaction(self.environment.settings.commit_timeout);
         self.producer.transaction_ended();
-        match aborted {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!(worker = self.environment.index, %error, "the transaction could not be aborted; its producer is replaced");
-                match (self.environment.make_producer)() {
-                    Ok(producer) => self.producer.replace(producer),
-                    Err(error) => tracing::warn!(worker = self.environment.index, %error, "no new producer could be made yet"),
-                }
-                false
-            }
+        if let Err(error) = &aborted {
+            tracing::warn!(worker = self.environment.index, %error, "the transaction could not be aborted");
         }
+        aborted.is_ok()
+    }
+
+    /// The new producer ends what the old one left undecided (rule R1).
+    fn replace_producer(&mut self) -> Result<()> {
+        let producer = (self.environment.make_producer)()?;
+        self.producer.replace(producer);
+        Ok(())
     }
 
     fn revive(&mut self, ids: &[TaskId]) {

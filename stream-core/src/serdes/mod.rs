@@ -3,8 +3,26 @@
 //! A [`Serde`] of a type that is not an `Option` never sees null: a null key or value is then a bad record, and the
 //! deserialization handler decides. `Option<T>` is the type of what may be null.
 
+#[cfg(feature = "bincode")]
+mod bincode;
+mod factory;
+#[cfg(feature = "json")]
+mod json;
+mod nullable;
+mod number;
+mod text;
+
 use std::fmt;
 use std::sync::Arc;
+
+#[cfg(feature = "bincode")]
+pub use self::bincode::Bincode;
+pub use factory::Serdes;
+#[cfg(feature = "json")]
+pub use json::Json;
+pub use nullable::Nullable;
+pub use number::{BigEndian, OneByteBool};
+pub use text::{AlwaysNull, Raw, Utf8, UuidText};
 
 use crate::error::BoxError;
 use crate::record::Headers;
@@ -16,6 +34,16 @@ pub enum Role {
     Key,
     /// The value of a record.
     Value,
+}
+
+impl Role {
+    /// `key` or `value`, for error texts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Value => "value",
+        }
+    }
 }
 
 /// What a serde is told about the record.
@@ -101,10 +129,7 @@ pub trait Serde<T>: Send + Sync + 'static {
     fn deserialize_null(&self, cx: &SerdeContext<'_>) -> Result<T, SerdeError> {
         Err(SerdeError::bad(format!(
             "the {} is null, but type `{}` holds no null; read it as `Option<_>` if it may be null",
-            match cx.role {
-                Role::Key => "key",
-                Role::Value => "value",
-            },
+            cx.role.as_str(),
             std::any::type_name::<T>()
         )))
     }
@@ -147,3 +172,6 @@ pub fn serialize<'b, T: 'static>(
     serde.serialize(value, buffer, cx)?;
     Ok(Some(buffer))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,13 +8,12 @@ use std::time::Duration;
 use super::collector::{ChangelogWriter, Collector, Outgoing};
 use super::commit_metadata::CommitMetadata;
 use super::graph::TaskGraph;
-use super::partition_group::{Choice, PartitionGroup, Taken, TaskIdle};
+use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
 use crate::client::{CommitOffset, DeliverySlot, Message};
 use crate::error::{Error, Result, ResultExt};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::metrics::TaskMetrics;
 use crate::node::{PunctuationType, SourceInlet, Stopped, TaskContext};
 use crate::store::{CurrentRecord, StateStore, StoreOwner, WorkerMemory};
 use crate::time::Clock;
@@ -109,8 +108,7 @@ impl Task {
         context.stores = Rc::new(stores.iter().map(|store| (store.store.name().to_owned(), Rc::clone(&store.store))).collect());
 
         let graph = TaskGraph::wire(topology, subtopology, &mut context)?;
-        let partitions = inputs.iter().map(|input| input.partition.clone()).collect();
-        let mut group = PartitionGroup::new(partitions, TaskIdle::from_ms(environment.max_task_idle_ms));
+        let mut group = PartitionGroup::new(inputs.len(), TaskIdle::from_ms(environment.max_task_idle_ms));
         for (slot, input) in inputs.iter().enumerate() {
             group.set_partition_time(slot, input.partition_time);
         }
@@ -211,7 +209,7 @@ impl Task {
 
     #[inline]
     fn process_one(&mut self, slot: usize) -> Result<()> {
-        let Some(Taken { message, .. }) = self.group.take(slot) else {
+        let Some(message) = self.group.take(slot) else {
             return Err(Error::internal("a partition group chose a partition without a record"));
         };
         self.touched = true;
@@ -327,6 +325,7 @@ impl Task {
             partition: self.inputs[slot].position.partition.clone(),
             offset: self.position(slot),
             metadata: CommitMetadata::at(self.group.partition_time(slot)).encode(),
+            leader_epoch: None,
         };
         let moved: Vec<CommitOffset> =
             (0..self.inputs.len()).filter(|&slot| self.inputs[slot].committed != Some(self.position(slot))).map(offset_of).collect();

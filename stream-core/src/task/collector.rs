@@ -1,7 +1,6 @@
 //! What a task produces: records of sinks, and the changelogs of its stores at a commit.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +15,12 @@ pub(crate) struct WorkerProducer {
     producer: RefCell<Producer>,
     transactional: bool,
     in_transaction: Cell<bool>,
-    partition_counts: RefCell<HashMap<Arc<str>, i32>>,
     metadata_timeout: Duration,
 }
 
 impl WorkerProducer {
     pub(crate) fn new(producer: Producer, transactional: bool, metadata_timeout: Duration) -> Rc<Self> {
-        Rc::new(Self {
-            producer: RefCell::new(producer),
-            transactional,
-            in_transaction: Cell::new(false),
-            partition_counts: RefCell::default(),
-            metadata_timeout,
-        })
+        Rc::new(Self { producer: RefCell::new(producer), transactional, in_transaction: Cell::new(false), metadata_timeout })
     }
 
     pub(crate) fn producer(&self) -> std::cell::Ref<'_, Producer> {
@@ -94,16 +86,14 @@ impl Outgoing for WorkerProducer {
     }
 
     fn take_acknowledged(&self, slot: DeliverySlot) -> Option<i64> {
-        self.producer.borrow().take_acknowledged(slot)
+        let producer = self.producer.borrow();
+        let acknowledged = producer.acknowledged(slot);
+        producer.reset_acknowledged(slot);
+        acknowledged
     }
 
     fn partition_count(&self, topic: &Arc<str>) -> Result<i32> {
-        if let Some(count) = self.partition_counts.borrow().get(topic) {
-            return Ok(*count);
-        }
-        let count = self.producer.borrow().partition_count(topic, self.metadata_timeout)?;
-        self.partition_counts.borrow_mut().insert(Arc::clone(topic), count);
-        Ok(count)
+        self.producer.borrow().partition_count(topic, self.metadata_timeout)
     }
 }
 

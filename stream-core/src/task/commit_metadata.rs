@@ -134,6 +134,21 @@ mod tests {
     }
 
     #[test]
+    fn the_text_equals_java() {
+        // Made by Kafka Streams 4.3.1 (`TopicPartitionMetadata#encode`).
+        let processors = |entries: &[(&str, i64)]| entries.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        for (partition_time, entries, text) in [
+            (1_700_000_000_123, &[][..], "AgAAAYvP5Wh7"),
+            (7, &[("emit", 42)][..], "AgAAAAAAAAAHAAAAAQAAAARlbWl0AAAAAAAAACo="),
+            (-1, &[("a", -1), ("bc", 5)][..], "Av//////////AAAAAgAAAAFh//////////8AAAACYmMAAAAAAAAABQ=="),
+        ] {
+            let metadata = CommitMetadata { partition_time, processors: processors(entries) };
+            assert_eq!(metadata.encode(), text);
+            assert_eq!(CommitMetadata::decode(text), metadata);
+        }
+    }
+
+    #[test]
     fn the_first_version_is_read() {
         let bytes: Vec<u8> = [1_u8].into_iter().chain(99_i64.to_be_bytes()).collect();
         assert_eq!(CommitMetadata::decode(&base64(&bytes)), CommitMetadata::at(99));

@@ -278,7 +278,7 @@ fn whole(topology: &BuiltTopology) -> Subtopology {
 #[derive(Default)]
 struct CapturedOutput {
     records: RefCell<Vec<OwnedRecord>>,
-    next_slot: Cell<usize>,
+    next_slot: Cell<u32>,
     acknowledged: RefCell<HashMap<DeliverySlot, i64>>,
     ends: RefCell<BTreeMap<Arc<str>, i64>>,
 }

@@ -39,7 +39,8 @@ impl TaskGraph {
                     children.push((Arc::clone(&child.name), inlet));
                 }
             }
-            let mut wiring = Wiring { node: &node.name, index, children, topic_name: &topic_name };
+            let mut wiring =
+                Wiring { node: &node.name, index, children, topic_name: &topic_name, internal_topics: topology.internal_topic_names() };
             let wired = node.factory.wire(&mut wiring)?;
             if let Some(inlet) = wired.inlet {
                 inlets.insert(Arc::clone(&node.name), inlet);

@@ -9,18 +9,11 @@ use crate::time::UNKNOWN_TIME;
 pub(crate) trait QueuedMessage {
     /// Its offset.
     fn offset(&self) -> i64;
-
-    /// What it holds in memory, bytes.
-    fn size(&self) -> usize;
 }
 
 impl QueuedMessage for Message {
     fn offset(&self) -> i64 {
         self.offset()
-    }
-
-    fn size(&self) -> usize {
-        self.size_bytes()
     }
 }
 

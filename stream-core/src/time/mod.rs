@@ -1,9 +1,11 @@
 //! Time: the clock, and where a record's timestamp comes from. All timestamps are milliseconds since the Unix epoch.
 
 mod clock;
+mod duration;
 mod extractor;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub(crate) use duration::parse_iso8601;
 pub use extractor::{
     ConsumedRecord, FailOnInvalidTimestamp, LogAndSkipOnInvalidTimestamp, TimestampExtractor, UsePartitionTimeOnInvalidTimestamp,
     WallclockTimestampExtractor,

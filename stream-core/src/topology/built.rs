@@ -17,13 +17,15 @@ pub struct BuiltTopology {
     subtopologies: Vec<Subtopology>,
     /// Full names by name in the topology.
     internal_names: BTreeMap<String, Arc<str>>,
+    /// Full names, those of changelogs included.
+    internal_topics: Arc<BTreeSet<Arc<str>>>,
     copartition_groups: Vec<BTreeSet<Arc<str>>>,
 }
 
 impl Topology {
     /// Validates the topology, gives internal topics their full names and finds the sub-topologies.
     ///
-    /// Sub-topologies are numbered as in Kafka Streams: by their sources in the order of the sources' *names*. Another name can
+    /// Sub-topologies are numbered as in Kafka Streams: in the order in which their first sources were added. Another order can
     /// therefore renumber them, and with them tasks and their state directories.
     ///
     /// ```
@@ -56,10 +58,13 @@ impl Topology {
             topology: self.clone(),
             subtopologies: Vec::new(),
             internal_names,
+            internal_topics: Arc::default(),
             copartition_groups: Vec::new(),
         };
         built.subtopologies =
             node_groups(self).into_iter().zip(0..).map(|(group, id)| built.subtopology_of(id, group.into_iter().collect())).collect();
+        let changelogs = built.changelogs().filter(|changelog| !changelog.is_source_topic()).map(|changelog| &changelog.topic);
+        built.internal_topics = Arc::new(changelogs.chain(built.internal_names.values()).map(Arc::clone).collect());
         built.copartition_groups = built.close_copartition_groups();
         validate::built(&built)?;
         Ok(built)
@@ -89,8 +94,12 @@ impl BuiltTopology {
 
     /// Whether a topic (full name) is a repartition topic or changelog of this application.
     pub fn is_internal(&self, topic: &str) -> bool {
-        self.internal_names.values().any(|name| &**name == topic)
-            || self.changelogs().any(|changelog| !changelog.is_source_topic() && &*changelog.topic == topic)
+        self.internal_topics.contains(topic)
+    }
+
+    /// The full names of the topics that the application creates for itself.
+    pub(crate) fn internal_topic_names(&self) -> &Arc<BTreeSet<Arc<str>>> {
+        &self.internal_topics
     }
 
     /// The topics that must have equal partition counts (full names), each group as large as it follows from all demands.
@@ -141,11 +150,6 @@ impl BuiltTopology {
 
     pub(crate) fn topology(&self) -> &Topology {
         &self.topology
-    }
-
-    /// The index of a node by its name.
-    pub(crate) fn node_index(&self, name: &str) -> Option<usize> {
-        self.topology.by_name.get(name).copied()
     }
 
     fn subtopology_of(&self, id: u32, nodes: Vec<usize>) -> Subtopology {

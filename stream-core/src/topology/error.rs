@@ -43,7 +43,7 @@ pub enum TopologyError {
     InternalTopicNotRead { topic: String, node: String },
     /// An internal topic that is read, but written by no sink: its partition count follows from nothing.
     InternalTopicNotWritten { topic: String },
-    /// An internal topic that a sink names by its full name.
+    /// An internal topic that a source or sink names by its full name.
     InternalTopicByFullName { topic: String, node: String },
     /// A topic that serves two stores as changelog.
     ChangelogShared { topic: String, store: String, other: String },
@@ -94,7 +94,11 @@ impl fmt::Display for TopologyError {
                 write!(f, "internal topic `{topic}` is read, but no sink writes it; add the sink, or read a topic of your own")
             }
             Self::InternalTopicByFullName { topic, node } => {
-                write!(f, "sink `{node}` writes `{topic}`, an internal topic of this application; name it without the application id")
+                write!(
+                    f,
+                    "node `{node}` names `{topic}`, which this application creates for itself; name a repartition topic without the \
+                     application id, and leave changelogs to their stores"
+                )
             }
             Self::ChangelogShared { topic, store, other } => {
                 write!(f, "topic `{topic}` is the changelog of store `{store}` and of store `{other}`; each needs one of its own")

@@ -6,8 +6,8 @@ use super::{NodeKind, Topology};
 
 /// The nodes of each sub-topology, in the order of the sub-topologies' numbers.
 ///
-/// Groups are numbered by their sources in the order of the sources' names (UTF-16 order, as Java compares): state directories and
-/// task ids of an existing application depend on it (trap T101).
+/// A group's number follows from the place of its first source among all sources of the program: state directories and task ids of
+/// an existing application depend on it (trap T101).
 pub(super) fn node_groups(topology: &Topology) -> Vec<BTreeSet<usize>> {
     let mut roots = DisjointSets::new(topology.nodes.len());
     let mut users: BTreeMap<&str, usize> = BTreeMap::new();
@@ -29,13 +29,10 @@ pub(super) fn node_groups(topology: &Topology) -> Vec<BTreeSet<usize>> {
         }
     }
 
-    let mut sources: Vec<usize> =
-        (0..topology.nodes.len()).filter(|index| matches!(topology.nodes[*index].kind, NodeKind::Source { .. })).collect();
-    sources.sort_by(|one, two| java_compare(&topology.nodes[*one].name, &topology.nodes[*two].name));
     let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
     let mut groups: Vec<BTreeSet<usize>> = Vec::new();
-    // Every node has a source above it, so the sources open all groups.
-    for index in sources.into_iter().chain(0..topology.nodes.len()) {
+    // Parents come before children, so the first node of a group is a source.
+    for index in 0..topology.nodes.len() {
         let number = *numbers.entry(roots.root(index)).or_insert_with(|| {
             groups.push(BTreeSet::new());
             groups.len() - 1

@@ -15,6 +15,8 @@ mod validate;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub use crate::node::{SinkTopic, TopicContext, TopicNameExtractor};
+pub use crate::offset::AutoOffsetReset;
 pub use built::BuiltTopology;
 pub use definition::{InternalTopic, NodeKind, SourceTopics, TopicPattern};
 pub(crate) use definition::{NodeDefinition, Parent, StoreDefinition};
@@ -22,7 +24,7 @@ pub use describe::{NodeDescription, NodeRole, SubtopologyDescription, TopologyDe
 pub use error::TopologyError;
 pub use handle::NodeHandle;
 pub use internal_topics::{ExistingTopic, InternalTopicSettings, InternalTopicSpec, check_existing};
-pub use options::{AutoOffsetReset, Consumed, Produced, SinkTopic, TopicContext, TopicNameExtractor};
+pub use options::{Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
 /// Patterns of topic names, of the crate version that this crate's API uses.
 pub use regex::Regex;
@@ -36,6 +38,34 @@ use crate::store::StoreFactory;
 /// A graph of sources, processors, sinks and stores, built node by node: parents before children.
 ///
 /// Mirrors Kafka Streams' `Topology`. Edges are typed: a child that takes other records than its parent forwards does not compile.
+///
+/// ```
+/// use stream_core::topology::{Consumed, Produced};
+/// use stream_core::{BoxError, Processor, ProcessorContext, Record, Topology};
+///
+/// /// Forwards each line in capitals.
+/// struct Shout;
+///
+/// impl Processor for Shout {
+///     type KeyIn = String;
+///     type ValueIn = String;
+///     type KeyOut = String;
+///     type ValueOut = String;
+///
+///     fn process(&mut self, line: Record<String, String>, cx: &mut ProcessorContext<'_, String, String>) -> Result<(), BoxError> {
+///         let loud = line.value.to_uppercase();
+///         cx.forward(line.with_value(loud))?;
+///         Ok(())
+///     }
+/// }
+///
+/// let mut topology = Topology::new();
+/// let lines = topology.add_source("lines", ["mail", "chat"], Consumed::default())?;
+/// let shouted = topology.add_processor("shout", &[&lines], || Shout)?;
+/// topology.add_sink("out", "loud", Produced::default(), &[&shouted])?;
+/// assert_eq!(topology.describe().subtopologies[0].nodes[1].successors, ["out"]);
+/// # Ok::<(), stream_core::TopologyError>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Topology {
     pub(crate) nodes: Vec<NodeDefinition>,
@@ -52,6 +82,18 @@ impl Topology {
     }
 
     /// Adds a source: records of these topics enter here.
+    ///
+    /// ```
+    /// # use stream_core::Topology;
+    /// use stream_core::topology::{AutoOffsetReset, Consumed, Regex};
+    ///
+    /// # let mut topology = Topology::new();
+    /// let orders = Consumed::<String, i64>::default().with_offset_reset(AutoOffsetReset::Latest);
+    /// topology.add_source("orders", Regex::new("orders-.*")?, orders)?;
+    /// let again = topology.add_source("europe", "orders-europe", Consumed::<String, i64>::default());
+    /// assert!(again.is_err(), "a topic has one reader");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the name is taken, there is no topic, or a topic is read by another source.
@@ -182,6 +224,19 @@ impl Topology {
     }
 
     /// Demands that these source topics have equal partition counts; internal ones among them get the count of the others.
+    ///
+    /// ```
+    /// # use stream_core::Topology;
+    /// use stream_core::topology::{Consumed, plan};
+    ///
+    /// # let mut topology = Topology::new();
+    /// topology.add_source("orders", "orders", Consumed::<String, i64>::default())?;
+    /// topology.add_source("users", "users", Consumed::<String, String>::default())?;
+    /// topology.copartition(&["orders", "users"]);
+    /// let counts = [("orders".into(), 6), ("users".into(), 4)].into();
+    /// assert!(plan(&topology.build("shop")?, &counts).is_err());
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn copartition(&mut self, topics: &[&str]) {
         self.copartition_groups.push(topics.iter().map(|topic| (*topic).to_owned()).collect());
     }

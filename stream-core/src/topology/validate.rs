@@ -98,13 +98,14 @@ pub(super) fn built(built: &BuiltTopology) -> Result<(), TopologyError> {
                 return Err(TopologyError::ChangelogElsewhere { topic: changelog.topic.to_string(), store: changelog.name.to_string() });
             }
         }
-        // A sink that names an internal topic by its full name would write into it behind the topology's back: the topic's partition
-        // count would not follow from that sink's sources.
-        if let Some(sink) = subtopology.sinks.iter().find(|sink| !sink.internal && built.is_internal(&sink.topic)) {
-            return Err(TopologyError::InternalTopicByFullName {
-                topic: sink.topic.to_string(),
-                node: built.node(sink.node).name.to_string(),
-            });
+        // A node that names an internal topic by its full name would use it behind the topology's back: partition counts would not
+        // follow from that node, nor would the topic be there when the application first starts.
+        let sinks = subtopology.sinks.iter().filter(|sink| !sink.internal).map(|sink| (sink.node, &sink.topic));
+        let sources = subtopology.source_topics.difference(&subtopology.repartition_topics);
+        let sources = sources.filter_map(|topic| Some((subtopology.source_of(topic)?.node, topic)));
+        if let Some((node, topic)) = sinks.chain(sources).find(|(_, topic)| built.is_internal(topic)) {
+            let node = built.node(node).name.to_string();
+            return Err(TopologyError::InternalTopicByFullName { topic: topic.to_string(), node });
         }
     }
     check_fixed_counts(built)

@@ -1,19 +1,11 @@
-use kafka_protocol::records::{
-    Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
-};
+use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
 use super::*;
 use crate::topic::config::TopicDefaults;
 
 fn partition(settings: &[(&str, &str)]) -> Partition {
-    let overrides = settings
-        .iter()
-        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let defaults = TopicDefaults {
-        message_max_bytes: 1 << 20,
-        retention_ms: -1,
-    };
+    let overrides = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let defaults = TopicDefaults { message_max_bytes: 1 << 20, retention_ms: -1 };
     Partition::new(Arc::new(TopicConfig::new(overrides, defaults).unwrap()))
 }
 
@@ -37,20 +29,13 @@ fn batch(producer_id: i64, epoch: i16, sequence: i32, count: i32) -> Vec<u8> {
         })
         .collect();
     let mut bytes = Vec::new();
-    let options = RecordEncodeOptions {
-        version: 2,
-        compression: Compression::None,
-    };
+    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
     RecordBatchEncoder::encode(&mut bytes, &records, &options).unwrap();
     bytes
 }
 
 fn aborted(partition: &Partition) -> Vec<(i64, i64, i64)> {
-    partition
-        .aborted
-        .between(0, i64::MAX)
-        .map(|t| (t.producer_id, t.first_offset, t.last_offset))
-        .collect()
+    partition.aborted.between(0, i64::MAX).map(|t| (t.producer_id, t.first_offset, t.last_offset)).collect()
 }
 
 #[test]
@@ -128,10 +113,7 @@ fn records_that_lie_about_themselves_are_refused() {
     let no_producer: &dyn Fn(&mut Vec<u8>) = &|bytes| bytes[43..51].fill(0xff);
     assert_eq!(code(&mut partition, no_producer), ResponseError::InvalidRecord);
     let codec: &dyn Fn(&mut Vec<u8>) = &|bytes| bytes[22] |= 0x07;
-    assert_eq!(
-        code(&mut partition, codec),
-        ResponseError::UnsupportedCompressionType
-    );
+    assert_eq!(code(&mut partition, codec), ResponseError::UnsupportedCompressionType);
     assert_eq!(partition.log.end_offset(), 0);
 }
 

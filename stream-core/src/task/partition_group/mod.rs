@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::record_queue::{QueuedMessage, RecordQueue};
 use crate::error::Result;
-use crate::id::TopicPartition;
 use crate::node::Head;
 use crate::time::UNKNOWN_TIME;
 use time_heap::TimeHeap;
@@ -41,15 +40,6 @@ pub(crate) enum Choice {
     Empty,
 }
 
-/// A record that was taken.
-#[derive(Debug)]
-pub(crate) struct Taken<M> {
-    /// The record.
-    pub(crate) message: M,
-    /// The timestamp that its source's extractor gave it, ms.
-    pub(crate) timestamp: i64,
-}
-
 /// The partitions of one task; each has a *slot*, its index.
 #[derive(Debug)]
 pub(crate) struct PartitionGroup<M> {
@@ -59,28 +49,20 @@ pub(crate) struct PartitionGroup<M> {
     /// Slots that have records but no head yet, in the order in which they enter the heap.
     unread: VecDeque<usize>,
     stream_time: i64,
-    buffered: usize,
-    bytes: usize,
 }
 
 #[derive(Debug)]
 struct Slot<M> {
-    partition: TopicPartition,
     queue: RecordQueue<M>,
     /// Until when the task waits for this partition, on the monotonic clock.
     idle_until: Option<Duration>,
 }
 
 impl<M: QueuedMessage> PartitionGroup<M> {
-    /// The slots are in the order of `partitions`.
-    pub(crate) fn new(partitions: Vec<TopicPartition>, idle: TaskIdle) -> Self {
-        let slots = partitions.into_iter().map(|partition| Slot { partition, queue: RecordQueue::new(), idle_until: None }).collect();
-        Self { slots, idle, heap: TimeHeap::default(), unread: VecDeque::new(), stream_time: UNKNOWN_TIME, buffered: 0, bytes: 0 }
-    }
-
-    /// The partition of a slot.
-    pub(crate) fn partition(&self, slot: usize) -> &TopicPartition {
-        &self.slots[slot].partition
+    /// For so many partitions.
+    pub(crate) fn new(partitions: usize, idle: TaskIdle) -> Self {
+        let slots = (0..partitions).map(|_| Slot { queue: RecordQueue::new(), idle_until: None }).collect();
+        Self { slots, idle, heap: TimeHeap::default(), unread: VecDeque::new(), stream_time: UNKNOWN_TIME }
     }
 
     /// Restores a partition's time (ms) from commit metadata.
@@ -95,8 +77,6 @@ impl<M: QueuedMessage> PartitionGroup<M> {
         let queue = &mut self.slots[slot].queue;
         let was_empty = queue.is_empty();
         for message in messages {
-            self.buffered += 1;
-            self.bytes += message.size();
             queue.add(message);
         }
         if was_empty && !queue.is_empty() {
@@ -146,20 +126,18 @@ impl<M: QueuedMessage> PartitionGroup<M> {
     }
 
     /// Takes the record that [`choose`](Self::choose) chose; `None` for any other slot.
-    pub(crate) fn take(&mut self, slot: usize) -> Option<Taken<M>> {
+    pub(crate) fn take(&mut self, slot: usize) -> Option<M> {
         if self.heap.peek() != Some(slot) {
             return None;
         }
         self.heap.poll();
         let queue = &mut self.slots[slot].queue;
         let (message, timestamp) = queue.take()?;
-        self.buffered -= 1;
-        self.bytes -= message.size();
         if !queue.is_empty() {
             self.unread.push_back(slot);
         }
         self.stream_time = self.stream_time.max(timestamp);
-        Some(Taken { message, timestamp })
+        Some(message)
     }
 
     /// What to commit for a partition (trap T109); `None` while nothing is known of it beyond where fetching began.
@@ -183,16 +161,6 @@ impl<M: QueuedMessage> PartitionGroup<M> {
         self.slots[slot].queue.len()
     }
 
-    /// The records of all partitions that are buffered.
-    pub(crate) fn buffered(&self) -> usize {
-        self.buffered
-    }
-
-    /// Their bytes.
-    pub(crate) fn buffered_bytes(&self) -> usize {
-        self.bytes
-    }
-
     fn next(&self, enforced: bool) -> Choice {
         self.heap.peek().map_or(Choice::Empty, |slot| Choice::Process { slot, enforced })
     }
@@ -204,11 +172,7 @@ impl<M: QueuedMessage> PartitionGroup<M> {
             while let (None, Some(message)) = (queue.head(), queue.front()) {
                 match read(slot, message, queue.partition_time())? {
                     Head::Ready { timestamp } => queue.set_head(timestamp),
-                    Head::Skipped => {
-                        self.buffered -= 1;
-                        self.bytes -= message.size();
-                        queue.skip();
-                    }
+                    Head::Skipped => queue.skip(),
                 }
             }
             self.unread.pop_front();

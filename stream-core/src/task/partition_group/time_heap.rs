@@ -50,3 +50,31 @@ impl TimeHeap {
         Some(slot)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_equal_java() {
+        // The same loop over `java.util.PriorityQueue` on OpenJDK gave this sequence.
+        let expected = [0, 5, 3, 5, 3, 2, 3, 2, 3, 2, 4, 0, 1, 0, 1, 5, 5, 4, 2, 4, 0, 1, 1, 4];
+        let mut heap = TimeHeap::default();
+        let (mut times, mut left) = ([0_i64; 6], [4_i64; 6]);
+        for (slot, time) in [0, 1, 0, 0, 1, 0].into_iter().enumerate() {
+            times[slot] = time;
+            heap.offer(time, slot);
+        }
+        let mut polled = Vec::new();
+        while let Some(slot) = heap.poll() {
+            polled.push(slot);
+            left[slot] -= 1;
+            if left[slot] > 0 {
+                times[slot] += i64::from((i64::try_from(slot).unwrap() + left[slot]) % 2 == 1);
+                heap.offer(times[slot], slot);
+            }
+        }
+        assert_eq!(polled, expected);
+        assert_eq!(heap.len(), 0);
+    }
+}

@@ -100,14 +100,10 @@ impl Topology {
     }
 
     /// Java keeps predecessors and successors in sets sorted by the size of the tree below a node, but sizes still grow while
-    /// edges are added, in the order in which a hash map gives the nodes. What it prints follows from all three.
+    /// edges are added, in the order of the nodes. What it prints follows from both.
     fn describe_nodes(&self, group: &[usize]) -> Vec<NodeDescription> {
         let name = |node: usize| &*self.nodes[node].name;
-        let is_source = |node: &usize| matches!(self.nodes[*node].kind, NodeKind::Source { .. });
-        let mut named: Vec<usize> = group.to_vec();
-        named.sort_by(|one, two| is_source(two).cmp(&is_source(one)).then_with(|| java_compare(name(*one), name(*two))));
-        let visited = hash_order(named, |node| java_hash(name(*node)));
-
+        let visited = hash_order(group.to_vec(), |node| java_hash(name(*node)));
         let mut sizes = vec![1_u64; self.nodes.len()];
         let mut predecessors: Vec<SizeTree> = vec![SizeTree::default(); self.nodes.len()];
         let mut successors = predecessors.clone();

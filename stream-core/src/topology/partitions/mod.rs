@@ -266,6 +266,3 @@ impl PartitionPlan {
         self.subtopologies.iter().find(|subtopology| subtopology.id == id)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -69,6 +69,11 @@ impl Shared {
         self.lock().state
     }
 
+    /// Whether the application is on its way to a final state, or there.
+    pub(crate) fn is_ending(&self) -> bool {
+        !matches!(self.state(), State::Created | State::Rebalancing | State::Running)
+    }
+
     /// Moves to a state, if it may follow the one now; tells the watchers.
     pub(crate) fn set_state(&self, state: State) {
         let mut inner = self.lock();

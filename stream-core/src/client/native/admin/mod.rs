@@ -1,0 +1,136 @@
+//! Admin requests: each has a queue of its own, on which its one answer comes.
+
+mod groups;
+mod offsets;
+mod topics;
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka_sys as rd;
+
+use super::client::{NativeClient, Role};
+use super::{Callbacks, ErrorText, NativeError, ffi, string, timeout_ms};
+use crate::client::Properties;
+use crate::client::error::{Operation, from_native};
+use crate::error::{Error, Result};
+
+/// A client for admin requests.
+pub(crate) struct NativeAdmin {
+    client: Arc<NativeClient>,
+}
+
+/// The options of one request.
+struct Options(NonNull<rd::rd_kafka_AdminOptions_t>);
+
+impl Drop for Options {
+    fn drop(&mut self) {
+        // SAFETY: ours, destroyed once.
+        unsafe { rd::rd_kafka_AdminOptions_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// The queue of one request.
+struct AnswerQueue(NonNull<rd::rd_kafka_queue_t>);
+
+impl Drop for AnswerQueue {
+    fn drop(&mut self) {
+        // SAFETY: ours, destroyed once; an answer that comes later is discarded with it.
+        unsafe { rd::rd_kafka_queue_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// The answer to a request; results live in it.
+struct Answer(NonNull<rd::rd_kafka_event_t>);
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // SAFETY: ours, destroyed once.
+        unsafe { rd::rd_kafka_event_destroy(self.0.as_ptr()) }
+    }
+}
+
+impl NativeAdmin {
+    pub(crate) fn new(properties: &Properties, callbacks: Callbacks) -> Result<Self> {
+        Ok(Self { client: NativeClient::new(Role::Producer, properties, callbacks)? })
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// `configure` sets further options; `send` makes the librdkafka call with client, options and queue.
+    ///
+    /// # Safety
+    /// `send` hands over only live pointers, and librdkafka copies what they point to.
+    unsafe fn request(
+        &self,
+        kind: rd::rd_kafka_admin_op_t,
+        timeout: Duration,
+        configure: impl FnOnce(*mut rd::rd_kafka_AdminOptions_t) -> Result<(), NativeError>,
+        send: impl FnOnce(*mut rd::rd_kafka_t, *const rd::rd_kafka_AdminOptions_t, *mut rd::rd_kafka_queue_t),
+    ) -> Result<Answer> {
+        // Errors and statistics that nobody polls for would pile up.
+        self.client.poll(0);
+        let rk = self.client.rk();
+        let milliseconds = timeout_ms(timeout).max(1);
+        // SAFETY: the client is live; options and queue live until the answer has come or the wait is over.
+        unsafe {
+            let options = Options(
+                NonNull::new(rd::rd_kafka_AdminOptions_new(rk, kind)).ok_or_else(|| Error::internal("an admin request is not known"))?,
+            );
+            let mut text = ErrorText::new();
+            rd::rd_kafka_AdminOptions_set_request_timeout(options.0.as_ptr(), milliseconds, text.as_mut_ptr(), text.len());
+            configure(options.0.as_ptr()).map_err(|native| from_native(native, Operation::Administer))?;
+            let queue =
+                AnswerQueue(NonNull::new(rd::rd_kafka_queue_new(rk)).ok_or_else(|| Error::internal("no queue for an admin request"))?);
+            send(rk, options.0.as_ptr(), queue.0.as_ptr());
+            // librdkafka answers every request, with an error when its timeout is over; a second more is for that answer itself.
+            let answer = NonNull::new(rd::rd_kafka_queue_poll(queue.0.as_ptr(), milliseconds.saturating_add(1_000)));
+            let Some(answer) = answer.map(Answer) else {
+                return Err(Error::retriable(format!(
+                    "the cluster did not answer within {timeout:?}; check that the brokers can be reached"
+                )));
+            };
+            match ffi::rd_kafka_event_error(answer.0.as_ptr()) {
+                0 => Ok(answer),
+                code => {
+                    let native = NativeError::with_reason(code, &string(rd::rd_kafka_event_error_string(answer.0.as_ptr())));
+                    Err(from_native(native, Operation::Administer))
+                }
+            }
+        }
+    }
+}
+
+/// No further options.
+fn plain(_options: *mut rd::rd_kafka_AdminOptions_t) -> Result<(), NativeError> {
+    Ok(())
+}
+
+/// Lets the controller answer only when the change has reached the brokers.
+fn wait_for_change(timeout: Duration) -> impl FnOnce(*mut rd::rd_kafka_AdminOptions_t) -> Result<(), NativeError> {
+    move |options| {
+        let mut text = ErrorText::new();
+        // SAFETY: the options are live and the buffer has the stated length.
+        unsafe { rd::rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms(timeout).max(1), text.as_mut_ptr(), text.len()) };
+        Ok(())
+    }
+}
+
+/// The elements of an array that an answer holds.
+///
+/// # Safety
+/// `array` is NULL or has `count` elements that live for `'a`.
+unsafe fn elements<'a, T>(array: *const T, count: usize) -> &'a [T] {
+    if array.is_null() {
+        return &[];
+    }
+    // SAFETY: by contract.
+    unsafe { std::slice::from_raw_parts(array, count) }
+}
+
+impl std::fmt::Debug for NativeAdmin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.client.fmt(f)
+    }
+}

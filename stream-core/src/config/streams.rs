@@ -1,0 +1,163 @@
+//! [`StreamsConfig`]: settings by name.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::client::ClientScope;
+use super::name::nearest;
+use super::refused;
+use super::setting::{SETTINGS, Setting};
+use crate::client::{PropertyScope, check_property, is_secret, known_properties};
+use crate::error::{Error, Result};
+
+/// The configuration of an application, by Kafka's names. Mirrors Kafka Streams' `StreamsConfig`.
+///
+/// Settings of the Kafka clients go by librdkafka's names, to all clients, or with a prefix to some: `consumer.`, `main.consumer.`,
+/// `restore.consumer.`, `global.consumer.`, `producer.`, `admin.`. A setting with the prefix `topic.` is a config of the internal topics.
+///
+/// What is unknown or would break a guarantee is refused with the reason. `Debug` shows no secrets.
+///
+/// ```
+/// use std::time::Duration;
+/// use stream_core::config::{ProcessingGuarantee, StreamsConfig};
+///
+/// let config = StreamsConfig::new("word-count", "localhost:9092")
+///     .with_processing_guarantee(ProcessingGuarantee::ExactlyOnceV2)
+///     .set("num.stream.threads", 2)?
+///     .set("producer.compression.type", "lz4")?;
+/// config.validate()?;
+/// assert_eq!(config.commit_interval(), Duration::from_millis(100));
+///
+/// let refused = StreamsConfig::new("word-count", "localhost:9092").set("commit.intervall.ms", 50).unwrap_err();
+/// assert!(refused.to_string().contains("did you mean `commit.interval.ms`?"));
+/// # Ok::<(), stream_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct StreamsConfig {
+    /// Settings of the library, by the names in [`SETTINGS`]; each value was checked.
+    pub(super) values: BTreeMap<&'static str, String>,
+    /// `state.dir` or its default.
+    pub(super) state_dir: PathBuf,
+    /// Settings of the clients, checked.
+    pub(super) clients: BTreeMap<ClientScope, BTreeMap<String, String>>,
+    /// Configs of internal topics.
+    pub(super) topics: BTreeMap<String, String>,
+    /// What librdkafka knows, asked once.
+    pub(super) known: std::sync::Arc<BTreeMap<String, PropertyScope>>,
+}
+
+impl StreamsConfig {
+    /// A configuration with the two settings that every application needs. They are checked by [`validate`](Self::validate).
+    pub fn new(application_id: impl Into<String>, bootstrap_servers: impl Into<String>) -> Self {
+        let mut config = Self::empty();
+        config.values.insert("application.id", application_id.into());
+        config.values.insert("bootstrap.servers", bootstrap_servers.into());
+        config
+    }
+
+    /// A configuration from names and values, as in a properties file.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn from_properties<N: AsRef<str>, V: ToString>(properties: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
+        properties.into_iter().try_fold(Self::empty(), |config, (name, value)| config.set(name.as_ref(), value))
+    }
+
+    fn empty() -> Self {
+        let known = known_properties().into_iter().collect();
+        Self {
+            values: BTreeMap::new(),
+            state_dir: std::env::temp_dir().join("kafka-streams"),
+            clients: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            known: std::sync::Arc::new(known),
+        }
+    }
+
+    /// Sets one setting; a later value replaces an earlier one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for an unknown name, with the nearest known one; for a setting that is not to be set, with
+    /// the reason and what to use instead; and for a value that the setting cannot have.
+    pub fn set(mut self, name: &str, value: impl ToString) -> Result<Self> {
+        let name = name.trim();
+        let value = value.to_string();
+        if let Some(setting) = Setting::find(name) {
+            setting.check(&value).map_err(|reason| Error::invalid(format!("`{name}` is `{value}`: {reason}")))?;
+            if setting.name == "state.dir" {
+                self.state_dir = PathBuf::from(&value);
+            }
+            self.values.insert(setting.name, value);
+            return Ok(self);
+        }
+        if let Some(config) = name.strip_prefix("topic.") {
+            // Its own settings begin so, too: `topic.metadata.refresh.interval.ms` and others of librdkafka's.
+            if !self.known.contains_key(name) {
+                self.topics.insert(config.to_owned(), value);
+                return Ok(self);
+            }
+        }
+        let (scope, property) = ClientScope::split(name);
+        if let Some(reason) = refused::reason(property).or_else(|| refused::reason_of_value(property, &value)) {
+            return Err(Error::invalid(format!("`{name}` cannot be set{}: {reason}", shown(property, &value))));
+        }
+        scope
+            .check(property, self.known.get(property).copied())
+            .map_err(|reason| Error::invalid(format!("`{name}` cannot be set: {reason}")))?;
+        if !check_property(property, &value).map_err(explain_missing_feature)? {
+            return Err(Error::invalid(format!("`{name}` is not a setting{}", self.suggestion(property))));
+        }
+        self.clients.entry(scope).or_default().insert(property.to_owned(), value);
+        Ok(self)
+    }
+
+    fn suggestion(&self, name: &str) -> Cow<'static, str> {
+        let settings = SETTINGS.iter().map(|setting| setting.name);
+        match nearest(name, settings.chain(self.known.keys().map(String::as_str))) {
+            Some(near) => format!("; did you mean `{near}`?").into(),
+            None => " of Kafka Streams, nor a property that librdkafka knows".into(),
+        }
+    }
+}
+
+/// The value, for an error text, unless it is a secret.
+fn shown(name: &str, value: &str) -> String {
+    if is_secret(name) { String::new() } else { format!(" to `{value}`") }
+}
+
+/// librdkafka knows the names of what it was built without.
+fn explain_missing_feature(error: Error) -> Error {
+    let text = error.message();
+    if !text.contains("not supported in this build") && !text.contains("not available in this build") {
+        return error;
+    }
+    let feature = if text.contains("ssl.") || text.contains("OpenSSL") {
+        "ssl"
+    } else if text.contains("kerberos") {
+        "gssapi"
+    } else if text.contains("zstd") {
+        "zstd"
+    } else {
+        "sasl"
+    };
+    Error::invalid(format!("{text}; add the cargo feature `{feature}` to the dependency on this library"))
+}
+
+impl fmt::Debug for StreamsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        map.entries(&self.values);
+        for (scope, properties) in &self.clients {
+            for (name, value) in properties {
+                let value = if is_secret(name) { "[hidden]" } else { value };
+                map.entry(&format_args!("{}{name}", scope.prefix()), &value);
+            }
+        }
+        for (name, value) in &self.topics {
+            map.entry(&format_args!("topic.{name}"), value);
+        }
+        map.finish()
+    }
+}

@@ -1,0 +1,266 @@
+//! Key-value stores: typed over bytes, once for plain and once for timestamped values.
+
+mod builder;
+mod cached;
+mod iter;
+
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+use std::rc::Rc;
+
+pub use builder::{KeyValueBuilder, KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder};
+pub use cached::CachedChange;
+pub use iter::KeyValueIterator;
+use stream_core::Result;
+use stream_core::serdes::{Role, Serde, SerdeRef};
+
+use crate::bytes::ByteRange;
+use crate::error::StoreError;
+use crate::store::LayeredStore;
+use crate::value::{Envelope, Plain, Timestamped};
+
+/// A store of one value per key. Mirrors Kafka Streams' `KeyValueStore`; see [`KeyValue`] for its methods.
+pub type KeyValueStore<K, V> = KeyValue<K, Plain<V>>;
+
+/// A store of one value and its timestamp per key: what tables use. Mirrors Kafka Streams' `TimestampedKeyValueStore`; see
+/// [`KeyValue`] for its methods.
+pub type TimestampedKeyValueStore<K, V> = KeyValue<K, Timestamped<V>>;
+
+/// The handle of a key-value store. A processor gets it in `init` and keeps it in a field.
+///
+/// A read shows the newest write, committed or not. Writes are undone when the transaction is aborted. Keys are in the order of
+/// their bytes, unsigned: negative integers come behind positive ones, as in Kafka Streams.
+///
+/// ```
+/// use stream_core::store::StoreName;
+/// use stream_core::{BoxError, InitContext, Processor, ProcessorContext, Record};
+/// use stream_state::KeyValueStore;
+///
+/// const LAST_SEEN: StoreName<KeyValueStore<String, i64>> = StoreName::new("last-seen");
+///
+/// /// Forwards how long ago the same key came.
+/// struct Gaps {
+///     last_seen: Option<KeyValueStore<String, i64>>,
+/// }
+///
+/// impl Processor for Gaps {
+///     type KeyIn = String;
+///     type ValueIn = String;
+///     type KeyOut = String;
+///     type ValueOut = i64;
+///
+///     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
+///         self.last_seen = Some(cx.store(&LAST_SEEN)?);
+///         Ok(())
+///     }
+///
+///     fn process(&mut self, record: Record<String, String>, cx: &mut ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+///         let Some(last_seen) = &self.last_seen else { return Ok(()) };
+///         let before = last_seen.get(&record.key)?;
+///         last_seen.put(&record.key, &record.timestamp)?;
+///         if let Some(before) = before {
+///             let gap = record.timestamp - before;
+///             cx.forward(record.with_value(gap))?;
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+pub struct KeyValue<K, E> {
+    store: Rc<LayeredStore>,
+    keys: SerdeRef<K>,
+    envelope: E,
+}
+
+impl<K: 'static, E: Envelope> KeyValue<K, E> {
+    pub(crate) fn new(store: Rc<LayeredStore>, keys: SerdeRef<K>, envelope: E) -> Self {
+        Self { store, keys, envelope }
+    }
+
+    /// The store's name.
+    pub fn name(&self) -> &str {
+        self.store.name()
+    }
+
+    /// The row of `key`.
+    ///
+    /// # Errors
+    /// When a serde fails or the disk cannot be read.
+    #[inline]
+    pub fn get(&self, key: &K) -> Result<Option<E::Row>> {
+        self.store.with_value_buffer(|value| {
+            let found = self.with_key(key, |key| self.store.get(key, value))?;
+            if found { self.read(value).map(Some) } else { Ok(None) }
+        })
+    }
+
+    /// Writes a row; `None` deletes it, and so does a value that its serde writes as null.
+    ///
+    /// # Errors
+    /// When a serde fails, the key is null, or the disk cannot be read.
+    #[inline]
+    pub fn put<'r>(&self, key: &K, row: impl Into<Option<E::RowRef<'r>>>) -> Result<()> {
+        self.with_row(row.into(), |value| self.with_key(key, |key| self.store.put(key, value)))
+    }
+
+    /// Writes a row if there is none; returns the one that there is.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_if_absent<'r>(&self, key: &K, row: impl Into<Option<E::RowRef<'r>>>) -> Result<Option<E::Row>> {
+        let before = self.get(key)?;
+        if before.is_none() {
+            self.put(key, row)?;
+        }
+        Ok(before)
+    }
+
+    /// Writes several rows, in their order; `None` deletes.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put); rows before the failed one stay.
+    pub fn put_all<'r>(&self, rows: impl IntoIterator<Item = (&'r K, Option<E::RowRef<'r>>)>) -> Result<()> {
+        rows.into_iter().try_for_each(|(key, row)| self.put(key, row))
+    }
+
+    /// Deletes a row; returns what it held.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn delete(&self, key: &K) -> Result<Option<E::Row>> {
+        let before = self.get(key)?;
+        self.put(key, None::<E::RowRef<'_>>)?;
+        Ok(before)
+    }
+
+    /// The rows of a range of keys, in the order of their bytes. A range whose end lies before its start is empty, with a warning.
+    ///
+    /// An iterator shows the store as it is now; what is written while it is open does not show.
+    ///
+    /// # Errors
+    /// When the key serde fails. The iterator's items fail as [`get`](Self::get) does.
+    pub fn range(&self, keys: impl RangeBounds<K>) -> Result<KeyValueIterator<'_, K, E>> {
+        self.scan(&keys, false)
+    }
+
+    /// As [`range`](Self::range), from the end.
+    ///
+    /// # Errors
+    /// As [`range`](Self::range).
+    pub fn reverse_range(&self, keys: impl RangeBounds<K>) -> Result<KeyValueIterator<'_, K, E>> {
+        self.scan(&keys, true)
+    }
+
+    /// All rows, in the order of their keys' bytes.
+    ///
+    /// # Errors
+    /// As [`range`](Self::range).
+    pub fn all(&self) -> Result<KeyValueIterator<'_, K, E>> {
+        Ok(self.rows(ByteRange::all(), false))
+    }
+
+    /// As [`all`](Self::all), from the end.
+    ///
+    /// # Errors
+    /// As [`range`](Self::range).
+    pub fn reverse_all(&self) -> Result<KeyValueIterator<'_, K, E>> {
+        Ok(self.rows(ByteRange::all(), true))
+    }
+
+    /// The rows whose keys' bytes begin with those of `prefix`.
+    ///
+    /// # Errors
+    /// When `serde` fails.
+    pub fn prefix_scan<P: 'static>(&self, prefix: &P, serde: &dyn Serde<P>) -> Result<KeyValueIterator<'_, K, E>> {
+        let range = self.store.with_key_buffer(|bytes| {
+            serde.serialize(prefix, bytes, &self.store.serde_context(Role::Key)).map(|()| ByteRange::prefix(bytes))
+        });
+        let range = range.map_err(|error| self.store.error(StoreError::serde(Role::Key)(error)))?;
+        Ok(self.rows(range, false))
+    }
+
+    /// How many rows there are, about: exact while all rows are in memory, RocksDB's estimate otherwise.
+    pub fn approximate_num_entries(&self) -> u64 {
+        self.store.with(|layers| layers.approximate_rows())
+    }
+
+    fn scan(&self, keys: &impl RangeBounds<K>, reverse: bool) -> Result<KeyValueIterator<'_, K, E>> {
+        let bytes = |key: &K| self.with_key(key, |key| Ok(key.to_vec()));
+        // A range of ours begins with a key and ends before one; the next key behind `k` is `k` and a zero byte.
+        let behind = |key: &K| {
+            bytes(key).map(|mut key| {
+                key.push(0);
+                key
+            })
+        };
+        let from = match keys.start_bound() {
+            Bound::Included(key) => bytes(key)?,
+            Bound::Excluded(key) => behind(key)?,
+            Bound::Unbounded => Vec::new(),
+        };
+        let to = match keys.end_bound() {
+            Bound::Included(key) => Some(behind(key)?),
+            Bound::Excluded(key) => Some(bytes(key)?),
+            Bound::Unbounded => None,
+        };
+        let range = ByteRange { from, to };
+        if range.to.as_ref().is_some_and(|to| *to < range.from) {
+            tracing::warn!(
+                store = self.name(),
+                "a range ends before it begins and gives nothing; keys are in the order of their bytes, where negative numbers follow positive ones"
+            );
+        }
+        Ok(self.rows(range, reverse))
+    }
+
+    fn rows(&self, range: ByteRange, reverse: bool) -> KeyValueIterator<'_, K, E> {
+        KeyValueIterator::new(self, self.store.scan([range], reverse))
+    }
+
+    /// Runs `f` with the key's bytes.
+    #[inline]
+    fn with_key<T>(&self, key: &K, f: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+        self.store.with_key_buffer(|bytes| {
+            if self.keys.is_null(key) {
+                return Err(self.store.error(StoreError::NullKey));
+            }
+            let written = self.keys.serialize(key, bytes, &self.store.serde_context(Role::Key));
+            written.map_err(|error| self.store.error(StoreError::serde(Role::Key)(error)))?;
+            f(bytes)
+        })
+    }
+
+    /// Runs `f` with the row's bytes.
+    #[inline]
+    fn with_row<T>(&self, row: Option<E::RowRef<'_>>, f: impl FnOnce(Option<&[u8]>) -> Result<T>) -> Result<T> {
+        let Some(row) = row else { return f(None) };
+        self.store.with_value_buffer(|bytes| {
+            let written = self.envelope.write(row, bytes, &self.store.serde_context(Role::Value));
+            let written = written.map_err(|error| self.store.error(StoreError::serde(Role::Value)(error)))?;
+            f(written.then_some(bytes.as_slice()))
+        })
+    }
+
+    #[inline]
+    fn read(&self, bytes: &[u8]) -> Result<E::Row> {
+        let row = self.envelope.read(bytes, &self.store.serde_context(Role::Value));
+        row.map_err(|error| self.store.error(StoreError::serde(Role::Value)(error)))
+    }
+
+    fn read_key(&self, bytes: &[u8]) -> Result<K> {
+        let key = self.keys.deserialize(bytes, &self.store.serde_context(Role::Key));
+        key.map_err(|error| self.store.error(StoreError::serde(Role::Key)(error)))
+    }
+}
+
+impl<K, E: Clone> Clone for KeyValue<K, E> {
+    fn clone(&self) -> Self {
+        Self { store: Rc::clone(&self.store), keys: SerdeRef::clone(&self.keys), envelope: self.envelope.clone() }
+    }
+}
+
+impl<K, E> fmt::Debug for KeyValue<K, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyValueStore").field("name", &self.store.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! The runtime's view of a store.
+
+use std::any::{Any, type_name};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use stream_core::Result;
+use stream_core::store::{ChangelogRecord, ChangelogSink, DetachedStore, StateStore, Unflushed};
+
+use super::{Detached, LayeredStore, NO_HEADERS};
+use crate::layer::Layers;
+
+/// Makes the typed handle of a store.
+pub(crate) trait HandleFactory: Send + Sync + 'static {
+    /// What processors get.
+    type Handle: 'static;
+
+    fn handle(&self, store: Rc<LayeredStore>) -> Self::Handle;
+}
+
+/// A store with what makes its handles.
+pub(crate) struct AttachedStore<F> {
+    store: Rc<LayeredStore>,
+    handles: Arc<F>,
+}
+
+impl<F: HandleFactory> AttachedStore<F> {
+    pub(super) fn new(store: LayeredStore, handles: Arc<F>) -> Self {
+        Self { store: Rc::new(store), handles }
+    }
+}
+
+impl<F: HandleFactory> StateStore for AttachedStore<F> {
+    fn name(&self) -> &str {
+        self.store.name()
+    }
+
+    fn handle(self: Rc<Self>) -> Box<dyn Any> {
+        Box::new(self.handles.handle(Rc::clone(&self.store)))
+    }
+
+    fn handle_type(&self) -> &'static str {
+        type_name::<F::Handle>()
+    }
+
+    fn is_persistent(&self) -> bool {
+        self.store.layers.borrow().is_persistent()
+    }
+
+    fn changelog_position(&self) -> Option<i64> {
+        self.store.layers.borrow().position()
+    }
+
+    fn restore(&self, records: &mut dyn Iterator<Item = ChangelogRecord<'_>>, position: i64) -> Result<()> {
+        self.store.with(|layers| layers.restore(records, position)).map_err(|error| self.store.error(error))
+    }
+
+    fn log_changes(&self, sink: &mut dyn ChangelogSink) -> Result<()> {
+        self.store
+            .layers
+            .borrow()
+            .log_changes(|key, value, timestamp| sink.log(&ChangelogRecord { key, value, timestamp, headers: &NO_HEADERS }))
+    }
+
+    fn is_dirty(&self) -> bool {
+        self.store.layers.borrow().is_dirty()
+    }
+
+    fn commit(&self, changelog_position: Option<i64>) -> Result<()> {
+        self.store.with(|layers| layers.commit(changelog_position));
+        Ok(())
+    }
+
+    fn discard(&self) {
+        self.store.with(Layers::discard);
+    }
+
+    fn unflushed(&self) -> Unflushed {
+        let (entries, bytes) = self.store.layers.borrow().unflushed();
+        Unflushed { entries, bytes }
+    }
+
+    fn flush(&self, now_ms: i64) -> Result<()> {
+        self.store.with(|layers| layers.flush(now_ms)).map_err(|error| self.store.error(error))
+    }
+
+    fn evict(&self, bytes: usize) -> usize {
+        self.store.with(|layers| layers.evict(bytes))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.store.layers.borrow().bytes()
+    }
+
+    fn reset(&self, reason: &str, now_ms: i64) -> Result<()> {
+        self.store.with(|layers| layers.reset(reason, now_ms)).map_err(|error| self.store.error(error))
+    }
+
+    fn detach(self: Rc<Self>) -> Option<Box<dyn DetachedStore>> {
+        let Self { store, handles } = Rc::into_inner(self)?;
+        // The handles share the store: while one is left, its writes must go on to reach these layers.
+        let LayeredStore { description, layers, .. } = Rc::into_inner(store)?;
+        Some(Box::new(Detached::new(description, layers.into_inner(), handles)))
+    }
+}

@@ -1,0 +1,135 @@
+//! A store of one task: layers, their owner, and the views that the runtime and the typed stores have of them.
+
+mod account;
+mod attached;
+mod detached;
+mod open;
+mod scan;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use account::Account;
+pub(crate) use attached::{AttachedStore, HandleFactory};
+pub(crate) use detached::Detached;
+pub(crate) use open::{StoreDescription, StoreOptions, open};
+pub(crate) use scan::RowScan;
+use stream_core::serdes::{Role, SerdeContext};
+use stream_core::store::{CurrentRecord, StoreOwner};
+use stream_core::{Error, Headers, Result};
+
+use crate::bytes::{ByteRange, Row};
+use crate::error::StoreError;
+use crate::layer::{ByteChange, Layers, Writer};
+
+/// Serdes of stores see no headers, as in Java.
+static NO_HEADERS: Headers = Headers::new();
+
+/// A row that a scan gave, for typed iterators.
+pub(crate) type ScannedRow = Result<Row>;
+
+/// A store in the hands of its owner. All methods borrow the layers for a moment; no user code runs within.
+pub(crate) struct LayeredStore {
+    description: Arc<StoreDescription>,
+    layers: RefCell<Layers>,
+    current: Rc<CurrentRecord>,
+    account: Account,
+    key_buffer: Cell<Vec<u8>>,
+    value_buffer: Cell<Vec<u8>>,
+}
+
+impl LayeredStore {
+    pub(crate) fn new(description: Arc<StoreDescription>, layers: Layers, owner: &StoreOwner) -> Self {
+        let store = Self {
+            description,
+            layers: RefCell::new(layers),
+            current: Rc::clone(&owner.current),
+            account: Account::new(Rc::clone(&owner.memory)),
+            key_buffer: Cell::default(),
+            value_buffer: Cell::default(),
+        };
+        store.with(|_| ());
+        store
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.description.name
+    }
+
+    /// Runs `f` on the layers, then tells the owner what they take.
+    #[inline]
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Layers) -> T) -> T {
+        let mut layers = self.layers.borrow_mut();
+        let result = f(&mut layers);
+        let (bytes, held_back) = (layers.bytes(), layers.held_back());
+        drop(layers);
+        self.account.set(bytes, held_back);
+        result
+    }
+
+    /// The value of a key, written into `value`; false when there is no row.
+    #[inline]
+    pub(crate) fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
+        self.with(|layers| layers.get(key, value)).map_err(|error| self.error(error))
+    }
+
+    /// Writes a row, or deletes it, in the name of the record that is being processed.
+    #[inline]
+    pub(crate) fn put(&self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let current = &self.current;
+        self.with(|layers| {
+            let slot = layers.put(key, value, current.timestamp())?;
+            if layers.caching() {
+                layers.written_by(slot, Writer { headers: current.headers(), metadata: current.metadata() });
+            }
+            Ok(())
+        })
+        .map_err(|error| self.error(error))
+    }
+
+    pub(crate) fn scan(self: &Rc<Self>, ranges: impl IntoIterator<Item = ByteRange>, reverse: bool) -> RowScan {
+        RowScan::new(Rc::clone(self), self.with(|layers| layers.open_scan(ranges, reverse)))
+    }
+
+    /// The next change of a cached table that no drain has taken.
+    pub(crate) fn next_change(&self) -> Result<Option<ByteChange>> {
+        self.with(Layers::next_change).map_err(|error| self.error(error))
+    }
+
+    pub(crate) fn is_caching(&self) -> bool {
+        self.layers.borrow().caching()
+    }
+
+    /// What serdes of this store are told.
+    #[inline]
+    pub(crate) fn serde_context(&self, role: Role) -> SerdeContext<'_> {
+        SerdeContext { topic: &self.description.changelog_topic, headers: &NO_HEADERS, role }
+    }
+
+    /// Runs `f` with the emptied key buffer. A call within a call gets a new one.
+    #[inline]
+    pub(crate) fn with_key_buffer<T>(&self, f: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        with_buffer(&self.key_buffer, f)
+    }
+
+    /// As [`with_key_buffer`](Self::with_key_buffer), for values.
+    #[inline]
+    pub(crate) fn with_value_buffer<T>(&self, f: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        with_buffer(&self.value_buffer, f)
+    }
+
+    #[cold]
+    pub(crate) fn error(&self, error: StoreError) -> Error {
+        error.of(self.name())
+    }
+}
+
+#[inline]
+fn with_buffer<T>(buffer: &Cell<Vec<u8>>, f: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let mut bytes = buffer.take();
+    bytes.clear();
+    let result = f(&mut bytes);
+    buffer.set(bytes);
+    result
+}

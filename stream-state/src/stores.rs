@@ -1,0 +1,99 @@
+//! [`Stores`]: where each kind of store is found, under Kafka's names.
+
+use std::time::Duration;
+
+use stream_core::Result;
+use stream_core::serdes::SerdeRef;
+
+use crate::kv::{KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder};
+use crate::window::{TimestampedWindowStoreBuilder, WindowBytesStoreSupplier, WindowStoreBuilder};
+
+/// Makes suppliers and builders of stores. Mirrors Kafka Streams' `Stores`.
+///
+/// ```
+/// use stream_core::serdes::SerdeRef;
+/// use stream_core::store::StoreFactory;
+/// use stream_state::Stores;
+///
+/// fn counts(words: SerdeRef<String>, counts: SerdeRef<i64>) -> impl StoreFactory {
+///     Stores::key_value_store_builder(Stores::in_memory_key_value_store("counts"), words, counts).with_logging_disabled()
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Stores;
+
+impl Stores {
+    /// A key-value store in RocksDB.
+    #[cfg(feature = "rocksdb")]
+    pub fn persistent_key_value_store(name: impl Into<String>) -> KeyValueBytesStoreSupplier {
+        KeyValueBytesStoreSupplier::new(name.into(), true)
+    }
+
+    /// A key-value store in memory, restored from its changelog at every start.
+    pub fn in_memory_key_value_store(name: impl Into<String>) -> KeyValueBytesStoreSupplier {
+        KeyValueBytesStoreSupplier::new(name.into(), false)
+    }
+
+    /// Declares a store of plain values.
+    pub fn key_value_store_builder<K: 'static, V: 'static>(
+        supplier: KeyValueBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> KeyValueStoreBuilder<K, V> {
+        KeyValueStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// Declares a store of values with timestamps.
+    pub fn timestamped_key_value_store_builder<K: 'static, V: 'static>(
+        supplier: KeyValueBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> TimestampedKeyValueStoreBuilder<K, V> {
+        TimestampedKeyValueStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// A windowed store in RocksDB. Rows are kept for at least `retention` behind the largest window start.
+    ///
+    /// # Errors
+    /// When the retention is shorter than a window.
+    #[cfg(feature = "rocksdb")]
+    pub fn persistent_window_store(
+        name: impl Into<String>,
+        retention: Duration,
+        window_size: Duration,
+        retain_duplicates: bool,
+    ) -> Result<WindowBytesStoreSupplier> {
+        WindowBytesStoreSupplier::new(name.into(), true, retention, window_size, retain_duplicates)
+    }
+
+    /// A windowed store in memory, restored from its changelog at every start.
+    ///
+    /// # Errors
+    /// When the retention is shorter than a window.
+    pub fn in_memory_window_store(
+        name: impl Into<String>,
+        retention: Duration,
+        window_size: Duration,
+        retain_duplicates: bool,
+    ) -> Result<WindowBytesStoreSupplier> {
+        WindowBytesStoreSupplier::new(name.into(), false, retention, window_size, retain_duplicates)
+    }
+
+    /// Declares a windowed store of plain values.
+    pub fn window_store_builder<K: 'static, V: 'static>(
+        supplier: WindowBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> WindowStoreBuilder<K, V> {
+        WindowStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// Declares a windowed store of values with timestamps.
+    pub fn timestamped_window_store_builder<K: 'static, V: 'static>(
+        supplier: WindowBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> TimestampedWindowStoreBuilder<K, V> {
+        TimestampedWindowStoreBuilder::new(supplier, keys, values)
+    }
+}

@@ -1,0 +1,86 @@
+//! Value envelopes: what a store keeps beside the value, and how both differ from what the changelog holds.
+//!
+//! A further envelope (headers) is one more file here and one more [`ValueFormat`].
+
+mod plain;
+mod timestamped;
+
+use std::fmt;
+
+pub use plain::Plain;
+use stream_core::serdes::{SerdeContext, SerdeError};
+pub use timestamped::{Timestamped, ValueAndTimestamp};
+
+/// How values lie in a store, for code that sees only bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum ValueFormat {
+    /// The value's bytes.
+    Plain,
+    /// `timestamp (8) ‖ value`; the changelog has the plain value, and the timestamp in the record.
+    Timestamped,
+}
+
+impl ValueFormat {
+    /// The value and timestamp of the changelog record for a stored value that was written at `written_at`.
+    #[inline]
+    pub(crate) fn changelog_value(self, stored: Option<&[u8]>, written_at: i64) -> (Option<&[u8]>, i64) {
+        match (self, stored) {
+            (Self::Timestamped, Some(stored)) => match stored.split_first_chunk::<8>() {
+                Some((timestamp, value)) => (Some(value), i64::from_be_bytes(*timestamp)),
+                None => (Some(stored), written_at),
+            },
+            (Self::Plain, Some(stored)) => (Some(stored), written_at),
+            (_, None) => (None, written_at),
+        }
+    }
+
+    /// The stored value of a changelog record.
+    pub(crate) fn stored_value<'a>(self, value: &'a [u8], timestamp: i64, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+        match self {
+            Self::Plain => value,
+            Self::Timestamped => {
+                buffer.clear();
+                buffer.extend_from_slice(&timestamp.to_be_bytes());
+                buffer.extend_from_slice(value);
+                buffer
+            }
+        }
+    }
+}
+
+/// Part of a store's identity on disk.
+impl fmt::Display for ValueFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "plain values",
+            Self::Timestamped => "timestamped values",
+        })
+    }
+}
+
+/// Writes and reads what a typed store keeps in a row. [`Plain`] keeps the value, [`Timestamped`] also its timestamp.
+///
+/// Sealed: the formats on disk belong to this crate.
+pub trait Envelope: sealed::Sealed + 'static {
+    /// What a read gives.
+    type Row: 'static;
+
+    /// What a write takes.
+    type RowRef<'a>;
+
+    #[doc(hidden)]
+    const FORMAT: ValueFormat;
+
+    #[doc(hidden)]
+    fn write(&self, row: Self::RowRef<'_>, out: &mut Vec<u8>, cx: &SerdeContext<'_>) -> Result<bool, SerdeError>;
+
+    #[doc(hidden)]
+    fn read(&self, bytes: &[u8], cx: &SerdeContext<'_>) -> Result<Self::Row, SerdeError>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<V> Sealed for super::Plain<V> {}
+    impl<V> Sealed for super::Timestamped<V> {}
+}

@@ -1,0 +1,35 @@
+//! Cached windowed tables, as cached tables of plain keys.
+
+use stream_core::{Error, Result};
+
+use super::{Window, WindowKey};
+use crate::kv::CachedChange;
+use crate::value::Envelope;
+
+impl<K: 'static, E: Envelope> Window<K, E> {
+    /// As [`KeyValue::is_caching`](crate::KeyValue::is_caching).
+    pub fn is_caching(&self) -> bool {
+        self.store.is_caching()
+    }
+
+    /// As [`KeyValue::next_change`](crate::KeyValue::next_change), by key and window.
+    ///
+    /// # Errors
+    /// When a serde fails or the disk cannot be read.
+    pub fn next_change(&self) -> Result<Option<CachedChange<WindowKey<K>, E::Row>>> {
+        let Some(change) = self.store.next_change()? else { return Ok(None) };
+        let key = self.read_key(change.key.as_slice())?;
+        change.typed(key, |bytes| self.read(bytes)).map(Some)
+    }
+
+    /// As [`KeyValue::drain`](crate::KeyValue::drain), by key and window.
+    ///
+    /// # Errors
+    /// The first error of `forward`, or as [`next_change`](Self::next_change).
+    pub fn drain<X: From<Error>>(&self, mut forward: impl FnMut(CachedChange<WindowKey<K>, E::Row>) -> Result<(), X>) -> Result<(), X> {
+        while let Some(change) = self.next_change()? {
+            forward(change)?;
+        }
+        Ok(())
+    }
+}
