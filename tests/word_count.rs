@@ -30,7 +30,11 @@ fn word_count_of_the_books_equals_the_true_count(guarantee: &str) {
     }
     assert_same_counts(&counts, &truth);
     let finished = example.finished();
-    assert_eq!(finished.records_in, BOOKS.lines().count() as u64 + truth.values().sum::<i64>() as u64, "lines, and words behind the repartition topic");
+    assert_eq!(
+        finished.records_in,
+        BOOKS.lines().count() as u64 + truth.values().sum::<i64>() as u64,
+        "lines, and words behind the repartition topic"
+    );
     assert_eq!(finished.restored, 0);
     assert!(finished.commits > 0);
 
@@ -56,7 +60,16 @@ fn without_cache_every_update_comes_out_in_order() {
     let (input, output) = (cluster.topic("lines", 3, &[]), cluster.topic("counts", 3, &[]));
     let application = cluster.unique("word-count");
     let mut command = Example::command("word_count", &cluster, &application, state.path());
-    command.args(["--input-topic", &input, "--output-topic", &output, "--cache-max-bytes", "0", "--processing-guarantee", "exactly_once_v2"]);
+    command.args([
+        "--input-topic",
+        &input,
+        "--output-topic",
+        &output,
+        "--cache-max-bytes",
+        "0",
+        "--processing-guarantee",
+        "exactly_once_v2",
+    ]);
     let example = Example::spawn(command);
     example.await_running();
     let lines: Vec<&str> = BOOKS.lines().take(2000).collect();

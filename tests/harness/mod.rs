@@ -1,7 +1,7 @@
 //! What the end-to-end tests stand on: a cluster (the embedded broker, or the one that `KSTREAMS_BOOTSTRAP_SERVERS` names), plain
 //! Kafka clients that share no code with the library, and the example programs as processes of their own.
 
-#![allow(dead_code, reason = "each test binary uses the part that it needs")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses the part that it needs")]
 
 mod audit;
 mod cluster;

@@ -48,7 +48,9 @@ impl Example {
     /// A command for an example on this cluster.
     pub fn command(name: &str, cluster: &Cluster, application_id: &str, state_dir: &Path) -> Command {
         let mut command = Command::new(Self::path(name));
-        command.args(["--bootstrap-servers", cluster.bootstrap_servers(), "--application-id", application_id, "--state-dir"]).arg(state_dir);
+        command
+            .args(["--bootstrap-servers", cluster.bootstrap_servers(), "--application-id", application_id, "--state-dir"])
+            .arg(state_dir);
         command
     }
 
@@ -100,7 +102,9 @@ impl Example {
 
     /// Both outputs so far, for messages.
     pub fn output(&self) -> String {
-        let text = |output: &Output| output.lines.lock().expect("unpoisoned").lines.iter().map(|line| format!("  {}\n", line.text)).collect::<String>();
+        let text = |output: &Output| {
+            output.lines.lock().expect("unpoisoned").lines.iter().map(|line| format!("  {}\n", line.text)).collect::<String>()
+        };
         format!("stdout:\n{}stderr:\n{}", text(&self.stdout), text(&self.stderr))
     }
 
@@ -157,7 +161,13 @@ impl Example {
             let (_, rest) = line.text.split_once(&format!("{name} ")).unwrap_or_else(|| panic!("no `{name}` in {}", line.text));
             rest.split([',', ' ']).next().and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no number in {}", line.text))
         };
-        Finished { records_in: figure("in"), out: figure("out"), restored: figure("restored"), dropped: figure("dropped"), commits: figure("commits") }
+        Finished {
+            records_in: figure("in"),
+            out: figure("out"),
+            restored: figure("restored"),
+            dropped: figure("dropped"),
+            commits: figure("commits"),
+        }
     }
 }
 
