@@ -84,7 +84,7 @@ impl Processor for Count {
 
     fn drain(&mut self, cx: &mut ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
         let store = self.store.as_ref().ok_or("not initialised")?;
-        while let Some(change) = store.next_change()? {
+        while let Some(change) = if store.is_caching() { store.next_change()? } else { None } {
             if let Some(new) = change.new {
                 cx.forward(Record::new(change.key, new.value, new.timestamp))?;
             }
