@@ -106,9 +106,7 @@ impl Bench {
             .with_generation_id(joined.generation_id)
             .with_member_id(joined.member_id.clone())
             .with_assignments(vec![
-                SyncGroupRequestAssignment::default()
-                    .with_member_id(joined.member_id.clone())
-                    .with_assignment(Bytes::from_static(b"all")),
+                SyncGroupRequestAssignment::default().with_member_id(joined.member_id.clone()).with_assignment(Bytes::from_static(b"all")),
             ])
     }
 
@@ -506,7 +504,7 @@ fn what_is_in_use_is_not_deleted() {
     assert_eq!(bench.delete(), 0);
     assert_eq!(describe(&mut bench.client, &bench.group, 5).group_state.as_str(), "Dead");
     let nameless = DeleteGroupsRequest::default().with_groups_names(vec![GroupId(text(""))]);
-    assert_eq!(bench.client.call(2, &nameless).results[0].error_code, INVALID_GROUP_ID);
+    assert_eq!(bench.client.call(2, &nameless).results[0].error_code, GROUP_ID_NOT_FOUND);
 }
 
 #[test]
