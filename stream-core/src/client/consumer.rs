@@ -241,7 +241,19 @@ impl DataConsumer {
                 self.queue.consume(0, max - 1, &mut self.batch);
             }
         }
-        self.hand_out(out)
+        self.hand_out(out)?;
+        self.hand_out_errors(out);
+        Ok(())
+    }
+
+    /// Errors that come beside the messages, of partitions that are still assigned.
+    fn hand_out_errors(&self, out: &mut Vec<Polled>) {
+        for (partition, native) in self.queue.client().callbacks().partition_errors.take() {
+            if self.assigned.contains(&partition) {
+                let error = from_native(native, Operation::Consume).at(&partition);
+                out.push(Polled::Error { partition: Some(partition), error });
+            }
+        }
     }
 
     fn hand_out(&mut self, out: &mut Vec<Polled>) -> Result<()> {

@@ -47,6 +47,7 @@ pub(crate) mod code {
     pub(crate) const TIMED_OUT_QUEUE: i32 = -166;
     pub(crate) const UNSUPPORTED_FEATURE: i32 = -165;
     pub(crate) const WAIT_CACHE: i32 = -164;
+    pub(crate) const NO_ENTRY: i32 = -156;
     pub(crate) const RETRY: i32 = -153;
     pub(crate) const PURGE_QUEUE: i32 = -152;
     pub(crate) const PURGE_INFLIGHT: i32 = -151;
@@ -126,7 +127,8 @@ fn classify(code: i32) -> Class {
         | 88
         | 89
         | 129 => Class::Passing,
-        UNKNOWN_TOPIC | UNKNOWN_PARTITION | UNKNOWN_TOPIC_OR_PARTITION | UNKNOWN_TOPIC_ID => Class::MissingTopic,
+        // No entry: no leader of the partition is known.
+        NO_ENTRY | UNKNOWN_TOPIC | UNKNOWN_PARTITION | UNKNOWN_TOPIC_OR_PARTITION | UNKNOWN_TOPIC_ID => Class::MissingTopic,
         OFFSET_OUT_OF_RANGE | AUTO_OFFSET_RESET | LOG_TRUNCATION => Class::OutOfRange,
         FENCED | 47 | 49 | 52 | 59 | 82 | 90 | 111 => Class::Fenced,
         22 | 25 | 27 | 79 | 110 | 113 => Class::StaleMember,
@@ -138,6 +140,11 @@ fn classify(code: i32) -> Class {
         DESTROY | PURGE_QUEUE | PURGE_INFLIGHT => Class::Closed,
         _ => Class::Other,
     }
+}
+
+/// Whether a code says something about a topic or partition, not about the whole client.
+pub(super) fn is_of_a_topic(code: i32) -> bool {
+    matches!(classify(code), Class::MissingTopic | Class::Denied | Class::Refused | Class::OutOfRange)
 }
 
 fn kind(error: &NativeError, operation: Operation) -> ErrorKind {
