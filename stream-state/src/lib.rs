@@ -1,6 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![warn(clippy::pedantic)]
-#![allow(clippy::module_name_repetitions, clippy::must_use_candidate, clippy::missing_panics_doc)]
 
 mod bytes;
 #[cfg(feature = "conformance")]

@@ -202,3 +202,6 @@ impl fmt::Debug for TokenCell {
         f.debug_struct("TokenCell").field("owned", &self.owned()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,10 @@ impl ByteRange {
         self.to.as_ref().is_some_and(|to| *to <= self.from)
     }
 
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        self.from.as_slice() <= key && self.to.as_deref().is_none_or(|to| key < to)
+    }
+
     /// Leaves out everything up to and including `key`, in the direction of reading.
     pub(crate) fn advance(&mut self, key: &[u8], reverse: bool) {
         if reverse {

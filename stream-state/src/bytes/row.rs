@@ -3,15 +3,17 @@
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 /// Longest bytes that are kept in place. An 8-byte count with its timestamp, or a word, costs no allocation.
 const INLINE: usize = 22;
 
-/// The bytes of a key or value. 24 bytes in place, so that an entry of a table needs no second look into memory.
+/// The bytes of a key or value. 24 bytes in place, so that an entry of a table needs no second look into memory; longer ones are
+/// shared by whoever holds a copy (table, index, open scans).
 #[derive(Clone)]
 pub(crate) enum RowBytes {
     Inline(u8, [u8; INLINE]),
-    Heap(Box<[u8]>),
+    Heap(Arc<[u8]>),
 }
 
 // An entry holds three of these in optional form; the niche in the tag must keep them at 24 bytes.
@@ -46,19 +48,19 @@ impl RowBytes {
         }
     }
 
-    /// Bytes beyond those in place, with what an allocator adds.
+    /// Bytes beyond those in place, with the counters and what an allocator adds.
     #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Self::Inline(..) => 0,
-            Self::Heap(bytes) => bytes.len() + 16,
+            Self::Heap(bytes) => bytes.len() + 24,
         }
     }
 }
 
 impl From<Vec<u8>> for RowBytes {
     fn from(bytes: Vec<u8>) -> Self {
-        if bytes.len() <= INLINE { Self::new(&bytes) } else { Self::Heap(bytes.into_boxed_slice()) }
+        if bytes.len() <= INLINE { Self::new(&bytes) } else { Self::Heap(bytes.into()) }
     }
 }
 

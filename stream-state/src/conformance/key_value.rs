@@ -22,6 +22,7 @@ enum Operation {
     Range(Bound<Vec<u8>>, Bound<Vec<u8>>, bool),
     Prefix(Vec<u8>),
     WriteDuringScan(Vec<u8>, Vec<u8>, bool),
+    Compare,
     Commit,
     Discard,
     Flush,
@@ -35,7 +36,7 @@ enum Operation {
 
 /// Few and short keys, so that they meet; bytes at the ends of the order among them.
 fn key() -> impl Strategy<Value = Vec<u8>> {
-    vec(prop_oneof![Just(0_u8), Just(1), Just(b'a'), Just(0x7f), Just(0xff)], 0..4)
+    vec(prop_oneof![Just(0_u8), Just(b'a'), Just(0xff)], 0..3)
 }
 
 /// Short and long ones: kept in place, and on the heap.
@@ -55,6 +56,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => (bound(), bound(), any::<bool>()).prop_map(|(from, to, reverse)| Operation::Range(from, to, reverse)),
         2 => key().prop_map(Operation::Prefix),
         2 => (key(), value(), any::<bool>()).prop_map(|(key, value, reverse)| Operation::WriteDuringScan(key, value, reverse)),
+        // Not after each step: a comparison reads every key, and a write without a read before it is another way through the layers.
+        4 => Just(Operation::Compare),
         6 => Just(Operation::Commit),
         2 => Just(Operation::Discard),
         4 => Just(Operation::Flush),
@@ -75,7 +78,9 @@ fn operation() -> impl Strategy<Value = Operation> {
 pub fn layers_behave_like_a_map(factory: &dyn Fn() -> Arc<dyn StoreFactory>, cases: u32) {
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let run = runner.run(&vec(operation(), 1..60), |operations| {
-        Comparison::new(factory()).run(&operations);
+        let mut comparison = Comparison::new(factory());
+        comparison.run(&operations);
+        comparison.empty_memory();
         Ok(())
     });
     run.unwrap_or_else(|error| panic!("{error}"));
@@ -104,8 +109,18 @@ impl Comparison {
             self.timestamp += 1;
             self.bench.current().replace_timestamp(self.timestamp);
             self.apply(operation);
-            self.compare();
+            assert_eq!(self.bench.store().changelog_position(), self.model.position, "S2, S4");
+            assert_eq!(self.bench.memory().layer_bytes(), self.bench.store().memory_bytes(), "memory is accounted for");
         }
+        self.compare();
+    }
+
+    /// Nothing is left of what was dirty, flushed and evicted.
+    fn empty_memory(&mut self) {
+        self.apply(&Operation::Discard);
+        self.apply(&Operation::Flush);
+        self.apply(&Operation::Evict(usize::MAX));
+        self.compare();
     }
 
     fn apply(&mut self, operation: &Operation) {
@@ -131,6 +146,7 @@ impl Comparison {
                 assert_eq!(found, expected);
             }
             Operation::WriteDuringScan(key, value, reverse) => self.write_during_scan(key, value, *reverse),
+            Operation::Compare => self.compare(),
             Operation::Commit => {
                 assert_eq!(self.bench.store().is_dirty(), !self.model.logged().is_empty());
                 assert_eq!(self.bench.logged(), self.model.logged(), "S5");
@@ -243,8 +259,6 @@ impl Comparison {
         for key in visible.keys().chain(self.model.committed.keys()) {
             assert_eq!(handle.get(key).expect("a get").as_ref(), visible.get(key), "S1");
         }
-        assert_eq!(self.bench.store().changelog_position(), self.model.position, "S2, S4");
-        assert_eq!(self.bench.memory().layer_bytes(), self.bench.store().memory_bytes(), "memory is accounted for");
     }
 }
 

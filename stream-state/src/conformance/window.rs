@@ -24,6 +24,7 @@ enum Operation {
     Fetch(Vec<u8>, i64, i64, bool),
     FetchAll(i64, i64, bool),
     FetchKeys(Vec<u8>, Vec<u8>, i64, i64),
+    Compare,
     Commit,
     Discard,
     Flush,
@@ -49,6 +50,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => (key(), start(), start(), any::<bool>()).prop_map(|(key, from, to, back)| Operation::Fetch(key, from, to, back)),
         3 => (start(), start(), any::<bool>()).prop_map(|(from, to, back)| Operation::FetchAll(from, to, back)),
         3 => (key(), key(), start(), start()).prop_map(|(first, last, from, to)| Operation::FetchKeys(first, last, from, to)),
+        2 => Just(Operation::Compare),
         5 => Just(Operation::Commit),
         1 => Just(Operation::Discard),
         3 => Just(Operation::Flush),
@@ -113,12 +115,7 @@ impl Comparison {
             self.step += 1;
             self.bench.current().replace_timestamp(self.step);
             self.apply(operation);
-            let handle = self.handle();
-            assert_eq!(handle.stream_time_ms(), self.now.stream_time);
-            for (key, start) in self.now.rows.keys() {
-                let expected = self.visible().remove(&(key.clone(), *start));
-                assert_eq!(handle.get(key, *start).expect("a get"), expected);
-            }
+            assert_eq!(self.handle().stream_time_ms(), self.now.stream_time);
             assert_eq!(self.bench.memory().layer_bytes(), self.bench.store().memory_bytes());
         }
     }
@@ -169,6 +166,13 @@ impl Comparison {
             Operation::FetchKeys(first, last, from, to) => {
                 let found = rows(self.handle().fetch_keys(first..=last, *from, *to).expect("a fetch"));
                 assert_eq!(found, self.expected(*from, *to, |key| first.as_slice() <= key && key <= last.as_slice()));
+            }
+            Operation::Compare => {
+                let handle = self.handle();
+                let visible = self.visible();
+                for (key, start) in self.now.rows.keys() {
+                    assert_eq!(handle.get(key, *start).expect("a get").as_ref(), visible.get(&(key.clone(), *start)));
+                }
             }
             Operation::Commit => {
                 assert_eq!(self.bench.logged(), self.logged, "the changelog has Java's keys, plain values and the values' timestamps");

@@ -27,25 +27,38 @@ pub(crate) struct ByteChange {
 impl Layers {
     /// Keeps who wrote a row of a cached store.
     pub(crate) fn written_by(&mut self, slot: u32, writer: Writer) {
-        self.writers.insert(slot, writer);
+        let slot = slot as usize;
+        if self.writers.len() <= slot {
+            self.writers.resize_with(slot + 1, || None);
+        }
+        self.writers[slot] = Some(writer);
+    }
+
+    /// The end of a transaction: a write that was not drained has no writer any more.
+    pub(super) fn forget_writer(&mut self, slot: u32) {
+        if let Some(writer) = self.writers.get_mut(slot as usize) {
+            *writer = None;
+        }
     }
 
     /// The next change that no drain has taken. A key that was written and deleted and is not in the store, either, gives none
     /// (trap T39).
     pub(crate) fn next_change(&mut self) -> Result<Option<ByteChange>, StoreError> {
         while let Some(slot) = self.dirty.take_undrained(&self.table) {
-            if !self.drained.contains_key(&slot) {
-                self.learn(slot)?;
-            }
-            let old = match self.drained.remove(&slot) {
+            // What an earlier drain of this transaction told downstream, else what is committed.
+            let drained = if self.drained.is_empty() { None } else { self.drained.remove(&slot) };
+            let old = match drained {
                 Some(drained) => drained,
-                None => self.table.entry(slot).committed.clone().flatten(),
+                None => {
+                    self.learn(slot)?;
+                    self.table.entry(slot).committed.clone().flatten()
+                }
             };
             let entry = self.table.entry_mut(slot);
             entry.flags |= DRAINED;
             let new = entry.pending.clone().flatten();
             self.held_back = self.held_back.saturating_sub(entry.key.len() + new.as_ref().map_or(0, RowBytes::len));
-            let writer = self.writers.remove(&slot).unwrap_or_default();
+            let writer = self.writers.get_mut(slot as usize).and_then(Option::take).unwrap_or_default();
             if old.is_none() && new.is_none() {
                 continue;
             }

@@ -91,8 +91,7 @@ impl Layers {
     }
 
     fn drop_segment(&mut self, segment: u64) {
-        let range = WindowKeySchema::segment_range(segment);
-        let slots: Vec<u32> = self.table.range(&range).collect();
+        let slots = self.table.unordered(&WindowKeySchema::segment_range(segment));
         let mut kept = false;
         for slot in slots {
             if self.table.entry(slot).pending.is_some() {

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! This module knows bytes, and no thread, owner or type. Cost rules: commit and discard go over dirty entries only, flush over
-//! unflushed ones; nothing but an eviction goes over all.
+//! unflushed ones; only an eviction, and the expiry of a segment, go over all.
 
 mod coverage;
 mod dirty;
@@ -73,7 +73,8 @@ pub(crate) struct Layers {
     held_back: usize,
     scans: Vec<OpenScan>,
     next_scan: u64,
-    writers: HashMap<u32, Writer>,
+    /// Per slot, who wrote it last; of cached stores only.
+    writers: Vec<Option<Writer>>,
     drained: HashMap<u32, Option<RowBytes>>,
     hand: u32,
 }
@@ -94,7 +95,7 @@ impl Layers {
             schema,
             format,
             caching,
-            table: Table::new(segmented),
+            table: Table::new(),
             coverage: Coverage::new(segmented),
             dirty: DirtyList::new(),
             unflushed: Vec::new(),
@@ -108,7 +109,7 @@ impl Layers {
             held_back: 0,
             scans: Vec::new(),
             next_scan: 0,
-            writers: HashMap::new(),
+            writers: Vec::new(),
             drained: HashMap::new(),
             hand: 0,
         };
@@ -190,6 +191,7 @@ impl Layers {
             (entry.previous, entry.next) = (NONE, NONE);
             entry.flags &= !DRAINED;
             if let Some(value) = entry.pending.take() {
+                self.forget_writer(slot);
                 self.settle(slot, value);
             }
             slot = next;
@@ -214,6 +216,8 @@ impl Layers {
             (entry.previous, entry.next) = (NONE, NONE);
             entry.flags &= !DRAINED;
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
+            self.forget_writer(slot);
+            let entry = self.table.entry(slot);
             // Without a committed value there is nothing left to know about the key; a known absence is cheap to learn again.
             if !entry.is(UNFLUSHED) && !matches!(entry.committed, Some(Some(_))) {
                 self.remove(slot);
@@ -226,7 +230,6 @@ impl Layers {
 
     fn end_transaction(&mut self) {
         self.dirty.clear();
-        self.writers.clear();
         self.drained.clear();
         self.held_back = 0;
     }
@@ -366,7 +369,8 @@ impl Layers {
         }
         let segmented = self.schema.segmented().is_some();
         self.close_scans();
-        self.table = Table::new(segmented);
+        self.table = Table::new();
+        self.writers.clear();
         self.coverage = Coverage::new(segmented);
         self.unflushed.clear();
         self.unflushed_bytes = 0;

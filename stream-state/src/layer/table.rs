@@ -1,4 +1,5 @@
-//! The table: entries in a slab, found by hash; and, once somebody has asked for a range, by order.
+//! The table: entries in a slab, found by hash; and, from the first range that somebody asked for, by order: what is only
+//! read and written key by key pays for no order.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
@@ -14,7 +15,7 @@ const CHUNK: usize = 1024;
 /// What an entry costs beside its heap bytes: its slot, and its place in the hash table at a usual load.
 const ENTRY_BYTES: usize = size_of::<Entry>() + 10;
 
-/// What an entry costs in the ordered index, beside a long key.
+/// What an entry costs in the ordered index, which shares a long key with the entry.
 const INDEX_BYTES: usize = size_of::<RowBytes>() + 12;
 
 pub(crate) struct Table {
@@ -32,14 +33,8 @@ fn spread(hash: u32) -> u64 {
 }
 
 impl Table {
-    pub(crate) fn new(ordered: bool) -> Self {
-        Self {
-            chunks: Vec::new(),
-            vacant: Vec::new(),
-            by_hash: HashTable::new(),
-            by_key: ordered.then(BTreeMap::new),
-            hasher: DefaultHashBuilder::default(),
-        }
+    pub(crate) fn new() -> Self {
+        Self { chunks: Vec::new(), vacant: Vec::new(), by_hash: HashTable::new(), by_key: None, hasher: DefaultHashBuilder::default() }
     }
 
     #[inline]
@@ -119,7 +114,7 @@ impl Table {
     pub(crate) fn fixed_bytes(&self, key: &RowBytes) -> usize {
         match self.by_key {
             None => ENTRY_BYTES + key.heap_bytes(),
-            Some(_) => ENTRY_BYTES + INDEX_BYTES + 2 * key.heap_bytes(),
+            Some(_) => ENTRY_BYTES + INDEX_BYTES + key.heap_bytes(),
         }
     }
 
@@ -128,14 +123,9 @@ impl Table {
         if self.by_key.is_some() {
             return 0;
         }
-        let mut bytes = 0;
-        let mut keys = Vec::with_capacity(self.len());
-        for (_, slot) in &self.by_hash {
-            let key = &self.entry(*slot).key;
-            bytes += INDEX_BYTES + key.heap_bytes();
-            keys.push((key.clone(), *slot));
-        }
+        let mut keys: Vec<_> = self.by_hash.iter().map(|(_, slot)| (self.entry(*slot).key.clone(), *slot)).collect();
         keys.sort_unstable();
+        let bytes = keys.len() * INDEX_BYTES;
         self.by_key = Some(keys.into_iter().collect());
         bytes
     }
@@ -147,6 +137,14 @@ impl Table {
         let index = if range.is_empty() { None } else { self.by_key.as_ref() };
         let rows = index.map(|index| index.range::<[u8], _>((Included(range.from.as_slice()), to)));
         rows.into_iter().flatten().map(|(_, slot)| *slot)
+    }
+
+    /// The slots of a range, in no order: without the index this goes over all.
+    pub(crate) fn unordered(&self, range: &ByteRange) -> Vec<u32> {
+        if self.by_key.is_some() {
+            return self.range(range).collect();
+        }
+        self.occupied().filter(|slot| range.contains(self.entry(*slot).key.as_slice())).collect()
     }
 
     /// All slots that hold an entry, in no order.

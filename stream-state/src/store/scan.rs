@@ -16,10 +16,6 @@ impl RowScan {
     pub(super) fn new(store: Rc<LayeredStore>, scan: Scan) -> Self {
         Self { store, scan, failed: false }
     }
-
-    pub(crate) fn store(&self) -> &LayeredStore {
-        &self.store
-    }
 }
 
 impl Iterator for RowScan {

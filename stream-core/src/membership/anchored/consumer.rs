@@ -125,6 +125,14 @@ impl MembershipConsumer {
         self.consumer.unsubscribe();
     }
 
+    /// Reads which topics there are. When a subscribed one appeared or grew, the client joins anew, and the group assigns once more; without
+    /// this, it looks only every `topic.metadata.refresh.interval.ms`. Only the list of all topics has that effect.
+    pub(super) fn refresh_metadata(&self, timeout: Duration) {
+        if let Err(error) = self.consumer.fetch_metadata(None, timeout) {
+            tracing::debug!(%error, "the topics could not be read");
+        }
+    }
+
     /// Serves the client for at most `timeout`, less when something happens. An error is one that ends the membership.
     pub(super) fn poll(&self, timeout: Duration) -> Result<()> {
         match self.consumer.poll(timeout) {

@@ -17,7 +17,7 @@ mod session;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::committer::MemberCommitter;
 use self::consumer::{MembershipConsumer, Rebalance};
@@ -34,6 +34,8 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// The first looks come quicker: a rebalance is complete within milliseconds, as a rule.
 const FIRST_CHECKS: u32 = 5;
 const FIRST_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// The longest interval while the group leaves tasks to nobody.
+const LAST_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often `Waiting` is repeated while nothing changes.
 const WAITING_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest wait for an answer about the group; the caller has other things to do.
@@ -69,8 +71,8 @@ pub struct AnchoredMembership {
     events: VecDeque<GroupEvent>,
     max_poll_interval: Duration,
     checks: u32,
-    next_check: Duration,
-    last_waiting: Option<(Duration, String)>,
+    next_check: Instant,
+    last_waiting: Option<(Instant, String)>,
     /// The process left because a worker is stuck.
     is_stalled: bool,
     is_failed: bool,
@@ -102,7 +104,7 @@ impl AnchoredMembership {
             events: VecDeque::new(),
             max_poll_interval,
             checks: 0,
-            next_check: Duration::ZERO,
+            next_check: Instant::now(),
             last_waiting: None,
             is_stalled: false,
             is_failed: false,
@@ -183,7 +185,7 @@ impl AnchoredMembership {
                 Rebalance::Offered(partitions) => {
                     tracing::debug!(?partitions, ?member, "offered");
                     self.session.offered(&partitions, member.as_deref());
-                    (self.checks, self.next_check) = (0, Duration::ZERO);
+                    (self.checks, self.next_check) = (0, Instant::now());
                 }
                 Rebalance::AskedBack { partitions, is_lost } => {
                     tracing::debug!(?partitions, ?member, is_lost, "asked back");
@@ -221,9 +223,11 @@ impl AnchoredMembership {
 
     /// Reads the group if tasks wait for that.
     fn check(&mut self) -> Result<()> {
-        let now = self.clock.monotonic();
         // A lease of an earlier membership would hold back the next one.
-        if !self.session.is_check_due() || now < self.next_check || self.is_stalled || !(self.tokens.is_idle() || self.session.is_member())
+        if !self.session.is_check_due()
+            || Instant::now() < self.next_check
+            || self.is_stalled
+            || !(self.tokens.is_idle() || self.session.is_member())
         {
             return Ok(());
         }
@@ -233,11 +237,22 @@ impl AnchoredMembership {
         self.checks += 1;
         match self.admin.describe_group(&self.config.application_id, DESCRIBE_TIMEOUT) {
             Ok(group) => {
+                let was_incomplete = self.session.is_incomplete();
                 self.session.described(&group, &member);
+                if was_incomplete && self.session.is_incomplete() {
+                    if let Some(consumer) = &self.consumer {
+                        consumer.refresh_metadata(DESCRIBE_TIMEOUT);
+                    }
+                }
             }
             Err(error) => tracing::debug!(%error, "the group cannot be read"),
         }
-        self.next_check = self.clock.monotonic() + if self.checks < FIRST_CHECKS { FIRST_CHECK_INTERVAL } else { CHECK_INTERVAL };
+        let interval = match self.checks {
+            _ if self.session.is_incomplete() => (CHECK_INTERVAL * self.checks).min(LAST_CHECK_INTERVAL),
+            checks if checks < FIRST_CHECKS => FIRST_CHECK_INTERVAL,
+            _ => CHECK_INTERVAL,
+        };
+        self.next_check = Instant::now() + interval;
         self.act()
     }
 
@@ -269,9 +284,9 @@ impl AnchoredMembership {
     }
 
     fn emit_waiting(&mut self, for_whom: String) {
-        let now = self.clock.monotonic();
+        let now = Instant::now();
         let is_known =
-            self.last_waiting.as_ref().is_some_and(|(since, last)| *last == for_whom && now.saturating_sub(*since) < WAITING_INTERVAL);
+            self.last_waiting.as_ref().is_some_and(|(since, last)| *last == for_whom && now.duration_since(*since) < WAITING_INTERVAL);
         if !is_known {
             self.last_waiting = Some((now, for_whom.clone()));
             self.events.push_back(GroupEvent::Waiting { for_whom });
@@ -283,8 +298,8 @@ impl AnchoredMembership {
         let plan = self.session.plan();
         let properties = self.properties(client_id::of_shutdown(self.client_id(), &plan.fingerprint));
         let consumer = MembershipConsumer::join(&properties, &anchors(plan), &self.context, true)?;
-        let started = self.clock.monotonic();
-        while self.clock.monotonic().saturating_sub(started) < SHUTDOWN_TIMEOUT {
+        let started = Instant::now();
+        while started.elapsed() < SHUTDOWN_TIMEOUT {
             consumer.poll(CHECK_INTERVAL)?;
             match self.admin.describe_group(&self.config.application_id, DESCRIBE_TIMEOUT) {
                 Ok(group)
@@ -302,12 +317,13 @@ impl AnchoredMembership {
 
 impl Membership for AnchoredMembership {
     fn poll(&mut self, timeout: Duration) -> Result<Option<GroupEvent>> {
-        let started = self.clock.monotonic();
+        // Real time, not the injected clock: this is how long the caller waits.
+        let started = Instant::now();
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
-            let remaining = timeout.saturating_sub(self.clock.monotonic().saturating_sub(started));
+            let remaining = timeout.saturating_sub(started.elapsed());
             if self.is_failed {
                 // Nothing follows; the caller is kept from spinning.
                 if let Some(consumer) = &self.consumer {

@@ -33,6 +33,8 @@ enum Check {
     None,
     /// The group must be read.
     Due,
+    /// The tasks run; but the group gave some of the plan's tasks to nobody when it was last read, so it is to be read again.
+    Incomplete,
 }
 
 /// One membership, over all its rebalances.
@@ -89,9 +91,15 @@ impl Session {
         self.actions.pop_front()
     }
 
-    /// Whether the group is to be read, to decide if the granted tasks may start.
+    /// Whether the group is to be read: to decide if the granted tasks may start, or if all tasks have an owner.
     pub(super) fn is_check_due(&self) -> bool {
-        self.check == Check::Due && self.next_plan.is_none()
+        self.check != Check::None && self.next_plan.is_none()
+    }
+
+    /// Whether the group gave some tasks to nobody when it was last read. For a moment that is so whenever tasks move. When it lasts,
+    /// the member that assigns does not know of all topics yet: they were made just before, and its broker had not heard of them.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.check == Check::Incomplete
     }
 
     /// Whether a revocation waits for the leases to end; see [`leases_ended`](Self::leases_ended).
@@ -230,11 +238,14 @@ impl Session {
             self.actions.push_back(Action::Emit(GroupEvent::Waiting { for_whom: waits.join("; ") }));
             return false;
         }
-        self.check = Check::None;
-        self.running = self.granted.clone();
-        self.member = Some(member.to_owned());
-        self.actions.push_back(Action::Own(self.running.clone()));
-        self.actions.push_back(Action::Emit(GroupEvent::Assigned { tasks: self.running.clone() }));
+        let is_decided = self.check == Check::Incomplete;
+        self.check = if self.is_complete(group) { Check::None } else { Check::Incomplete };
+        if !is_decided {
+            self.running = self.granted.clone();
+            self.member = Some(member.to_owned());
+            self.actions.push_back(Action::Own(self.running.clone()));
+            self.actions.push_back(Action::Emit(GroupEvent::Assigned { tasks: self.running.clone() }));
+        }
         true
     }
 
@@ -247,6 +258,18 @@ impl Session {
         self.next_plan = None;
         self.actions.push_back(Action::Disown(error.to_string()));
         self.actions.push_back(Action::Emit(GroupEvent::Fatal(error)));
+    }
+
+    /// Whether every task of the plan has an owner.
+    fn is_complete(&self, group: &GroupDescription) -> bool {
+        let owned: BTreeSet<TaskId> = group
+            .members
+            .iter()
+            .flat_map(|member| &member.assignment)
+            .filter_map(|partition| self.task(&partition.topic, partition.partition))
+            .collect();
+        let planned: usize = self.plan.anchors.values().map(|(_, partitions)| usize::try_from(*partitions).unwrap_or(0)).sum();
+        owned.len() >= planned
     }
 
     fn revoke(&mut self, tasks: BTreeSet<TaskId>) {

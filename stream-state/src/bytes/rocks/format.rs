@@ -31,7 +31,13 @@ pub(crate) fn read(db: &DB, identity: &str, directory: &Path) -> Result<Found, S
         return Ok(Found::Foreign { reason: "the column family of offsets is missing".to_owned() });
     };
     let Some(version) = db.get_cf(offsets, FORMAT).map_err(damaged)? else {
-        // Created, and the process died before its first write: nothing can be in it.
+        // Created, and the process died before its first write; or written by another program, Java's Kafka Streams for one.
+        let mut rows = db.raw_iterator();
+        rows.seek_to_first();
+        rows.status().map_err(damaged)?;
+        if rows.valid() {
+            return Ok(Found::Foreign { reason: "its rows were not written by this library".to_owned() });
+        }
         return Ok(Found::Ours(None));
     };
     match <[u8; 4]>::try_from(version.as_slice()).map(u32::from_be_bytes) {

@@ -76,6 +76,16 @@ impl RocksStore {
         DB::open_cf_descriptors(&options, &self.directory, self.tuning.column_families()).map_err(|error| self.opening_failed(error))
     }
 
+    /// The open database; `None` before the first flush.
+    #[inline]
+    fn db(&self) -> Result<Option<&DB>, StoreError> {
+        match &self.db {
+            // A recovery that did not succeed: the rows are there, but cannot be read.
+            None if self.failed => Err(StoreError::storage(&self.directory, "read", "it could not be opened again after a failed write")),
+            db => Ok(db.as_ref()),
+        }
+    }
+
     fn create_db(&mut self) -> Result<(), StoreError> {
         std::fs::create_dir_all(&self.directory).map_err(|error| StoreError::storage(&self.directory, "create", error))?;
         let db = self.open_db(true)?;
@@ -117,13 +127,13 @@ impl RocksStore {
 
 impl ByteStore for RocksStore {
     fn get(&self, key: &[u8]) -> Result<Option<RowBytes>, StoreError> {
-        let Some(db) = &self.db else { return Ok(None) };
+        let Some(db) = self.db()? else { return Ok(None) };
         let value = db.get_pinned(key).map_err(|error| self.failed("read", error))?;
         Ok(value.map(|value| RowBytes::new(&value)))
     }
 
     fn scan(&self, range: &ByteRange, reverse: bool, limit: usize, rows: &mut VecDeque<Row>) -> Result<bool, StoreError> {
-        let Some(db) = &self.db else { return Ok(true) };
+        let Some(db) = self.db()? else { return Ok(true) };
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(range.from.as_slice());
         if let Some(to) = &range.to {
@@ -150,10 +160,9 @@ impl ByteStore for RocksStore {
     }
 
     fn write(&mut self, flush: Flush<'_>) -> Result<(), StoreError> {
-        let created = self.db.is_none();
         if self.failed {
             self.recover()?;
-        } else if created {
+        } else if self.db.is_none() {
             self.create_db()?;
         }
         let Some(db) = &self.db else { return Ok(()) };
@@ -180,17 +189,17 @@ impl ByteStore for RocksStore {
         }
         for range in flush.expired {
             // The range is deleted already; this only gives whole files back to the disk at once. Without it, compaction does.
-            if let Some(to) = &range.to {
-                if let Err(error) = db.delete_file_in_range(range.from.as_slice(), to.as_slice()) {
-                    tracing::debug!(directory = %self.directory.display(), %error, "expired files stay until they are compacted");
-                }
+            if let Some(to) = &range.to
+                && let Err(error) = db.delete_file_in_range(range.from.as_slice(), to.as_slice())
+            {
+                tracing::debug!(directory = %self.directory.display(), %error, "expired files stay until they are compacted");
             }
         }
         Ok(())
     }
 
     fn is_open(&self) -> bool {
-        self.db.is_some()
+        self.db.is_some() || self.failed
     }
 
     fn approximate_rows(&self) -> u64 {
