@@ -60,6 +60,7 @@ pub(crate) mod code {
     pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: i32 = 3;
     pub(crate) const TOPIC_ALREADY_EXISTS: i32 = 36;
     pub(crate) const GROUP_ID_NOT_FOUND: i32 = 69;
+    pub(crate) const UNSTABLE_OFFSET_COMMIT: i32 = 88;
     pub(crate) const UNKNOWN_TOPIC_ID: i32 = 100;
 }
 
@@ -171,7 +172,10 @@ fn kind(error: &NativeError, operation: Operation) -> ErrorKind {
     }
 }
 
-fn advice(class: Class, kind: ErrorKind, operation: Operation) -> &'static str {
+fn advice(code: i32, class: Class, kind: ErrorKind, operation: Operation) -> &'static str {
+    if code == code::UNSTABLE_OFFSET_COMMIT {
+        return "a transaction is still to decide about these offsets; ask again";
+    }
     match (class, operation) {
         (Class::Passing | Class::Other, Operation::EndTransaction) if kind == ErrorKind::Fenced => {
             "whether the transaction was committed is unknown; the producer is replaced and the tasks start from what was committed"
@@ -209,7 +213,7 @@ pub(crate) fn from_native(native: NativeError, operation: Operation) -> Error {
         Operation::EndTransaction => "commit or abort of a transaction",
         Operation::Administer => "request to the cluster",
     };
-    let advice = advice(class, kind, operation);
+    let advice = advice(native.code, class, kind, operation);
     let separator = if advice.is_empty() { "" } else { "; " };
     Error::new(kind, format!("{doing} failed: {} ({}){separator}{advice}", native.reason, name(native.code)))
 }

@@ -22,7 +22,7 @@ fn each_topic_that_is_created_has_its_own_fate() {
     let TopicCreation::Failed(error) = &fates["not/a/name"] else { panic!("{fates:?}") };
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
 
-    let configs = cluster.admin.topic_configs(&[&name], TIMEOUT).unwrap();
+    let configs = eventually(|| cluster.admin.topic_configs(&[&name], TIMEOUT), |_| true);
     assert_eq!(configs[&name]["cleanup.policy"], "compact");
 }
 
@@ -30,16 +30,16 @@ fn each_topic_that_is_created_has_its_own_fate() {
 fn topics_are_known_with_their_partitions_and_ids() {
     let cluster = Cluster::new();
     let (topic, missing) = (cluster.topic("known", 4), unique("missing"));
-    let known = cluster.admin.topics(&[&topic, &missing], TIMEOUT).unwrap();
+    let known = eventually(|| cluster.admin.topics(&[&topic, &missing], TIMEOUT), |known| !known.is_empty());
     assert_eq!(known.keys().collect::<Vec<_>>(), [&topic.to_string()]);
     let info = &known[&*topic];
     assert_eq!(info.partitions, 4);
-    assert!(cluster.admin.list_topics(TIMEOUT).unwrap().contains(&topic.to_string()));
+    eventually(|| cluster.admin.list_topics(TIMEOUT), |names| names.contains(&topic.to_string()));
 
     cluster.admin.delete_topics(&[&topic, &missing], TIMEOUT).unwrap();
-    assert!(cluster.admin.topics(&[&topic], TIMEOUT).unwrap().is_empty());
+    eventually(|| cluster.admin.topics(&[&topic], TIMEOUT), |known| known.is_empty());
     cluster.admin.create_topics(vec![new_topic(&topic, 4, &[])], TIMEOUT).unwrap();
-    let anew = cluster.admin.topics(&[&topic], TIMEOUT).unwrap();
+    let anew = eventually(|| cluster.admin.topics(&[&topic], TIMEOUT), |known| !known.is_empty());
     assert!(info.topic_id.is_some() && anew[&*topic].topic_id != info.topic_id, "a topic that is created anew has another id");
 }
 
@@ -90,8 +90,9 @@ fn the_stable_end_is_before_an_open_transaction() {
 #[test]
 fn a_group_that_nobody_joined_is_empty() {
     let cluster = Cluster::new();
-    let group = cluster.admin.describe_group(&unique("nobody"), TIMEOUT).unwrap();
+    let nobody = unique("nobody");
+    let group = eventually(|| cluster.admin.describe_group(&nobody, TIMEOUT), |_| true);
     assert!(group.members.is_empty() && group.state == "Dead", "{group:?}");
     let topic = cluster.topic("uncommitted", 1);
-    assert!(cluster.admin.committed_offsets(&unique("nobody"), &[partition(&topic, 0)], TIMEOUT).unwrap().is_empty());
+    assert!(eventually(|| cluster.admin.committed_offsets(&nobody, &[partition(&topic, 0)], TIMEOUT), |_| true).is_empty());
 }

@@ -96,6 +96,19 @@ pub fn now_ms() -> i64 {
     i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
 }
 
+/// Asks again until the answer is the one that is waited for: a cluster needs a moment to know of its topics and coordinators.
+pub fn eventually<T>(mut ask: impl FnMut() -> stream_core::Result<T>, is_it: impl Fn(&T) -> bool) -> T {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        match ask() {
+            Ok(answer) if is_it(&answer) => return answer,
+            Err(error) if error.kind() != stream_core::ErrorKind::Retriable => panic!("{error}"),
+            other => assert!(Instant::now() < deadline, "{:?}", other.err()),
+        }
+        std::thread::yield_now();
+    }
+}
+
 pub fn partition(topic: &Arc<str>, number: i32) -> TopicPartition {
     TopicPartition::new(Arc::clone(topic), number)
 }

@@ -30,8 +30,7 @@ impl Member {
             assert!(Instant::now() < deadline, "the member got no assignment");
             let _ = member.consumer.poll(Duration::from_millis(50));
         }
-        let group = cluster.admin.describe_group(cluster.config.application_id(), TIMEOUT).unwrap();
-        assert_eq!(group.state, "Stable");
+        let group = eventually(|| cluster.admin.describe_group(cluster.config.application_id(), TIMEOUT), |group| group.state == "Stable");
         let id = group.members[0].member_id.as_str();
         // A new group's first generation.
         let token = FencingToken { group: cluster.config.application_id().into(), member: id.into(), generation: 1, instance: None };
@@ -44,7 +43,8 @@ fn commit_of(topic: &Arc<str>, offset: i64) -> CommitOffset {
 }
 
 fn committed(cluster: &Cluster, of: &TopicPartition) -> Option<(i64, String)> {
-    let mut offsets = cluster.admin.committed_offsets(cluster.config.application_id(), std::slice::from_ref(of), TIMEOUT).unwrap();
+    let ask = || cluster.admin.committed_offsets(cluster.config.application_id(), std::slice::from_ref(of), TIMEOUT);
+    let mut offsets = eventually(ask, |_| true);
     offsets.remove(of).map(|committed| (committed.offset, committed.metadata))
 }
 
