@@ -148,10 +148,8 @@ impl DataConsumer {
     pub fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let mut fetching = Vec::new();
         for partition in partitions {
-            if let Some(removed) = self.assigned.remove(partition) {
-                if removed.flow != Flow::Suspended {
-                    fetching.push(partition);
-                }
+            if self.assigned.remove(partition).is_some_and(|removed| removed.flow != Flow::Suspended) {
+                fetching.push(partition);
             }
         }
         self.ready.retain(|polled| polled.partition().is_none_or(|(topic, number)| self.assigned.get(topic, number).is_some()));

@@ -107,10 +107,10 @@ pub(super) unsafe extern "C" fn on_error(rk: *mut rd::rd_kafka_t, code: c_int, r
         native.fatal = true;
         native.reason = text.to_string();
     }
-    if error::is_of_a_topic(native.code) {
-        if let Some(partition) = concerned(&native.reason) {
-            return callbacks.partition_errors.note(partition, native);
-        }
+    if error::is_of_a_topic(native.code)
+        && let Some(partition) = concerned(&native.reason)
+    {
+        return callbacks.partition_errors.note(partition, native);
     }
     let error = error::from_native(native, Operation::Connect);
     callbacks.guarded("error", |context| context.error(&callbacks.name, &error));
@@ -185,11 +185,11 @@ pub(super) unsafe extern "C" fn on_delivery(_rk: *mut rd::rd_kafka_t, message: *
             if let Some(slot) = (*message)._private.cast::<AtomicI64>().as_ref() {
                 slot.fetch_max((*message).offset, Ordering::Relaxed);
             }
-        } else if !PURGED.contains(&code) {
-            if let Some(callbacks) = callbacks(opaque) {
-                let partition = TopicPartition::new(string(rd::rd_kafka_topic_name((*message).rkt)), (*message).partition);
-                callbacks.deliveries.note_failure(partition, NativeError::with_reason(code, &string(rd::rd_kafka_message_errstr(message))));
-            }
+        } else if !PURGED.contains(&code)
+            && let Some(callbacks) = callbacks(opaque)
+        {
+            let partition = TopicPartition::new(string(rd::rd_kafka_topic_name((*message).rkt)), (*message).partition);
+            callbacks.deliveries.note_failure(partition, NativeError::with_reason(code, &string(rd::rd_kafka_message_errstr(message))));
         }
     }
 }
