@@ -1,6 +1,6 @@
 //! What a store costs, against bare RocksDB with the same keys in the same run.
 //!
-//! `cargo bench -p stream-state --bench store`. Figures are CPU time of the calling thread (RocksDB's background threads not counted,
+//! `cargo bench -p stream-state --bench store`; with `-- large` the state that does not fit into memory, alone in its process. Figures are CPU time of the calling thread (RocksDB's background threads not counted,
 //! which favours RocksDB) and wall time, per operation. Compare the ratios, not figures of different runs.
 
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -109,12 +109,20 @@ fn keys(count: u64) -> Vec<String> {
 }
 
 fn attach(factory: &dyn StoreFactory, directory: &std::path::Path) -> (Rc<dyn StateStore>, StoreOwner) {
+    attach_with(factory, directory, 66 << 20)
+}
+
+fn attach_with(
+    factory: &dyn StoreFactory,
+    directory: &std::path::Path,
+    persistent_memory_bytes: usize,
+) -> (Rc<dyn StateStore>, StoreOwner) {
     let owner = StoreOwner { current: Rc::new(CurrentRecord::default()), memory: Rc::new(WorkerMemory::new(MemoryBudget::new(0))) };
     let opened = factory.open(&StoreOpen {
         task: TaskId::new(0, 0),
         directory: directory.join(factory.name()),
         changelog_topic: Arc::from("bench-changelog"),
-        persistent_memory_bytes: 66 << 20,
+        persistent_memory_bytes,
         caching_enabled: true,
         clock: Arc::new(SystemClock::new()),
     });
@@ -264,7 +272,54 @@ fn windowed(directory: &std::path::Path, keys: &[String]) {
     show("window: fetch of one key over 10 windows, in memory", fetched, None);
 }
 
+/// Peak resident memory of the process so far, MiB.
+fn peak_rss() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|peak| peak.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+/// Counts over many more keys than fit: what is clean is evicted, and when that is not enough, what is unflushed is flushed.
+fn larger_than_memory(directory: &std::path::Path) {
+    const MANY: u64 = 2_000_000;
+    const BOUND: usize = 48 << 20;
+    let factory = Stores::key_value_store_builder(Stores::persistent_key_value_store("large"), text(), long());
+    let (store, owner) = attach_with(&factory, directory, 16 << 20);
+    let counts: KeyValueStore<String, i64> = handle(&store, &factory.store_name());
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let (before, mut flushes, mut longest) = (peak_rss(), 0, Duration::ZERO);
+    let cost = per(MANY, || {
+        for index in 0..MANY {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let key = format!("user-{:08}", state % MANY);
+            let before = counts.get(&key).expect("a get").unwrap_or(0);
+            counts.put(&key, &(before + 1)).expect("a put");
+            if index % PER_COMMIT == 0 {
+                store.commit(Some(index as i64)).expect("a commit");
+            }
+            if index % 100 == 0 && owner.memory.layer_bytes() > BOUND {
+                let excess = owner.memory.layer_bytes() - BOUND + BOUND / 16;
+                if store.evict(excess) < excess {
+                    let started = Instant::now();
+                    store.flush(index as i64).expect("a flush");
+                    longest = longest.max(started.elapsed());
+                    flushes += 1;
+                    store.evict(excess);
+                }
+            }
+        }
+    });
+    show("larger than memory: get + put, 2 000 000 keys in 48 + 16 MiB", cost, None);
+    println!("{:<62} {:>8} MiB, was {before} before; {flushes} flushes, the longest {longest:?}", "peak memory of the process", peak_rss());
+}
+
 fn main() {
+    if std::env::args().any(|argument| argument == "large") {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        return larger_than_memory(directory.path());
+    }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let keys = keys(OPERATIONS);
     let bare = bare(directory.path(), &keys);

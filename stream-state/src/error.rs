@@ -17,8 +17,10 @@ pub(crate) enum StoreError {
     /// The disk failed, is full, or may not be read.
     Storage { path: PathBuf, action: &'static str, source: BoxError },
     /// What is on disk is not what was written.
+    #[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "only files can be so"))]
     Corrupted { path: PathBuf, source: BoxError },
     /// The directory was written by a later release.
+    #[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "only files can be so"))]
     NewerFormat { path: PathBuf, found: u32, known: u32 },
     /// A record of the changelog cannot belong to this store.
     ForeignRecord { reason: String },

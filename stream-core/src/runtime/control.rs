@@ -294,6 +294,7 @@ impl Control {
                 tracing::error!(worker = stopped.worker, "the worker panicked outside user code");
             }
         }
+        self.membership.tokens().forget_worker(stopped.worker);
         let lost: Vec<TaskId> = self
             .placement
             .all()

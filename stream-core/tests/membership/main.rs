@@ -232,6 +232,31 @@ fn a_static_member_that_restarts_within_its_session_moves_nothing() {
 }
 
 #[test]
+fn two_processes_of_one_instance_id_do_not_run_side_by_side() {
+    let cluster = Cluster::start("twins");
+    let plan = cluster.anchors(&[("orders", 2)], FINGERPRINT);
+    let system: Arc<dyn Clock> = Arc::new(stream_core::time::SystemClock::new());
+    let join = |name: &'static str| cluster.join_with(name, &plan, &[("group.instance.id", "instance")], &system);
+    let mut first = join("first");
+    drive(&mut [&mut first], "it owns all", |members| own(members, &[2]));
+    let tokens = first.membership.tokens();
+    let mut second = join("second");
+    // The coordinator lets the newer one replace the older; until the older one hears of it, its commits are refused there.
+    let mut failure = None;
+    let started = std::time::Instant::now();
+    while failure.is_none() || !own(&[&mut second], &[2]) {
+        first.turn();
+        second.turn();
+        failure = failure.or_else(|| first.failure.take());
+        assert!(started.elapsed() < support::PATIENCE, "the first ends: {failure:?}");
+    }
+    let error = failure.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Fenced);
+    assert!(error.to_string().contains("group.instance.id"), "{error}");
+    assert_eq!(tokens.lease(&[TaskId::new(0, 0)]).unwrap_err().kind(), ErrorKind::Fenced);
+}
+
+#[test]
 fn a_broker_that_is_away_for_a_while_costs_no_tasks() {
     if std::env::var("KSTREAMS_BOOTSTRAP_SERVERS").is_ok() {
         return;

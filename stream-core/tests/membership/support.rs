@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use stream_broker::{Broker, BrokerConfig};
 use stream_core::TaskId;
 use stream_core::client::{Admin, ClientContext, CommitOffset, DeliveryReports, NewTopic, Producer, Properties, TracingContext};
-use stream_core::error::Result;
+use stream_core::error::{Error, Result};
 use stream_core::id::TopicPartition;
 use stream_core::membership::{AnchoredConfig, AnchoredMembership, GroupEvent, Membership, Plan};
 use stream_core::time::{Clock, SystemClock};
@@ -40,7 +40,7 @@ impl Cluster {
             }
         };
         let group = format!("{test}-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        Self { bootstrap, group, broker: broker }
+        Self { bootstrap, group, broker }
     }
 
     /// The topic of that short name.
@@ -88,7 +88,7 @@ impl Cluster {
     pub fn committed(&self, topic: &str, partition: i32) -> Option<i64> {
         let admin = Admin::new(&self.properties(), "test", &context()).unwrap();
         let partition = TopicPartition::new(self.topic(topic), partition);
-        let committed = admin.committed_offsets(&self.group, &[partition.clone()], PATIENCE).unwrap();
+        let committed = admin.committed_offsets(&self.group, std::slice::from_ref(&partition), PATIENCE).unwrap();
         committed.get(&partition).map(|committed| committed.offset)
     }
 }
@@ -113,6 +113,7 @@ pub struct Member {
     pub waiting: Option<String>,
     pub lost: Vec<String>,
     pub shutdown_by: Option<String>,
+    pub failure: Option<Error>,
 }
 
 impl Member {
@@ -136,6 +137,7 @@ impl Member {
             waiting: None,
             lost: Vec::new(),
             shutdown_by: None,
+            failure: None,
         }
     }
 
@@ -153,6 +155,7 @@ impl Member {
             }
             Some(GroupEvent::Waiting { for_whom }) => self.waiting = Some(for_whom),
             Some(GroupEvent::ShutdownRequested { by }) => self.shutdown_by = Some(by),
+            Some(GroupEvent::Fatal(error)) => self.failure = Some(error),
             Some(other) => panic!("{}: {other:?}", self.name),
             None => {}
         }

@@ -98,10 +98,6 @@ impl Table {
         entry
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.by_hash.len()
-    }
-
     /// Slots, vacant ones included: what a clock's hand goes over.
     pub(crate) fn slots(&self) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "as in `insert`")]

@@ -139,8 +139,9 @@ impl MembershipConsumer {
             None => {}
             Some(Ok(_)) => return Err(Error::internal("the membership consumer received a record, although it fetches nothing")),
             Some(Err(error)) => {
-                let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-                if let Some(failure) = failure(&error, is_fatal) {
+                // A fatal error is announced as just that; its code is kept by the client.
+                let fatal = self.consumer.client().fatal_error();
+                if let Some(failure) = failure(&error, fatal) {
                     return Err(failure);
                 }
             }
@@ -221,9 +222,13 @@ fn refused(native: NativeError) -> Error {
 }
 
 /// An error that ends the membership; all others pass by themselves.
-fn failure(error: &KafkaError, is_fatal: bool) -> Option<Error> {
-    let code = error.rdkafka_error_code()?;
-    let native = NativeError { fatal: is_fatal, ..NativeError::from_code(code as i32) };
+fn failure(error: &KafkaError, fatal: Option<(RDKafkaErrorCode, String)>) -> Option<Error> {
+    let is_fatal = fatal.is_some();
+    let (code, reason) = match fatal {
+        Some(fatal) => fatal,
+        None => (error.rdkafka_error_code()?, String::new()),
+    };
+    let native = NativeError { fatal: is_fatal, ..NativeError::with_reason(code as i32, &reason) };
     let is_denied = matches!(
         code,
         RDKafkaErrorCode::GroupAuthorizationFailed

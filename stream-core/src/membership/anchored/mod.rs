@@ -55,7 +55,8 @@ pub struct AnchoredConfig {
     pub properties: Properties,
 }
 
-/// Membership by a subscribed librdkafka consumer; see the [module](self).
+/// Membership by a librdkafka consumer that is subscribed to one anchor topic per sub-topology, with `cooperative-sticky`, and fetches
+/// nothing. Tasks are sticky and move one by one; they are balanced over all sub-topologies together, not within each.
 ///
 /// With `group.instance.id`, the fingerprint is appended to it: when a static member comes back, the coordinator keeps showing the
 /// client id of its first join, so a changed plan must be another member. Its old self leaves by its session timeout.
@@ -239,10 +240,11 @@ impl AnchoredMembership {
             Ok(group) => {
                 let was_incomplete = self.session.is_incomplete();
                 self.session.described(&group, &member);
-                if was_incomplete && self.session.is_incomplete() {
-                    if let Some(consumer) = &self.consumer {
-                        consumer.refresh_metadata(DESCRIBE_TIMEOUT);
-                    }
+                if was_incomplete
+                    && self.session.is_incomplete()
+                    && let Some(consumer) = &self.consumer
+                {
+                    consumer.refresh_metadata(DESCRIBE_TIMEOUT);
                 }
             }
             Err(error) => tracing::debug!(%error, "the group cannot be read"),

@@ -178,12 +178,12 @@ impl Session {
         if std::mem::take(&mut self.is_lost_unanswered) {
             self.actions.push_back(Action::AnswerRevoke);
         }
-        if self.running.is_empty() {
-            if let Some(plan) = self.next_plan.take() {
-                *self = Self { actions: std::mem::take(&mut self.actions), ..Self::new(plan.clone()) };
-                self.actions.push_back(Action::Disown("this process joins its group with a new plan".into()));
-                self.actions.push_back(Action::Join(plan));
-            }
+        if self.running.is_empty()
+            && let Some(plan) = self.next_plan.take()
+        {
+            *self = Self { actions: std::mem::take(&mut self.actions), ..Self::new(plan.clone()) };
+            self.actions.push_back(Action::Disown("this process joins its group with a new plan".into()));
+            self.actions.push_back(Action::Join(plan));
         }
     }
 
@@ -215,12 +215,11 @@ impl Session {
         if !is_complete || self.confirmed.as_deref() != Some(member) {
             return false;
         }
-        if !self.is_shutdown_seen {
-            if let Some(by) = group.members.iter().find(|other| client_id::asks_for_shutdown(&other.client_id)) {
-                self.is_shutdown_seen = true;
-                self.actions
-                    .push_back(Action::Emit(GroupEvent::ShutdownRequested { by: format!("{} at {}", by.client_id, by.client_host) }));
-            }
+        if !self.is_shutdown_seen
+            && let Some(by) = group.members.iter().find(|other| client_id::asks_for_shutdown(&other.client_id))
+        {
+            self.is_shutdown_seen = true;
+            self.actions.push_back(Action::Emit(GroupEvent::ShutdownRequested { by: format!("{} at {}", by.client_id, by.client_host) }));
         }
         let mut waits: Vec<String> = group
             .members

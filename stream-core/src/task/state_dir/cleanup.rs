@@ -10,6 +10,9 @@ use crate::error::Result;
 use crate::id::TaskId;
 
 const DELETING: &str = ".deleting-";
+const CORRUPT: &str = ".corrupt-";
+/// How long a store that was set aside is kept for whoever wants to know why.
+const QUARANTINE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The task directories, in the order of their names.
 pub(super) fn tasks(directory: &Path) -> Result<Vec<(TaskId, PathBuf)>> {
@@ -51,6 +54,22 @@ pub(super) fn delete(directory: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Deletes stores that were set aside as damaged long ago, also of tasks that are in use.
+pub(super) fn expire_quarantined(directory: &Path, now_ms: i64) -> Result<()> {
+    for (_, path) in tasks(directory)? {
+        let stores = path.join("rocksdb");
+        if !stores.is_dir() {
+            continue;
+        }
+        let oldest_kept = now_ms.saturating_sub(i64::try_from(QUARANTINE.as_millis()).unwrap_or(i64::MAX));
+        names(&stores)?
+            .iter()
+            .filter(|name| name.rsplit_once(CORRUPT).and_then(|(_, ms)| ms.parse::<i64>().ok()).is_some_and(|ms| ms < oldest_kept))
+            .try_for_each(|name| delete(&stores.join(name)))?;
+    }
+    Ok(())
 }
 
 /// Finishes what a crash interrupted.

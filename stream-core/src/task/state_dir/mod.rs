@@ -6,6 +6,7 @@
 //!     kafka-streams-process-metadata   who the process is, kept over restarts
 //!     kstreams-format                  which format, of which application
 //!     0_1/rocksdb/<store>/             one task
+//!     0_1/rocksdb/<store>.corrupt-<ms>/  a store that was damaged, kept for a week
 //!     0_1.deleting-<ms>/               a task that nobody owned, being deleted
 //! ```
 //!
@@ -123,7 +124,7 @@ impl StateDirectory {
     }
 
     /// Deletes the directories of tasks that nobody of this process uses or is about to use (`kept`) and that were not used for `delay`
-    /// (`state.cleanup.delay.ms`).
+    /// (`state.cleanup.delay.ms`), and stores that were set aside as damaged a week ago.
     ///
     /// # Errors
     /// [`ErrorKind::Storage`] when the disk fails; the next clean-up goes on.
@@ -135,7 +136,8 @@ impl StateDirectory {
         let claims = self.claims.lock();
         let trash = cleanup::set_aside(&self.directory, delay, now_ms, |task| !kept.contains(&task) && !claims.contains(&task))?;
         drop(claims);
-        trash.iter().try_for_each(|directory| cleanup::delete(directory))
+        trash.iter().try_for_each(|directory| cleanup::delete(directory))?;
+        cleanup::expire_quarantined(&self.directory, now_ms)
     }
 }
 
@@ -150,10 +152,10 @@ impl Drop for TaskDirectoryLock {
     fn drop(&mut self) {
         // The age of an unused directory counts from here. What is written below it does not touch its own time.
         let touched = fs::File::open(&self.directory).and_then(|directory| directory.set_modified(SystemTime::now()));
-        if let Err(error) = touched {
-            if error.kind() != std::io::ErrorKind::NotFound {
-                tracing::debug!(task = %self.task, %error, "the time of a task's directory could not be set");
-            }
+        if let Err(error) = touched
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::debug!(task = %self.task, %error, "the time of a task's directory could not be set");
         }
         self.claims.lock().remove(&self.task);
     }

@@ -171,6 +171,21 @@ fn the_age_of_a_task_counts_from_when_it_was_given_back() {
 }
 
 #[test]
+fn a_damaged_store_is_kept_for_a_week() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = open(root.path());
+    let task = TaskId::new(0, 0);
+    let store = used_task(&directory, task);
+    let _lock = directory.lock_task(task).unwrap();
+    let (now, day) = (now_ms(), 86_400_000);
+    let damaged = [6, 8].map(|days| store.with_file_name(format!("counts.corrupt-{}", now - days * day)));
+    damaged.iter().for_each(|path| fs::create_dir_all(path).unwrap());
+    directory.clean_up(Duration::from_secs(600), &BTreeSet::new(), now).unwrap();
+    assert_eq!(damaged.map(|path| path.exists()), [true, false]);
+    assert!(store.exists());
+}
+
+#[test]
 fn a_deletion_that_a_crash_interrupted_is_finished() {
     let root = tempfile::tempdir().unwrap();
     drop(open(root.path()));

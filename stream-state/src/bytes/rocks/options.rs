@@ -1,8 +1,8 @@
 //! How RocksDB is tuned: after Kafka Streams' options, but within a given amount of memory.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME, LogLevel, Options,
-    WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType,
+    DEFAULT_COLUMN_FAMILY_NAME, LogLevel, LruCacheOptions, Options, WriteOptions,
 };
 
 use super::format::OFFSETS;
@@ -21,7 +21,11 @@ impl Tuning {
     /// out. Below half a MiB RocksDB gets that much all the same: smaller memtables would only make more files.
     pub(crate) fn new(memory_bytes: usize) -> Self {
         let memory_bytes = memory_bytes.max(512 * KIB);
-        Self { cache: Cache::new_lru_cache(memory_bytes / 2), memtable_bytes: (memory_bytes / 4).clamp(128 * KIB, 16 * MIB) }
+        // One shard: a store has one owner, and a part of a small cache would be too small for some blocks.
+        let mut cache = LruCacheOptions::default();
+        cache.set_capacity(memory_bytes / 2);
+        cache.set_num_shard_bits(0);
+        Self { cache: Cache::new_lru_cache_opts(&cache), memtable_bytes: (memory_bytes / 4).clamp(128 * KIB, 16 * MIB) }
     }
 
     pub(crate) fn database(&self, create: bool) -> Options {
@@ -60,8 +64,13 @@ impl Tuning {
         table.set_block_cache(&self.cache);
         table.set_block_size(4 * KIB);
         table.set_bloom_filter(10.0, false);
-        // Otherwise indexes and filters of a large store would be memory that nobody counts.
+        // Otherwise indexes and filters of a large store would be memory that nobody counts. They are cut into blocks: a filter in one
+        // piece can be larger than the cache, and would then be read from the file for every look-up.
         table.set_cache_index_and_filter_blocks(true);
+        table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+        table.set_partition_filters(true);
+        table.set_metadata_block_size(4 * KIB);
+        table.set_pin_top_level_index_and_filter(true);
         table.set_pin_l0_filter_and_index_blocks_in_cache(true);
         let mut options = Options::default();
         options.set_block_based_table_factory(&table);

@@ -273,7 +273,7 @@ fn two_members_never_own_a_task_together() {
                 0 => {
                     let free: Vec<_> =
                         ALL.into_iter().filter(|partition| !held.contains_key(partition)).take(1 + random(3) as usize).collect();
-                    free.iter().for_each(|partition| drop(held.insert(*partition, who)));
+                    held.extend(free.iter().map(|partition| (*partition, who)));
                     sessions[who].offered(&partitions(&free), Some(names[who]));
                 }
                 1 if returning[who].is_empty() => {
