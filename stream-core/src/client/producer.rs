@@ -280,10 +280,10 @@ impl Producer {
     /// [`ErrorKind::Retriable`] when the topic does not exist or the cluster does not answer within `timeout`.
     pub fn partition_count(&self, topic: &Arc<str>, timeout: Duration) -> Result<i32> {
         let now = Instant::now();
-        if let Some((count, asked)) = self.partition_counts.borrow().get(topic) {
-            if now.duration_since(*asked) < PARTITION_COUNT_AGE {
-                return Ok(*count);
-            }
+        if let Some((count, asked)) = self.partition_counts.borrow().get(topic)
+            && now.duration_since(*asked) < PARTITION_COUNT_AGE
+        {
+            return Ok(*count);
         }
         let count = self
             .native
