@@ -4,8 +4,8 @@ use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, Of
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, GroupId, InitProducerIdRequest, OffsetFetchRequest, ProduceRequest,
-    ProducerId, TopicName, TransactionalId, TxnOffsetCommitRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, DeleteTopicsRequest, EndTxnRequest, GroupId, InitProducerIdRequest,
+    OffsetFetchRequest, ProduceRequest, ProducerId, TopicName, TransactionalId, TxnOffsetCommitRequest,
 };
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
@@ -410,4 +410,18 @@ fn an_id_that_nobody_uses_is_forgotten() {
     end(&mut broker, 3, producer, true);
     broker.pass(7_200_000 + 3_600_000);
     assert_eq!(add(&mut broker, producer, &[0]), [INVALID_MAPPING]);
+}
+
+#[test]
+fn a_transaction_ends_although_one_of_its_topics_was_deleted() {
+    let mut broker = broker();
+    let producer = init(&mut broker);
+    add(&mut broker, producer, &[0]);
+    add_group(&mut broker, producer);
+    commit_offset(&mut broker, producer, ("", -1), 5);
+    let request = DeleteTopicsRequest::default().with_topic_names(vec![TopicName(text("t"))]);
+    body!(DeleteTopics, broker.call(5, request));
+    assert_eq!(end(&mut broker, 3, producer, true), 0);
+    broker.create_topic("t", 2);
+    assert_eq!(offset(&mut broker, true), Ok(-1), "the new topic is another one");
 }
