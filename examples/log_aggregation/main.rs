@@ -81,7 +81,6 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
         .with_timestamp_extractor(LineTimestamp { year: flags.year });
     let lines = builder.stream_with([flags.input_topic.as_str()], consumed).filter(|_, line: &LogLine| !line.raw.trim().is_empty());
     let minutes = || TimeWindows::of_size_and_grace(Duration::from_secs(60), Duration::from_secs(flags.grace_hours * 3600));
-    let json_entry = || Grouped::with(Json::serde(), Json::<LogEntry>::serde());
 
     let unparsable = lines.filter(|_, line| line.entry.is_none()).map_values(|line: &LogLine| line.raw.clone());
     unparsable.to(flags.unparsable_topic.as_str());
@@ -93,7 +92,7 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
 
     let entries = lines.flat_map_values(|line: &LogLine| line.entry.clone());
     let counts = entries
-        .group_by_with(|_, entry| ServiceLevel { service: entry.service.clone(), level: entry.level }, json_entry())
+        .group_by_with(|_, entry| ServiceLevel { service: entry.service.clone(), level: entry.level }, Grouped::with(Json::serde(), Json::<LogEntry>::serde()))
         .windowed_by(minutes())
         .count_with(Materialized::named("counts"))
         .to_stream()
@@ -125,7 +124,7 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
         .map(|service, (rate, owner)| Finding::error_rate(service, rate, owner));
 
     let messages = entries
-        .group_by_with(|_, entry| ServiceMessage { service: entry.service.clone(), message: mask::mask(&entry.message) }, json_entry())
+        .group_by_with(|_, entry| ServiceMessage { service: entry.service.clone(), message: mask::mask(&entry.message) }, Grouped::with(Json::serde(), Json::<LogEntry>::serde()))
         .count_with(Materialized::named("messages"))
         .to_stream()
         .map(|key, count| Finding::message(key, count.unwrap_or(0)));
