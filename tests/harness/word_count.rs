@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Audit, Cluster, Example, PATIENCE, count_words};
 
@@ -18,8 +19,11 @@ pub struct WordCount<'c> {
 impl<'c> WordCount<'c> {
     /// Makes the topics.
     pub fn new(cluster: &'c Cluster, partitions: i32) -> Self {
-        let (input, output) = (cluster.topic("lines", partitions, &[]), cluster.topic("counts", partitions, &[]));
-        Self { cluster, application: cluster.unique("word-count"), input, output, lines: Vec::new() }
+        // A test may have several on one cluster.
+        static APPLICATIONS: AtomicU32 = AtomicU32::new(0);
+        let number = APPLICATIONS.fetch_add(1, Ordering::Relaxed);
+        let [input, output] = ["lines", "counts"].map(|topic| cluster.topic(&format!("{topic}-{number}"), partitions, &[]));
+        Self { cluster, application: cluster.unique(&format!("word-count-{number}")), input, output, lines: Vec::new() }
     }
 
     pub fn application(&self) -> &str {
