@@ -87,6 +87,11 @@ fn wrong_properties_are_refused_without_their_secrets() {
     properties.insert("no.such.password".into(), "canary".into());
     let error = Admin::new(&properties, "admin", &context()).unwrap_err();
     assert!(!error.to_string().contains("canary"), "{error}");
+    if cfg!(not(any(feature = "ssl", feature = "gssapi", feature = "sasl"))) {
+        let config = nowhere().set("security.protocol", "SASL_PLAINTEXT").unwrap().set("sasl.mechanism", "SCRAM-SHA-256").unwrap();
+        let error = Admin::new(&config.client_properties(ClientRole::Admin), "admin", &context()).unwrap_err();
+        assert!(error.to_string().contains("cargo feature `ssl`"), "{error}");
+    }
 }
 
 #[test]
