@@ -31,7 +31,7 @@ struct Flags {
 fn topology(input: &str, output: &str) -> Result<Topology, TopologyError> {
     let builder = StreamsBuilder::new();
     builder
-        .stream::<Option<String>, String>([input])
+        .stream::<Option<String>, String>(input)
         .filter(|_, value: &String| value.as_bytes().first().is_some_and(|first| *first < b'x'))
         .map_values(|value: &String| value.to_uppercase())
         .to(output);

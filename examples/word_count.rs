@@ -40,7 +40,7 @@ struct Flags {
 fn topology(input: &str, output: &str) -> Result<Topology, TopologyError> {
     let builder = StreamsBuilder::new();
     builder
-        .stream::<Option<String>, String>([input])
+        .stream::<Option<String>, String>(input)
         .flat_map_values(|line: &String| line.unicode_words().map(str::to_lowercase).collect::<Vec<_>>())
         .group_by(|_, word: &String| word.clone())
         .count_with(Materialized::named("counts"))

@@ -30,6 +30,8 @@ use finding::{ErrorRate, Finding, ServiceLevel, ServiceMessage};
 use kstreams::prelude::*;
 use line::{LineTimestamp, LogLine, LogLineSerde};
 use rdkafka::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Aggregate log lines: syslog, dpkg, apt, nginx and JSON
 #[derive(Parser)]
@@ -75,13 +77,17 @@ struct Flags {
     common: CommonFlags,
 }
 
+/// How entries travel through the repartition topics: both sides as JSON.
+fn grouped<K: Serialize + DeserializeOwned + 'static>() -> Grouped<K, LogEntry> {
+    Grouped::with(Serdes::json(), Serdes::json())
+}
+
 fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
     let builder = StreamsBuilder::new();
     let consumed = Consumed::with(Option::<String>::default_serde(), Arc::new(LogLineSerde))
         .with_timestamp_extractor(LineTimestamp { year: flags.year });
-    let lines = builder.stream_with([flags.input_topic.as_str()], consumed).filter(|_, line: &LogLine| !line.raw.trim().is_empty());
+    let lines = builder.stream_with(flags.input_topic.as_str(), consumed).filter(|_, line: &LogLine| !line.raw.trim().is_empty());
     let minutes = || TimeWindows::of_size_and_grace(Duration::from_secs(60), Duration::from_secs(flags.grace_hours * 3600));
-    let json_entry = || Grouped::with(Json::serde(), Json::<LogEntry>::serde());
 
     let unparsable = lines.filter(|_, line| line.entry.is_none()).map_values(|line: &LogLine| line.raw.clone());
     unparsable.to(flags.unparsable_topic.as_str());
@@ -93,7 +99,7 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
 
     let entries = lines.flat_map_values(|line: &LogLine| line.entry.clone());
     let counts = entries
-        .group_by_with(|_, entry| ServiceLevel { service: entry.service.clone(), level: entry.level }, json_entry())
+        .group_by_with(|_, entry| ServiceLevel { service: entry.service.clone(), level: entry.level }, grouped())
         .windowed_by(minutes())
         .count_with(Materialized::named("counts"))
         .to_stream()
@@ -101,7 +107,7 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
 
     let owners = builder.table::<String, String>(flags.owners_topic.as_str());
     let rates = entries
-        .group_by_with(|_, entry| entry.service.clone(), Grouped::with(String::default_serde(), Json::<LogEntry>::serde()))
+        .group_by_with(|_, entry| entry.service.clone(), grouped())
         .windowed_by(minutes())
         .aggregate_with(
             ErrorRate::default,
@@ -117,16 +123,24 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
             let minute = instant::minute_text(key.window.start_ms());
             (key.key, ErrorRate { minute, ..rate.unwrap_or_default() })
         })
-        .left_join_with(&owners, |rate: &ErrorRate, owner: Option<&String>| (rate.clone(), owner.cloned()), Joined::with(String::default_serde(), Json::serde()))
+        .left_join_with(
+            &owners,
+            |rate: &ErrorRate, owner: Option<&String>| (rate.clone(), owner.cloned()),
+            Joined::with(String::default_serde(), Json::serde()),
+        )
         .map(|service, (rate, owner)| Finding::error_rate(service, rate, owner));
 
     let messages = entries
-        .group_by_with(|_, entry| ServiceMessage { service: entry.service.clone(), message: mask::mask(&entry.message) }, json_entry())
+        .group_by_with(|_, entry| ServiceMessage { service: entry.service.clone(), message: mask::mask(&entry.message) }, grouped())
         .count_with(Materialized::named("messages"))
         .to_stream()
         .map(|key, count| Finding::message(key, count.unwrap_or(0)));
 
-    counts.merge(&rates).merge(&messages).merge(&unparsable).to_with(flags.output_topic.as_str(), Produced::with(String::default_serde(), Json::serde()));
+    counts
+        .merge(&rates)
+        .merge(&messages)
+        .merge(&unparsable)
+        .to_with(flags.output_topic.as_str(), Produced::with(String::default_serde(), Json::serde()));
     builder.build()
 }
 
@@ -178,7 +192,8 @@ fn show(display: &mut Display, payload: Option<&[u8]>) {
 }
 
 fn read_owners(path: &std::path::Path) -> Result<Vec<(String, String)>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read --owners {}: {error}", path.display())))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read --owners {}: {error}", path.display())))?;
     let owner = |line: &str| line.split_once(',').map(|(service, owner)| (service.trim().to_owned(), owner.trim().to_owned()));
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     lines.map(|line| owner(line).ok_or_else(|| Failure::usage(format!("`{line}` in {} is not `service,owner`", path.display())))).collect()
