@@ -70,7 +70,9 @@ fn main() -> ExitCode {
         let seconds = summary.duration.as_secs_f64();
         println!("duration: {seconds:.1} s, {:.0} records in per second", summary.metrics.consumed as f64 / seconds);
         println!("state:    {state}");
-        println!("next:     --bootstrap-servers HOST:PORT runs it on Kafka; start it there twice to share the work; --help lists all flags;");
+        println!(
+            "next:     --bootstrap-servers HOST:PORT runs it on Kafka; start it there twice to share the work; --help lists all flags;"
+        );
         println!("          `make demo-logs` runs the second example; README.md shows the program in 25 lines");
         Ok(())
     })
