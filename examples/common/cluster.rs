@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kstreams::core::client::ClientRole;
+use kstreams::core::config::ClientRole;
 use kstreams::prelude::StreamsConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -95,7 +95,8 @@ impl Cluster {
     /// Writes rows of a table, all with the same timestamp (ms), and waits until they are delivered.
     pub fn send_table(&self, topic: &str, rows: &[(String, String)], timestamp: i64) -> Result<(), BoxError> {
         // The partitioner of the application and of Java's clients, so that a row lies where a join looks for it.
-        let producer: BaseProducer = self.client_config().set("enable.idempotence", "true").set("partitioner", "murmur2_random").create()?;
+        let producer: BaseProducer =
+            self.client_config().set("enable.idempotence", "true").set("partitioner", "murmur2_random").create()?;
         for (key, value) in rows {
             let record = BaseRecord::to(topic).key(key).payload(value).timestamp(timestamp);
             producer.send(record).map_err(|(error, _)| error)?;
@@ -110,7 +111,8 @@ impl Cluster {
     pub fn lag(&self, observer: &BaseConsumer, topics: &[String]) -> Result<i64, BoxError> {
         let metadata = observer.fetch_metadata(None, REQUEST_TIMEOUT)?;
         let prefix = format!("{}-", self.application_id);
-        let repartition = metadata.topics().iter().map(|topic| topic.name()).filter(|name| name.starts_with(&prefix) && name.ends_with("-repartition"));
+        let repartition =
+            metadata.topics().iter().map(|topic| topic.name()).filter(|name| name.starts_with(&prefix) && name.ends_with("-repartition"));
         let mut lag = 0;
         for name in topics.iter().map(String::as_str).chain(repartition) {
             let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else { continue };

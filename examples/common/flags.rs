@@ -33,9 +33,9 @@ pub struct CommonFlags {
     #[arg(long, value_enum, value_name = "GUARANTEE")]
     pub processing_guarantee: Option<Guarantee>,
 
-    /// `commit.interval.ms`
-    #[arg(long, value_name = "MS")]
-    pub commit_interval_ms: Option<u64>,
+    /// `commit.interval.ms`; short, so that an example that has done its work need not wait for the next commit
+    #[arg(long, value_name = "MS", default_value_t = 100)]
+    pub commit_interval_ms: u64,
 
     /// `statestore.cache.max.bytes`: how many bytes of changes tables hold back until a commit; 0 forwards each update at once
     #[arg(long, value_name = "BYTES")]
@@ -103,7 +103,7 @@ impl CommonFlags {
             ("state.dir", state_dir.map(str::to_owned)),
             ("num.stream.threads", self.threads.map(|threads| threads.to_string())),
             ("processing.guarantee", guarantee),
-            ("commit.interval.ms", self.commit_interval_ms.map(|ms| ms.to_string())),
+            ("commit.interval.ms", Some(self.commit_interval_ms.to_string())),
             ("statestore.cache.max.bytes", self.cache_max_bytes.map(|bytes| bytes.to_string())),
         ];
         let mut config = StreamsConfig::new(application_id, bootstrap_servers);

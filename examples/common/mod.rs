@@ -1,7 +1,7 @@
 //! What all examples share, so that an example's own file is its topology and little else: the flags, the cluster (or an embedded
 //! broker), topics, feeding a file, a clean end on signals, and the lines printed at the start and the end.
 
-#![allow(dead_code, reason = "each example uses the part that it needs")]
+#![allow(dead_code, unused_imports, reason = "each example uses the part that it needs")]
 
 mod application;
 mod cluster;
@@ -53,9 +53,11 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs an example: log lines go to stderr (`RUST_LOG`, by default warnings), an error becomes one line and the exit code.
+/// Runs an example: log lines go to stderr (`RUST_LOG`; by default warnings, without those of the example's own
+/// clients, which take the end of a partition for an error), an error becomes one line and the exit code.
 pub fn run(example: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rdkafka=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match example() {
         Ok(()) => ExitCode::SUCCESS,

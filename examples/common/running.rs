@@ -40,9 +40,10 @@ pub struct Summary {
 
 /// A started example.
 pub struct Running {
-    application: Application,
-    streams: Arc<KafkaStreams>,
+    // Dropped first: a client that outlives the embedded broker would complain.
     observer: BaseConsumer,
+    streams: Arc<KafkaStreams>,
+    application: Application,
     started: Instant,
     fed_topics: Vec<String>,
     feeding: usize,
@@ -53,7 +54,7 @@ impl Running {
         let streams = Arc::new(streams);
         watch(&streams, application.events.sender())?;
         let observer = application.cluster.observer()?;
-        Ok(Self { application, streams, observer, started: Instant::now(), fed_topics: Vec::new(), feeding: 0 })
+        Ok(Self { observer, streams, application, started: Instant::now(), fed_topics: Vec::new(), feeding: 0 })
     }
 
     /// Plain clients of the cluster.
@@ -68,7 +69,8 @@ impl Running {
 
     /// Feeds the lines of `input` into a topic, beside the processing.
     pub fn feed(&mut self, input: &Input, topic: &str, follow: bool) -> Result<(), Failure> {
-        let (cluster, events, stop) = (self.application.cluster.clone(), self.application.events.sender(), self.application.events.stop_flag());
+        let (cluster, events, stop) =
+            (self.application.cluster.clone(), self.application.events.sender(), self.application.events.stop_flag());
         let (input, into) = (input.clone(), topic.to_owned());
         std::thread::Builder::new().name("feed".to_owned()).spawn(move || {
             let result = feed(&cluster, &input, &into, follow, &stop);
@@ -207,7 +209,8 @@ impl Progress {
         }
         let lag = lag.map_or_else(String::new, |lag| format!(", {lag} waiting"));
         let feeding = if fed { "" } else { " (still feeding)" };
-        let text = format!("progress: {} records in, {} out, {} commits{lag}{feeding}", metrics.consumed, metrics.produced, metrics.commits);
+        let text =
+            format!("progress: {} records in, {} out, {} commits{lag}{feeding}", metrics.consumed, metrics.produced, metrics.commits);
         if self.terminal {
             eprint!("\r\x1b[2K{text}");
             // A terminal that takes no more output is no reason to stop.

@@ -117,7 +117,11 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
             let minute = instant::minute_text(key.window.start_ms());
             (key.key, ErrorRate { minute, ..rate.unwrap_or_default() })
         })
-        .left_join_with(&owners, |rate: &ErrorRate, owner: Option<&String>| (rate.clone(), owner.cloned()), Joined::with(String::default_serde(), Json::serde()))
+        .left_join_with(
+            &owners,
+            |rate: &ErrorRate, owner: Option<&String>| (rate.clone(), owner.cloned()),
+            Joined::with(String::default_serde(), Json::serde()),
+        )
         .map(|service, (rate, owner)| Finding::error_rate(service, rate, owner));
 
     let messages = entries
@@ -126,7 +130,11 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
         .to_stream()
         .map(|key, count| Finding::message(key, count.unwrap_or(0)));
 
-    counts.merge(&rates).merge(&messages).merge(&unparsable).to_with(flags.output_topic.as_str(), Produced::with(String::default_serde(), Json::serde()));
+    counts
+        .merge(&rates)
+        .merge(&messages)
+        .merge(&unparsable)
+        .to_with(flags.output_topic.as_str(), Produced::with(String::default_serde(), Json::serde()));
     builder.build()
 }
 
@@ -178,7 +186,8 @@ fn show(display: &mut Display, payload: Option<&[u8]>) {
 }
 
 fn read_owners(path: &std::path::Path) -> Result<Vec<(String, String)>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read --owners {}: {error}", path.display())))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read --owners {}: {error}", path.display())))?;
     let owner = |line: &str| line.split_once(',').map(|(service, owner)| (service.trim().to_owned(), owner.trim().to_owned()));
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     lines.map(|line| owner(line).ok_or_else(|| Failure::usage(format!("`{line}` in {} is not `service,owner`", path.display())))).collect()

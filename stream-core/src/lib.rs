@@ -7,6 +7,8 @@
 //! `error, id, time, record, serdes, offset, partition` → `store, client, config, metrics, handler` → `node` → `processor` → `topology` →
 //! `task` → `restore, commit, membership` → `runtime` → `app`.
 
+#![deny(unsafe_code)]
+
 pub mod error;
 pub mod id;
 pub mod offset;

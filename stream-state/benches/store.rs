@@ -15,7 +15,7 @@ use stream_core::store::{
     ChangelogRecord, ChangelogSink, CurrentRecord, MemoryBudget, StateStore, StoreFactory, StoreName, StoreOpen, StoreOwner, WorkerMemory,
 };
 use stream_core::time::SystemClock;
-use stream_core::{Result, TaskId};
+use stream_core::{Headers, Result, TaskId};
 use stream_state::{KeyValueStore, Stores, TimestampedKeyValueStore, TimestampedWindowStore, ValueAndTimestamp};
 
 const KEYS: u64 = 100_000;
@@ -272,6 +272,27 @@ fn windowed(directory: &std::path::Path, keys: &[String]) {
     show("window: fetch of one key over 10 windows, in memory", fetched, None);
 }
 
+/// A changelog of one million records with 100-byte values, as a restoring thread applies it.
+fn restored(directory: &std::path::Path) {
+    const RECORDS: u64 = 1_000_000;
+    let factory = Stores::timestamped_key_value_store_builder(Stores::persistent_key_value_store("restored"), text(), long());
+    let (store, owner) = attach_with(&factory, directory, 16 << 20);
+    let (headers, value) = (Headers::new(), [7; 100]);
+    let cost = per(RECORDS, || {
+        for batch in 0..RECORDS / 1_000 {
+            let keys: Vec<String> = (0..1_000).map(|index| format!("user-{:012}", (batch * 1_000 + index) * 7_919 % RECORDS)).collect();
+            let mut records =
+                keys.iter().map(|key| ChangelogRecord { key: key.as_bytes(), value: Some(&value), timestamp: 1, headers: &headers });
+            store.restore(&mut records, (batch * 1_000) as i64).expect("a restore");
+            if store.unflushed().bytes > 16 << 20 {
+                store.flush(1).expect("a flush");
+                store.evict(owner.memory.layer_bytes().saturating_sub(32 << 20));
+            }
+        }
+    });
+    show("restore of 100-byte values, flushed every 16 MiB, per record", cost, None);
+}
+
 /// Peak resident memory of the process so far, MiB.
 fn peak_rss() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -327,6 +348,7 @@ fn main() {
     key_value(directory.path(), &keys, bare);
     cached(directory.path(), &keys);
     windowed(directory.path(), &keys);
+    restored(directory.path());
     for rows in [1_000, 10_000, 100_000] {
         for (wal, how) in [(true, "log on, no sync"), (false, "log off, memtable flush")] {
             show(&format!("flush of {rows} sorted rows, {how}, per row"), durability(directory.path(), rows, wal), None);

@@ -7,7 +7,9 @@ pub fn parse(line: &str) -> Option<LogEntry> {
     let (name, value) = line.split_once(": ")?;
     let (time, level) = match name {
         "Start-Date" | "End-Date" => (parse_iso(value)?, Level::Info),
-        "Commandline" | "Requested-By" | "Install" | "Reinstall" | "Upgrade" | "Downgrade" | "Remove" | "Purge" => (LineTime::Unknown, Level::Info),
+        "Commandline" | "Requested-By" | "Install" | "Reinstall" | "Upgrade" | "Downgrade" | "Remove" | "Purge" => {
+            (LineTime::Unknown, Level::Info)
+        }
         "Error" => (LineTime::Unknown, Level::Error),
         _ => return None,
     };

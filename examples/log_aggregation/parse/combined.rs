@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn the_status_gives_the_level() {
-        let line = |status| format!(r#"192.0.2.1 - anna [05/Mar/2024:11:11:12 +0100] "GET /cart?id=7 HTTP/1.1" {status} 612 "-" "curl/8.5""#);
+        let line =
+            |status| format!(r#"192.0.2.1 - anna [05/Mar/2024:11:11:12 +0100] "GET /cart?id=7 HTTP/1.1" {status} 612 "-" "curl/8.5""#);
         let entry = parse(&line(502)).expect("an access line");
         assert_eq!((entry.level, entry.time), (Level::Error, LineTime::At(1_709_633_472_000)));
         assert_eq!(entry.message, "GET /cart?id=7 HTTP/1.1 502");

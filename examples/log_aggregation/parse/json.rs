@@ -23,7 +23,9 @@ fn time(value: &Value) -> Option<LineTime> {
     match value {
         Value::String(text) => parse_iso(text),
         // Seconds reach this many in the year 5138, milliseconds had it in 1973.
-        Value::Number(number) => number.as_f64().map(|number| LineTime::At(if number < 1e11 { (number * 1000.0) as i64 } else { number as i64 })),
+        Value::Number(number) => {
+            number.as_f64().map(|number| LineTime::At(if number < 1e11 { (number * 1000.0) as i64 } else { number as i64 }))
+        }
         _ => None,
     }
 }
@@ -41,7 +43,11 @@ mod tests {
         ];
         for line in lines {
             let entry = parse(line).expect("a JSON line");
-            assert_eq!((entry.service.as_str(), entry.level, entry.time), ("cart", Level::Error, LineTime::At(1_709_633_472_000)), "{line}");
+            assert_eq!(
+                (entry.service.as_str(), entry.level, entry.time),
+                ("cart", Level::Error, LineTime::At(1_709_633_472_000)),
+                "{line}"
+            );
         }
     }
 

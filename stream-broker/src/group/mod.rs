@@ -207,11 +207,8 @@ impl Groups {
     /// DeleteGroups for one group, with its offsets.
     ///
     /// # Errors
-    /// `INVALID_GROUP_ID`, `GROUP_ID_NOT_FOUND`, `NON_EMPTY_GROUP`.
+    /// `GROUP_ID_NOT_FOUND`, `NON_EMPTY_GROUP`.
     pub(crate) fn delete(&mut self, group_id: &StrBytes) -> Result<(), ResponseError> {
-        if group_id.is_empty() {
-            return Err(ResponseError::InvalidGroupId);
-        }
         let group = self.get(group_id).ok_or(ResponseError::GroupIdNotFound)?;
         if group.state != State::Empty {
             return Err(ResponseError::NonEmptyGroup);

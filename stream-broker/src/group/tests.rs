@@ -24,6 +24,7 @@ const INVALID_SESSION: i16 = 26;
 const NON_EMPTY: i16 = 68;
 const GROUP_NOT_FOUND: i16 = 69;
 const MEMBER_ID_REQUIRED: i16 = 79;
+const GROUP_MAX_SIZE_REACHED: i16 = 81;
 const FENCED_INSTANCE: i16 = 82;
 
 fn broker() -> Harness {
@@ -425,4 +426,59 @@ fn only_a_group_without_members_can_be_deleted() {
     assert_eq!(delete(&mut broker), 0);
     assert_eq!(delete(&mut broker), GROUP_NOT_FOUND);
     assert_eq!(offsets(&mut broker), []);
+}
+
+#[test]
+fn a_full_group_takes_nobody_in_but_keeps_its_members() {
+    let mut broker = Harness::new(CoreConfig { group_max_size: 1, ..CoreConfig::default() });
+    let member = alone(&mut broker);
+    let refused = body!(JoinGroup, broker.call(5, join_request(&text(""), &["range"])));
+    assert_eq!(refused.error_code, GROUP_MAX_SIZE_REACHED);
+    let ticket = join(&mut broker, &member);
+    assert_eq!(joined(&mut broker, ticket).generation_id, 2);
+}
+
+#[test]
+fn a_join_that_is_sent_again_on_a_new_connection_takes_the_place_of_the_first() {
+    let mut broker = broker();
+    let first = alone(&mut broker);
+    let (second, lost) = come(&mut broker);
+    let again = join(&mut broker, &second);
+    assert_eq!(joined(&mut broker, lost).error_code, REBALANCE_IN_PROGRESS);
+    let ticket = join(&mut broker, &first);
+    assert_eq!(joined(&mut broker, ticket).members.len(), 2);
+    assert_eq!(joined(&mut broker, again).generation_id, 2);
+}
+
+#[test]
+fn a_leader_that_dies_before_it_assigns_is_replaced() {
+    let mut broker = broker();
+    let first = alone(&mut broker);
+    let (second, waiting) = come(&mut broker);
+    let ticket = join(&mut broker, &first);
+    assert_eq!(joined(&mut broker, ticket).leader, first);
+    joined(&mut broker, waiting);
+    let parked = sync(&mut broker, &second, 2, &[]);
+    // The leader neither syncs nor beats; the parked sync of the follower stands for its heartbeat.
+    broker.pass(i64::from(SESSION_MS));
+    assert_eq!(synced(&mut broker, parked).error_code, REBALANCE_IN_PROGRESS);
+    let ticket = join(&mut broker, &second);
+    let response = joined(&mut broker, ticket);
+    assert_eq!((response.generation_id, &response.leader, response.members.len()), (3, &second, 1));
+}
+
+#[test]
+fn a_static_member_keeps_its_place_until_its_session_ends() {
+    let mut broker = broker();
+    let instance = |request: JoinGroupRequest| request.with_group_instance_id(Some(text("one")));
+    let ticket = broker.send(5, instance(join_request(&text(""), &["range"])));
+    let fixed = joined(&mut broker, ticket).member_id;
+    let ticket = sync(&mut broker, &fixed, 1, &[(&fixed, b"all")]);
+    assert_eq!(synced(&mut broker, ticket).error_code, 0);
+    let (_, waiting) = come(&mut broker);
+    broker.pass(i64::from(SESSION_MS) - 1);
+    assert!(broker.answer(waiting).is_none(), "the static member is waited for");
+    broker.pass(1);
+    let response = joined(&mut broker, waiting);
+    assert_eq!((response.generation_id, response.members.len()), (2, 1));
 }

@@ -38,8 +38,8 @@ pub(crate) struct Ending {
 pub(crate) struct TransactionMetadata {
     pub(crate) transactional_id: StrBytes,
     pub(crate) producer: Producer,
-    /// The producer before the last bump, if that was asked for by a client which named itself: it may ask again, because
-    /// the answer was lost.
+    /// The producer before the last bump, if it may go on under the new epoch: it named itself when it asked for the bump, and
+    /// asks again because the answer was lost, or the coordinator took its epoch together with its transaction.
     pub(crate) last: Producer,
     pub(crate) timeout_ms: i32,
     pub(crate) state: State,
@@ -95,8 +95,14 @@ impl TransactionMetadata {
             || (expected.id == self.last.id && expected.epoch >= LAST_USABLE_EPOCH)
     }
 
-    pub(crate) fn is_exhausted(&self) -> bool {
-        self.producer.epoch >= LAST_USABLE_EPOCH
+    /// Whether a producer that may go on needs a new producer id for it, because there is no epoch left to give.
+    pub(crate) fn is_exhausted_for(&self, expected: Option<Producer>) -> bool {
+        let goes_on = match expected {
+            None => true,
+            Some(expected) if self.producer.epoch > LAST_USABLE_EPOCH => expected == self.last,
+            Some(expected) => expected == self.producer,
+        };
+        self.producer.epoch >= LAST_USABLE_EPOCH && goes_on
     }
 
     /// Gives the id to a producer with the next epoch.
@@ -114,7 +120,7 @@ impl TransactionMetadata {
                 self.last.epoch = self.producer.epoch;
                 self.producer.epoch = bumped;
             }
-            // The answer to the bump was lost, and the client asks again.
+            // The answer to the bump was lost and the client asks again, or the coordinator has bumped by itself.
             Some(expected) if expected.epoch == self.last.epoch => {}
             Some(_) => return Err(ResponseError::ProducerFenced),
         }
@@ -124,7 +130,7 @@ impl TransactionMetadata {
 
     /// Gives the id to a producer with a new producer id, because the epochs of the old one are used up.
     pub(crate) fn rotate(&mut self, producer_id: i64, expected: Option<Producer>, timeout_ms: i32, now: i64) -> Producer {
-        self.last = Producer { id: self.producer.id, epoch: expected.map_or(NO_PRODUCER_EPOCH, |_| self.producer.epoch) };
+        self.last = Producer { id: self.producer.id, epoch: expected.map_or(NO_PRODUCER_EPOCH, |expected| expected.epoch) };
         self.producer = Producer { id: producer_id, epoch: 0 };
         self.rest(timeout_ms, now);
         self.producer
@@ -158,10 +164,11 @@ impl TransactionMetadata {
         }
     }
 
-    /// Decides to abort and fences the producer: its epoch becomes an old one.
+    /// Decides to abort and fences the producer: its epoch becomes an old one. A producer that lost its transaction so may
+    /// still go on under the new epoch, by naming itself in InitProducerId before anybody else comes (KIP-588).
     pub(crate) fn prepare_fencing_abort(&mut self, now: i64) -> Ending {
+        self.last = self.producer;
         self.producer.epoch = self.producer.epoch.saturating_add(1);
-        self.last.epoch = NO_PRODUCER_EPOCH;
         self.prepare(false, now)
     }
 

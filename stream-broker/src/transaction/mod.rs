@@ -127,8 +127,7 @@ impl Transactions {
                 Ok(Initialization::AbortFirst(ending))
             }
             State::Empty | State::CompleteCommit | State::CompleteAbort => {
-                let is_current = expected.is_none_or(|e| e.epoch == transaction.producer.epoch);
-                if !(transaction.is_exhausted() && is_current) {
+                if !transaction.is_exhausted_for(expected) {
                     return transaction.initialize(expected, timeout_ms, now).map(Initialization::Ready);
                 }
                 let old = transaction.producer.id;

@@ -4,8 +4,8 @@ use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, Of
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, GroupId, InitProducerIdRequest, OffsetFetchRequest, ProduceRequest,
-    ProducerId, TopicName, TransactionalId, TxnOffsetCommitRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, DeleteTopicsRequest, EndTxnRequest, GroupId, InitProducerIdRequest,
+    OffsetFetchRequest, ProduceRequest, ProducerId, TopicName, TransactionalId, TxnOffsetCommitRequest,
 };
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
@@ -214,10 +214,39 @@ fn a_transaction_that_is_open_too_long_is_aborted_and_its_producer_fenced() {
     assert_eq!(partition(&broker), (2, 2, 1));
     assert_eq!(produce(&mut broker, producer, 0, 1), INVALID_EPOCH);
     assert_eq!(end(&mut broker, 3, producer, true), FENCED);
-    assert_eq!(try_init(&mut broker, 4, TIMEOUT_MS, Some(producer)), Err(FENCED));
     let next = init(&mut broker);
+    assert_eq!(try_init(&mut broker, 4, TIMEOUT_MS, Some(producer)), Err(FENCED));
     add(&mut broker, next, &[0]);
     assert_eq!(produce(&mut broker, next, 0, 0), 0);
+}
+
+#[test]
+fn a_producer_whose_transaction_timed_out_may_go_on_if_nobody_took_its_place() {
+    let mut broker = broker();
+    let hung = init(&mut broker);
+    add(&mut broker, hung, &[0]);
+    produce(&mut broker, hung, 0, 0);
+    broker.pass(i64::from(TIMEOUT_MS));
+    let revived = try_init(&mut broker, 4, TIMEOUT_MS, Some(hung)).unwrap();
+    assert_eq!(revived, Producer { id: hung.id, epoch: hung.epoch + 1 });
+    add(&mut broker, revived, &[0]);
+    assert_eq!(produce(&mut broker, revived, 0, 0), 0);
+    assert_eq!(end(&mut broker, 3, revived, true), 0);
+    // The aborted record and its marker, the committed record and its marker.
+    assert_eq!(partition(&broker), (4, 4, 1));
+}
+
+#[test]
+fn a_producer_that_bumps_its_epoch_in_a_transaction_loses_the_transaction_only() {
+    let mut broker = broker();
+    let producer = init(&mut broker);
+    add(&mut broker, producer, &[0]);
+    produce(&mut broker, producer, 0, 0);
+    assert_eq!(try_init(&mut broker, 4, TIMEOUT_MS, Some(producer)), Err(CONCURRENT));
+    assert_eq!(partition(&broker), (2, 2, 1));
+    let bumped = try_init(&mut broker, 4, TIMEOUT_MS, Some(producer)).unwrap();
+    assert_eq!(bumped, Producer { id: producer.id, epoch: producer.epoch + 1 });
+    assert_eq!(add(&mut broker, bumped, &[0]), [0]);
 }
 
 #[test]
@@ -268,6 +297,22 @@ fn a_producer_whose_epochs_are_used_up_gets_a_new_id() {
     assert_eq!(add(&mut broker, exhausted, &[0]), [INVALID_MAPPING]);
     add(&mut broker, producer, &[0]);
     assert_eq!(produce(&mut broker, producer, 0, 0), 0);
+}
+
+#[test]
+fn a_producer_fenced_at_its_last_epoch_goes_on_with_a_new_id_and_may_ask_for_it_twice() {
+    let mut broker = broker();
+    let mut producer = init(&mut broker);
+    while producer.epoch < i16::MAX - 1 {
+        producer = init(&mut broker);
+    }
+    add(&mut broker, producer, &[0]);
+    assert_eq!(try_init(&mut broker, 4, TIMEOUT_MS, Some(producer)), Err(CONCURRENT));
+    let rotated = try_init(&mut broker, 4, TIMEOUT_MS, Some(producer)).unwrap();
+    assert_ne!(rotated.id, producer.id);
+    assert_eq!(rotated.epoch, 0);
+    assert_eq!(try_init(&mut broker, 4, TIMEOUT_MS, Some(producer)), Ok(rotated));
+    assert_eq!(add(&mut broker, rotated, &[0]), [0]);
 }
 
 #[test]
@@ -365,4 +410,18 @@ fn an_id_that_nobody_uses_is_forgotten() {
     end(&mut broker, 3, producer, true);
     broker.pass(7_200_000 + 3_600_000);
     assert_eq!(add(&mut broker, producer, &[0]), [INVALID_MAPPING]);
+}
+
+#[test]
+fn a_transaction_ends_although_one_of_its_topics_was_deleted() {
+    let mut broker = broker();
+    let producer = init(&mut broker);
+    add(&mut broker, producer, &[0]);
+    add_group(&mut broker, producer);
+    commit_offset(&mut broker, producer, ("", -1), 5);
+    let request = DeleteTopicsRequest::default().with_topic_names(vec![TopicName(text("t"))]);
+    body!(DeleteTopics, broker.call(5, request));
+    assert_eq!(end(&mut broker, 3, producer, true), 0);
+    broker.create_topic("t", 2);
+    assert_eq!(offset(&mut broker, true), Ok(-1), "the new topic is another one");
 }

@@ -117,7 +117,7 @@ impl Admin {
         Ok(Self { native: NativeAdmin::new(properties, Callbacks::new(name, context))? })
     }
 
-    /// Creates topics; the answer tells each one's fate. Waits until they are known to the brokers.
+    /// Creates topics; the answer tells each one's fate. It may take a moment more until every broker knows a new topic.
     ///
     /// # Errors
     /// When the request as a whole fails.
@@ -252,8 +252,8 @@ impl Admin {
         Ok(offsets)
     }
 
-    /// What a group committed. Waits, within the timeout, for transactions that are still to decide about offsets; partitions without a
-    /// committed offset are absent.
+    /// What a group committed. Partitions without a committed offset are absent. Offsets that a transaction is still to decide about are
+    /// never answered with older ones.
     ///
     /// # Errors
     /// When the request fails; [`ErrorKind::Retriable`](crate::ErrorKind::Retriable) while a transaction is undecided.

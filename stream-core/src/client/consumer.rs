@@ -148,10 +148,8 @@ impl DataConsumer {
     pub fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let mut fetching = Vec::new();
         for partition in partitions {
-            if let Some(removed) = self.assigned.remove(partition) {
-                if removed.flow != Flow::Suspended {
-                    fetching.push(partition);
-                }
+            if self.assigned.remove(partition).is_some_and(|removed| removed.flow != Flow::Suspended) {
+                fetching.push(partition);
             }
         }
         self.ready.retain(|polled| polled.partition().is_none_or(|(topic, number)| self.assigned.get(topic, number).is_some()));
@@ -241,7 +239,19 @@ impl DataConsumer {
                 self.queue.consume(0, max - 1, &mut self.batch);
             }
         }
-        self.hand_out(out)
+        self.hand_out(out)?;
+        self.hand_out_errors(out);
+        Ok(())
+    }
+
+    /// Errors that come beside the messages, of partitions that are still assigned.
+    fn hand_out_errors(&self, out: &mut Vec<Polled>) {
+        for (partition, native) in self.queue.client().callbacks().partition_errors.take() {
+            if self.assigned.contains(&partition) {
+                let error = from_native(native, Operation::Consume).at(&partition);
+                out.push(Polled::Error { partition: Some(partition), error });
+            }
+        }
     }
 
     fn hand_out(&mut self, out: &mut Vec<Polled>) -> Result<()> {

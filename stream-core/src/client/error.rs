@@ -47,6 +47,7 @@ pub(crate) mod code {
     pub(crate) const TIMED_OUT_QUEUE: i32 = -166;
     pub(crate) const UNSUPPORTED_FEATURE: i32 = -165;
     pub(crate) const WAIT_CACHE: i32 = -164;
+    pub(crate) const NO_ENTRY: i32 = -156;
     pub(crate) const RETRY: i32 = -153;
     pub(crate) const PURGE_QUEUE: i32 = -152;
     pub(crate) const PURGE_INFLIGHT: i32 = -151;
@@ -59,6 +60,7 @@ pub(crate) mod code {
     pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: i32 = 3;
     pub(crate) const TOPIC_ALREADY_EXISTS: i32 = 36;
     pub(crate) const GROUP_ID_NOT_FOUND: i32 = 69;
+    pub(crate) const UNSTABLE_OFFSET_COMMIT: i32 = 88;
     pub(crate) const UNKNOWN_TOPIC_ID: i32 = 100;
 }
 
@@ -126,7 +128,8 @@ fn classify(code: i32) -> Class {
         | 88
         | 89
         | 129 => Class::Passing,
-        UNKNOWN_TOPIC | UNKNOWN_PARTITION | UNKNOWN_TOPIC_OR_PARTITION | UNKNOWN_TOPIC_ID => Class::MissingTopic,
+        // No entry: no leader of the partition is known.
+        NO_ENTRY | UNKNOWN_TOPIC | UNKNOWN_PARTITION | UNKNOWN_TOPIC_OR_PARTITION | UNKNOWN_TOPIC_ID => Class::MissingTopic,
         OFFSET_OUT_OF_RANGE | AUTO_OFFSET_RESET | LOG_TRUNCATION => Class::OutOfRange,
         FENCED | 47 | 49 | 52 | 59 | 82 | 90 | 111 => Class::Fenced,
         22 | 25 | 27 | 79 | 110 | 113 => Class::StaleMember,
@@ -138,6 +141,11 @@ fn classify(code: i32) -> Class {
         DESTROY | PURGE_QUEUE | PURGE_INFLIGHT => Class::Closed,
         _ => Class::Other,
     }
+}
+
+/// Whether a code says something about a topic or partition, not about the whole client.
+pub(super) fn is_of_a_topic(code: i32) -> bool {
+    matches!(classify(code), Class::MissingTopic | Class::Denied | Class::Refused | Class::OutOfRange)
 }
 
 fn kind(error: &NativeError, operation: Operation) -> ErrorKind {
@@ -164,7 +172,10 @@ fn kind(error: &NativeError, operation: Operation) -> ErrorKind {
     }
 }
 
-fn advice(class: Class, kind: ErrorKind, operation: Operation) -> &'static str {
+fn advice(code: i32, class: Class, kind: ErrorKind, operation: Operation) -> &'static str {
+    if code == code::UNSTABLE_OFFSET_COMMIT {
+        return "a transaction is still to decide about these offsets; ask again";
+    }
     match (class, operation) {
         (Class::Passing | Class::Other, Operation::EndTransaction) if kind == ErrorKind::Fenced => {
             "whether the transaction was committed is unknown; the producer is replaced and the tasks start from what was committed"
@@ -202,7 +213,7 @@ pub(crate) fn from_native(native: NativeError, operation: Operation) -> Error {
         Operation::EndTransaction => "commit or abort of a transaction",
         Operation::Administer => "request to the cluster",
     };
-    let advice = advice(class, kind, operation);
+    let advice = advice(native.code, class, kind, operation);
     let separator = if advice.is_empty() { "" } else { "; " };
     Error::new(kind, format!("{doing} failed: {} ({}){separator}{advice}", native.reason, name(native.code)))
 }

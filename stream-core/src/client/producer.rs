@@ -73,7 +73,7 @@ impl Producer {
     /// Creates a producer; with a `transactional_id` it must [`init_transactions`](Self::init_transactions) first.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when librdkafka does not take the properties. An unreachable cluster is no error yet.
+    /// [`Invalid`](crate::ErrorKind::Invalid) when librdkafka does not take the properties. An unreachable cluster is no error yet.
     pub fn new(
         properties: &Properties,
         transactional_id: Option<&str>,
@@ -114,7 +114,7 @@ impl Producer {
     /// When the queue is full it serves reports until there is room, for at most a minute.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for a record that is too large, [`ErrorKind::Fenced`] once the producer was replaced, [`ErrorKind::Retriable`] when
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a record that is too large, [`Fenced`](crate::ErrorKind::Fenced) once the producer was replaced, [`Retriable`](crate::ErrorKind::Retriable) when
     /// the queue stays full.
     #[inline]
     pub fn send(&self, record: &OutgoingRecord<'_>, delivery: DeliverySlot) -> Result<()> {
@@ -190,7 +190,7 @@ impl Producer {
     /// Waits until every record is acknowledged.
     ///
     /// # Errors
-    /// The first failed delivery; [`ErrorKind::Retriable`] when records are still under way after `timeout`; [`ErrorKind::Fenced`] once the
+    /// The first failed delivery; [`Retriable`](crate::ErrorKind::Retriable) when records are still under way after `timeout`; [`Fenced`](crate::ErrorKind::Fenced) once the
     /// producer was replaced.
     pub fn flush(&self, timeout: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;
@@ -223,7 +223,7 @@ impl Producer {
     /// Registers the transactional id: fences producers that used it before and ends their transactions. Blocks.
     ///
     /// # Errors
-    /// [`ErrorKind::Retriable`] when the cluster does not answer in time: call again.
+    /// [`Retriable`](crate::ErrorKind::Retriable) when the cluster does not answer in time: call again.
     pub fn init_transactions(&self, timeout: Duration) -> Result<()> {
         self.checked(self.native.init_transactions(timeout_ms(timeout)), Operation::BeginTransaction)
     }
@@ -231,7 +231,7 @@ impl Producer {
     /// Begins a transaction. Local; never blocks.
     ///
     /// # Errors
-    /// [`ErrorKind::Fenced`] once the producer was replaced.
+    /// [`Fenced`](crate::ErrorKind::Fenced) once the producer was replaced.
     pub fn begin_transaction(&self) -> Result<()> {
         self.checked(self.native.begin_transaction(), Operation::BeginTransaction)
     }
@@ -239,8 +239,8 @@ impl Producer {
     /// Makes offsets part of the transaction, under the given membership. Blocks for `transaction.timeout.ms` at most.
     ///
     /// # Errors
-    /// [`ErrorKind::Abortable`] for a token that is not a member's, or an old generation; [`ErrorKind::Fenced`] when the outcome is unknown;
-    /// [`ErrorKind::Retriable`]: call again.
+    /// [`Abortable`](crate::ErrorKind::Abortable) for a token that is not a member's, or an old generation; [`Fenced`](crate::ErrorKind::Fenced) when the outcome is unknown;
+    /// [`Retriable`](crate::ErrorKind::Retriable): call again.
     pub fn send_offsets(&self, offsets: &[CommitOffset], token: &FencingToken) -> Result<()> {
         token.check()?;
         let mut list = PartitionList::with_capacity(offsets.len());
@@ -253,7 +253,7 @@ impl Producer {
     /// Commits the transaction, after all of its records are acknowledged. Blocks.
     ///
     /// # Errors
-    /// [`ErrorKind::Retriable`]: call again, the commit resumes. [`ErrorKind::Abortable`]: abort. [`ErrorKind::Fenced`]: the outcome is unknown or
+    /// [`Retriable`](crate::ErrorKind::Retriable): call again, the commit resumes. [`Abortable`](crate::ErrorKind::Abortable): abort. [`Fenced`](crate::ErrorKind::Fenced): the outcome is unknown or
     /// the producer was replaced; drop it and make a new one, whose `init_transactions` settles what the old one left.
     pub fn commit_transaction(&self, timeout: Duration) -> Result<()> {
         if let Some(failure) = self.take_failure() {
@@ -277,13 +277,13 @@ impl Producer {
     /// How many partitions a topic has; asked of the cluster at most once a minute.
     ///
     /// # Errors
-    /// [`ErrorKind::Retriable`] when the topic does not exist or the cluster does not answer within `timeout`.
+    /// [`Retriable`](crate::ErrorKind::Retriable) when the topic does not exist or the cluster does not answer within `timeout`.
     pub fn partition_count(&self, topic: &Arc<str>, timeout: Duration) -> Result<i32> {
         let now = Instant::now();
-        if let Some((count, asked)) = self.partition_counts.borrow().get(topic) {
-            if now.duration_since(*asked) < PARTITION_COUNT_AGE {
-                return Ok(*count);
-            }
+        if let Some((count, asked)) = self.partition_counts.borrow().get(topic)
+            && now.duration_since(*asked) < PARTITION_COUNT_AGE
+        {
+            return Ok(*count);
         }
         let count = self
             .native

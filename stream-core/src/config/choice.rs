@@ -2,11 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::error::BoxError;
-use crate::time::{
-    ConsumedRecord, FailOnInvalidTimestamp, LogAndSkipOnInvalidTimestamp, TimestampExtractor, UsePartitionTimeOnInvalidTimestamp,
-    WallclockTimestampExtractor,
-};
+use crate::time::simple_name;
 
 /// `processing.guarantee`: what a failure may do to results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,48 +39,6 @@ impl FromStr for ProcessingGuarantee {
             "exactly_once_v2" => Ok(Self::ExactlyOnceV2),
             "exactly_once" | "exactly_once_beta" => Err(format!("`{text}` was removed in Kafka 4.0; use `exactly_once_v2`")),
             _ => Err("expected `at_least_once` or `exactly_once_v2`".to_owned()),
-        }
-    }
-}
-
-/// `default.timestamp.extractor`: the extractor of sources that name none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum BuiltInTimestampExtractor {
-    /// `fail-on-invalid`: [`FailOnInvalidTimestamp`].
-    #[default]
-    FailOnInvalid,
-    /// `log-and-skip`: [`LogAndSkipOnInvalidTimestamp`].
-    LogAndSkip,
-    /// `use-partition-time`: [`UsePartitionTimeOnInvalidTimestamp`].
-    UsePartitionTime,
-    /// `wallclock`: [`WallclockTimestampExtractor`].
-    Wallclock,
-}
-
-impl FromStr for BuiltInTimestampExtractor {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match simple_name(text) {
-            "fail-on-invalid" | "FailOnInvalidTimestamp" => Ok(Self::FailOnInvalid),
-            "log-and-skip" | "LogAndSkipOnInvalidTimestamp" => Ok(Self::LogAndSkip),
-            "use-partition-time" | "UsePartitionTimeOnInvalidTimestamp" => Ok(Self::UsePartitionTime),
-            "wallclock" | "WallclockTimestampExtractor" => Ok(Self::Wallclock),
-            _ => Err("expected `fail-on-invalid`, `log-and-skip`, `use-partition-time` or `wallclock`; an extractor of your own is passed to the \
-                      source with `Consumed::with_timestamp_extractor`"
-                .to_owned()),
-        }
-    }
-}
-
-impl<K: 'static, V: 'static> TimestampExtractor<K, V> for BuiltInTimestampExtractor {
-    fn extract(&self, record: &ConsumedRecord<'_, K, V>, partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
-        match self {
-            Self::FailOnInvalid => FailOnInvalidTimestamp.extract(record, partition_time, now_ms),
-            Self::LogAndSkip => LogAndSkipOnInvalidTimestamp.extract(record, partition_time, now_ms),
-            Self::UsePartitionTime => UsePartitionTimeOnInvalidTimestamp.extract(record, partition_time, now_ms),
-            Self::Wallclock => WallclockTimestampExtractor.extract(record, partition_time, now_ms),
         }
     }
 }
@@ -159,9 +113,4 @@ impl FromStr for BuiltInHandler {
             }
         }
     }
-}
-
-/// The last part of a Java class name; other words are left as they are.
-fn simple_name(text: &str) -> &str {
-    text.rsplit(['.', '$']).next().unwrap_or(text)
 }

@@ -13,7 +13,8 @@ mod streams;
 mod typed;
 mod validate;
 
-pub use choice::{BuiltInTimestampExtractor, Optimization, ProcessingGuarantee};
+pub use crate::time::BuiltInTimestampExtractor;
+pub use choice::{Optimization, ProcessingGuarantee};
 pub use client::ClientRole;
 pub use name::check_name;
 pub use setting::{SETTINGS, Setting};

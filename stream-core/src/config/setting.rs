@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use super::choice::{BuiltInHandler, BuiltInTimestampExtractor, Optimization, ProcessingGuarantee};
+use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee};
 use super::name::check_name;
 use crate::offset::AutoOffsetReset;
-use crate::time::parse_iso8601;
+use crate::time::{BuiltInTimestampExtractor, parse_iso8601};
 
 /// A setting of the library.
 #[derive(Clone, Copy, Debug)]

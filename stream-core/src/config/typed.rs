@@ -6,11 +6,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::choice::{BuiltInHandler, BuiltInTimestampExtractor, Optimization, ProcessingGuarantee};
+use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee};
 use super::setting::SETTINGS;
 use super::streams::StreamsConfig;
 use crate::handler::{Handlers, LogAndContinue, LogAndFail};
 use crate::offset::AutoOffsetReset;
+use crate::time::BuiltInTimestampExtractor;
 
 /// What one store's block cache and memtables may take, at least and at most.
 const PERSISTENT_BYTES: std::ops::RangeInclusive<usize> = 2 << 20..=16 << 20;
@@ -233,13 +234,15 @@ impl StreamsConfig {
         self.choice("default.timestamp.extractor")
     }
 
-    /// The handlers that `deserialization.exception.handler`, `processing.exception.handler` and `production.exception.handler` name.
+    /// The handlers that `deserialization.exception.handler`, `processing.exception.handler` and `production.exception.handler` name, with
+    /// `default.timestamp.extractor`.
     pub fn handlers(&self) -> Handlers {
         let continues = |name| self.choice::<BuiltInHandler>(name) == BuiltInHandler::LogAndContinue;
         Handlers {
             deserialization: if continues("deserialization.exception.handler") { Arc::new(LogAndContinue) } else { Arc::new(LogAndFail) },
             processing: if continues("processing.exception.handler") { Arc::new(LogAndContinue) } else { Arc::new(LogAndFail) },
             production: if continues("production.exception.handler") { Arc::new(LogAndContinue) } else { Arc::new(LogAndFail) },
+            default_timestamp_extractor: self.default_timestamp_extractor(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::{BoxError, Error};
 use crate::id::TaskId;
 use crate::record::{Headers, RecordMetadata};
+use crate::time::BuiltInTimestampExtractor;
 
 /// What to do about the failed record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +136,7 @@ stock_handler! {
     ProductionHandler(topic) "a record cannot be written";
 }
 
-/// The three handlers of an application.
+/// What an application has chosen for records that are not as they should be.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Handlers {
@@ -145,11 +146,18 @@ pub struct Handlers {
     pub processing: Arc<dyn ProcessingHandler>,
     /// For records that cannot be written.
     pub production: Arc<dyn ProductionHandler>,
+    /// Gives the records of sources that name no extractor their timestamps, and decides about those that have none.
+    pub default_timestamp_extractor: BuiltInTimestampExtractor,
 }
 
 impl Default for Handlers {
     fn default() -> Self {
-        Self { deserialization: Arc::new(LogAndFail), processing: Arc::new(LogAndFail), production: Arc::new(LogAndFail) }
+        Self {
+            deserialization: Arc::new(LogAndFail),
+            processing: Arc::new(LogAndFail),
+            production: Arc::new(LogAndFail),
+            default_timestamp_extractor: BuiltInTimestampExtractor::default(),
+        }
     }
 }
 

@@ -32,14 +32,15 @@ pub(crate) trait SourceInlet {
 pub(crate) struct SourceFactory<K, V> {
     pub(crate) key: SerdeRef<K>,
     pub(crate) value: SerdeRef<V>,
-    pub(crate) extractor: Arc<dyn TimestampExtractor<K, V>>,
+    /// `None`: the one that the configuration names.
+    pub(crate) extractor: Option<Arc<dyn TimestampExtractor<K, V>>>,
 }
 
 struct SourceNode<K, V> {
     name: Arc<str>,
     key: SerdeRef<K>,
     value: SerdeRef<V>,
-    extractor: Arc<dyn TimestampExtractor<K, V>>,
+    extractor: Option<Arc<dyn TimestampExtractor<K, V>>>,
     heads: Vec<Option<Record<K, V>>>,
     outlet: Outlet<K, V>,
 }
@@ -50,7 +51,7 @@ impl<K: Data, V: Data> NodeFactory for SourceFactory<K, V> {
             name: Arc::clone(wiring.node),
             key: Arc::clone(&self.key),
             value: Arc::clone(&self.value),
-            extractor: Arc::clone(&self.extractor),
+            extractor: self.extractor.clone(),
             heads: Vec::new(),
             outlet: wiring.outlet()?,
         }));
@@ -97,11 +98,11 @@ impl<K: Data, V: Data> SourceInlet for SourceNode<K, V> {
             offset: raw.offset,
             headers: &raw.headers,
         };
-        let timestamp = self
-            .extractor
-            .extract(&consumed, partition_time, task.system_time)
-            .map_err(|error| Error::user("the timestamp extractor failed", error))
-            .at(place)?;
+        let extracted = match &self.extractor {
+            Some(extractor) => extractor.extract(&consumed, partition_time, task.system_time),
+            None => task.handlers.default_timestamp_extractor.extract(&consumed, partition_time, task.system_time),
+        };
+        let timestamp = extracted.map_err(|error| Error::user("the timestamp extractor failed", error)).at(place)?;
         if timestamp < 0 {
             task.current.set_source(raw.topic, raw.partition, raw.offset);
             task.drop_record(&self.name, "negative timestamp");

@@ -325,7 +325,7 @@ impl Restorer {
         };
         let is_source = preparation.stores[index].changelog.as_ref().is_some_and(|changelog| changelog.is_source);
         let within = |message: &&Message| !is_source || message.offset() < target;
-        let Some(last) = run.iter().filter(within).next_back() else {
+        let Some(last) = run.iter().rfind(within) else {
             self.advance_position(task, index, target);
             return Ok(());
         };

@@ -5,7 +5,7 @@
 //! - One *restore* thread prepares tasks ([`crate::restore`]).
 //! - N *workers* run tasks: each owns one assign-only consumer and one producer.
 //!
-//! Tasks move between them as values ([`PreparedTask`](crate::task::PreparedTask)); the only shared state are counters, the fencing
+//! Tasks move between them as values (`PreparedTask`); the only shared state are counters, the fencing
 //! token and the memory budget.
 
 mod control;

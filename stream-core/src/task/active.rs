@@ -194,7 +194,7 @@ impl Task {
                 Choice::Empty => return Ok(Progress::Empty),
             }
             *processed += 1;
-            if *processed % CLOCK_STRIDE == 0 {
+            if processed.is_multiple_of(CLOCK_STRIDE) {
                 self.context.system_time = self.clock.now_ms();
             }
             if self.context.commit_requested {

@@ -1,9 +1,12 @@
 //! Time: the clock, and where a record's timestamp comes from. All timestamps are milliseconds since the Unix epoch.
 
+mod built_in;
 mod clock;
 mod duration;
 mod extractor;
 
+pub use built_in::BuiltInTimestampExtractor;
+pub(crate) use built_in::simple_name;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub(crate) use duration::parse_iso8601;
 pub use extractor::{

@@ -106,7 +106,8 @@ impl Topology {
         let topics = topics.into();
         self.check_source_topics(name, &topics)?;
         let (reset, extractor_name) = (consumed.reset, consumed.extractor_name);
-        let factory = SourceFactory { key: consumed.key, value: consumed.value, extractor: consumed.extractor };
+        let factory =
+            SourceFactory { key: consumed.key, value: consumed.value, extractor: extractor_name.is_some().then_some(consumed.extractor) };
         self.add_node(name, Vec::new(), NodeKind::Source { topics, reset, extractor: extractor_name }, Arc::new(factory))?;
         Ok(NodeHandle::new(name))
     }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::BoxError;
 use crate::offset::AutoOffsetReset;
 use crate::partition::StreamPartitioner;
-use crate::serdes::{DefaultSerde, SerdeRef};
-use crate::time::{FailOnInvalidTimestamp, TimestampExtractor};
+use crate::serdes::{DefaultSerde, Nullable, SerdeRef};
+use crate::time::{ConsumedRecord, FailOnInvalidTimestamp, TimestampExtractor};
 
 /// How a source reads its topics. Mirrors Kafka Streams' `Consumed`.
 pub struct Consumed<K, V> {
@@ -70,6 +71,42 @@ impl<K: 'static, V: 'static> Consumed<K, V> {
     pub fn offset_reset(&self) -> Option<AutoOffsetReset> {
         self.reset
     }
+
+    /// The same for keys and values that may be null: how tables read their topics. The extractor is asked for records without null;
+    /// others have the timestamp that is in the record.
+    pub fn nullable(self) -> Consumed<Option<K>, Option<V>> {
+        Consumed {
+            key: Nullable::over(self.key),
+            value: Nullable::over(self.value),
+            extractor: Arc::new(OfPresent(self.extractor)),
+            extractor_name: self.extractor_name,
+            reset: self.reset,
+            name: self.name,
+        }
+    }
+}
+
+/// Asks an extractor of non-null types about records without null.
+struct OfPresent<K, V>(Arc<dyn TimestampExtractor<K, V>>);
+
+impl<K: 'static, V: 'static> TimestampExtractor<Option<K>, Option<V>> for OfPresent<K, V> {
+    fn extract(&self, record: &ConsumedRecord<'_, Option<K>, Option<V>>, partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
+        match (record.key, record.value) {
+            (Some(key), Some(value)) => {
+                let present = ConsumedRecord {
+                    key,
+                    value,
+                    timestamp: record.timestamp,
+                    topic: record.topic,
+                    partition: record.partition,
+                    offset: record.offset,
+                    headers: record.headers,
+                };
+                self.0.extract(&present, partition_time, now_ms)
+            }
+            _ => FailOnInvalidTimestamp.extract(record, partition_time, now_ms),
+        }
+    }
 }
 
 impl<K: DefaultSerde, V: DefaultSerde> Default for Consumed<K, V> {
@@ -115,6 +152,13 @@ impl<K, V> Produced<K, V> {
     #[must_use]
     pub fn with_partitioner(mut self, partitioner: impl StreamPartitioner<K, V>) -> Self {
         self.partitioner = Some(Arc::new(partitioner));
+        self
+    }
+
+    /// As [`with_partitioner`](Self::with_partitioner), with one that others use too.
+    #[must_use]
+    pub fn with_shared_partitioner(mut self, partitioner: Arc<dyn StreamPartitioner<K, V>>) -> Self {
+        self.partitioner = Some(partitioner);
         self
     }
 

@@ -1,5 +1,6 @@
 //! A store under test, with the hands of a task around it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -189,15 +190,26 @@ impl Bench {
     }
 }
 
+/// Copies a flat directory as it was at one moment: again, when RocksDB's background threads changed it meanwhile.
 fn copy_directory(from: &Path, to: &Path) {
-    let Ok(files) = std::fs::read_dir(from) else { return };
-    std::fs::create_dir_all(to).expect("a directory for the copy");
-    for file in files.flatten() {
-        if file.path().is_dir() {
-            copy_directory(&file.path(), &to.join(file.file_name()));
-        } else {
-            // RocksDB removes files in the background; one that is gone by now is not part of the copy.
-            let _gone = std::fs::copy(file.path(), to.join(file.file_name()));
-        }
+    if !from.exists() {
+        return;
     }
+    loop {
+        std::fs::create_dir_all(to).expect("a directory for the copy");
+        let before = listing(from);
+        let copied = before.iter().all(|(name, _)| std::fs::copy(from.join(name), to.join(name)).is_ok());
+        if copied && listing(from) == before {
+            return;
+        }
+        std::fs::remove_dir_all(to).expect("the copy can be removed");
+    }
+}
+
+/// Names and sizes of the files.
+fn listing(directory: &Path) -> Vec<(OsString, u64)> {
+    let files = std::fs::read_dir(directory).expect("a directory").flatten();
+    let mut files: Vec<_> = files.map(|file| (file.file_name(), file.metadata().map_or(0, |metadata| metadata.len()))).collect();
+    files.sort_unstable();
+    files
 }

@@ -13,7 +13,8 @@ use crate::key::KeySchema;
 use crate::store::{self, HandleFactory, LayeredStore, StoreOptions};
 use crate::value::{Envelope, Plain, Timestamped};
 
-/// Where a key-value store keeps its rows. Made by [`Stores`](crate::Stores).
+/// Where a key-value store keeps its rows. Made by [`Stores`](crate::Stores). Whether rows have timestamps is the builder's choice: Java's
+/// separate `persistentTimestampedKeyValueStore` is not needed.
 #[derive(Clone, Debug)]
 pub struct KeyValueBytesStoreSupplier {
     name: String,

@@ -1,6 +1,8 @@
 //! Flush: unflushed entries and the position that they reach go down in one step; expired segments go away with it.
 
 use super::Layers;
+#[cfg(feature = "fault-injection")]
+use super::Observed;
 use super::entry::{UNFLUSHED, heap_bytes};
 use crate::bytes::{ByteRange, Checkpoint, Flush, RowBytes};
 use crate::error::StoreError;
@@ -56,6 +58,22 @@ impl Layers {
         for segment in expired {
             self.drop_segment(segment);
         }
+        Ok(())
+    }
+
+    /// A seeded mistake: a position on disk whose rows are not.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn flush_position_alone(&mut self) -> Result<(), StoreError> {
+        let Some(below) = &mut self.below else { return Ok(()) };
+        let Observed { stream_time, sequence } = self.committed;
+        let checkpoint = Checkpoint {
+            position: self.position,
+            flushed_at_ms: self.checkpoint.map_or(0, |last| last.flushed_at_ms),
+            stream_time,
+            sequence,
+        };
+        below.write(Flush { rows: &mut std::iter::empty(), expired: &[], checkpoint })?;
+        self.checkpoint = Some(checkpoint);
         Ok(())
     }
 

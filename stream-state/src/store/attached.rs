@@ -68,6 +68,10 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
 
     fn commit(&self, changelog_position: Option<i64>) -> Result<()> {
         self.store.with(|layers| layers.commit(changelog_position));
+        #[cfg(feature = "fault-injection")]
+        if super::fault::is_seeded(super::fault::POSITION_APART_FROM_ROWS) {
+            return self.store.with(Layers::flush_position_alone).map_err(|error| self.store.error(error));
+        }
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 mod account;
 mod attached;
 mod detached;
+#[cfg(feature = "fault-injection")]
+mod fault;
 mod open;
 mod scan;
 

@@ -58,7 +58,7 @@ fn keys_are_in_unsigned_byte_order_so_negative_numbers_come_last() {
     }
     let keys = |rows: stream_state::KeyValueIterator<'_, _, _>| rows.map(|row| row.expect("a row").0).collect::<Vec<i64>>();
     assert_eq!(keys(store.all().expect("a scan")), [0, 1, -5, -1]);
-    assert_eq!(keys(store.range(-5..=1).expect("a range")), [], "a range that ends before it begins gives nothing");
+    assert!(keys(store.range(-5..=1).expect("a range")).is_empty(), "a range that ends before it begins gives nothing");
     assert_eq!(keys(store.range(&0..=&1).expect("a range")), [0, 1]);
     assert_eq!(keys(store.reverse_range(1..).expect("a range")), [-1, -5, 1]);
 }

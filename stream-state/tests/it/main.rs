@@ -2,6 +2,8 @@
 
 mod conformance;
 mod durability;
+#[cfg(feature = "fault-injection")]
+mod fault;
 mod full_disk;
 mod iterators;
 mod key_value;

@@ -17,6 +17,21 @@ pub(crate) struct Callbacks {
     pub(crate) name: Arc<str>,
     pub(crate) context: Arc<dyn ClientContext>,
     pub(crate) deliveries: Deliveries,
+    pub(crate) partition_errors: PartitionErrors,
+}
+
+/// Errors of partitions that librdkafka reports beside the messages: a missing topic, a missing right.
+#[derive(Default)]
+pub(crate) struct PartitionErrors(Mutex<Vec<(TopicPartition, NativeError)>>);
+
+impl PartitionErrors {
+    pub(crate) fn take(&self) -> Vec<(TopicPartition, NativeError)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, partition: TopicPartition, error: NativeError) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((partition, error));
+    }
 }
 
 /// What delivery reports tell: the first failure, and per slot the highest acknowledged offset.
@@ -33,7 +48,12 @@ const PURGED: [i32; 2] = [-152, -151];
 
 impl Callbacks {
     pub(crate) fn new(name: &str, context: &Arc<dyn ClientContext>) -> Self {
-        Self { name: Arc::from(name), context: Arc::clone(context), deliveries: Deliveries::default() }
+        Self {
+            name: Arc::from(name),
+            context: Arc::clone(context),
+            deliveries: Deliveries::default(),
+            partition_errors: PartitionErrors::default(),
+        }
     }
 
     fn guarded(&self, what: &str, call: impl FnOnce(&dyn ClientContext)) {
@@ -87,8 +107,20 @@ pub(super) unsafe extern "C" fn on_error(rk: *mut rd::rd_kafka_t, code: c_int, r
         native.fatal = true;
         native.reason = text.to_string();
     }
+    if error::is_of_a_topic(native.code)
+        && let Some(partition) = concerned(&native.reason)
+    {
+        return callbacks.partition_errors.note(partition, native);
+    }
     let error = error::from_native(native, Operation::Connect);
     callbacks.guarded("error", |context| context.error(&callbacks.name, &error));
+}
+
+/// The partition at the beginning of `topic [partition]: …`: librdkafka says it in no other way.
+fn concerned(reason: &str) -> Option<TopicPartition> {
+    let (place, _) = reason.split_once("]: ")?;
+    let (topic, number) = place.rsplit_once(" [")?;
+    Some(TopicPartition::new(topic, number.parse().ok()?))
 }
 
 pub(super) unsafe extern "C" fn on_statistics(_rk: *mut rd::rd_kafka_t, json: *mut c_char, size: usize, opaque: *mut c_void) -> c_int {
@@ -153,11 +185,11 @@ pub(super) unsafe extern "C" fn on_delivery(_rk: *mut rd::rd_kafka_t, message: *
             if let Some(slot) = (*message)._private.cast::<AtomicI64>().as_ref() {
                 slot.fetch_max((*message).offset, Ordering::Relaxed);
             }
-        } else if !PURGED.contains(&code) {
-            if let Some(callbacks) = callbacks(opaque) {
-                let partition = TopicPartition::new(string(rd::rd_kafka_topic_name((*message).rkt)), (*message).partition);
-                callbacks.deliveries.note_failure(partition, NativeError::with_reason(code, &string(rd::rd_kafka_message_errstr(message))));
-            }
+        } else if !PURGED.contains(&code)
+            && let Some(callbacks) = callbacks(opaque)
+        {
+            let partition = TopicPartition::new(string(rd::rd_kafka_topic_name((*message).rkt)), (*message).partition);
+            callbacks.deliveries.note_failure(partition, NativeError::with_reason(code, &string(rd::rd_kafka_message_errstr(message))));
         }
     }
 }

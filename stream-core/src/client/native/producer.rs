@@ -26,6 +26,7 @@ pub(crate) struct NativeProducer {
     // Topics before the client (see `drop`), the client before the slots: a report may name a slot for as long as the client lives.
     topics: RefCell<Vec<(Arc<str>, Topic)>>,
     client: Arc<NativeClient>,
+    #[expect(clippy::vec_box, reason = "records under way hold the addresses, which must stay when the list grows")]
     slots: RefCell<Vec<Box<AtomicI64>>>,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka_sys as rd;
 
 use super::{NativeAdmin, elements, plain};
+use crate::client::error::code::GROUP_ID_NOT_FOUND;
 use crate::client::error::{Operation, from_native};
 use crate::client::native::partition_list::entries;
 use crate::client::native::{NativeError, PartitionEntry, c_string, ffi, string};
@@ -40,6 +41,10 @@ impl NativeAdmin {
             };
             let error = rd::rd_kafka_ConsumerGroupDescription_error(group);
             if !error.is_null() && ffi::rd_kafka_error_code(error) != 0 {
+                // Brokers before 4.0 say `Dead` instead.
+                if ffi::rd_kafka_error_code(error) == GROUP_ID_NOT_FOUND {
+                    return Ok(("Dead".to_owned(), Vec::new()));
+                }
                 return Err(from_native(NativeError::read(error), Operation::Administer));
             }
             let state = string(rd::rd_kafka_consumer_group_state_name(rd::rd_kafka_ConsumerGroupDescription_state(group)));

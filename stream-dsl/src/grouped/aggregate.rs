@@ -1,0 +1,139 @@
+//! [`KGroupedStream::aggregate`], and the processor of all unwindowed aggregations.
+
+use std::sync::Arc;
+
+use stream_core::processor::{InitContext, Processor, ProcessorContext};
+use stream_core::serdes::DefaultSerde;
+use stream_core::store::StoreName;
+use stream_core::{BoxError, Record};
+use stream_state::{CachedChange, TimestampedKeyValueStore, ValueAndTimestamp};
+
+use super::KGroupedStream;
+use crate::options::Materialized;
+use crate::table::{Change, KTable, store};
+
+impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
+    /// Aggregates the values of each key: `init` makes the first aggregate, `aggregator` takes key, value and aggregate so far and gives
+    /// the next one, or `None` to delete it (the next value begins anew). The timestamp of a result is the largest of its values.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<String, i64>("in").group_by_key().aggregate(|| 0_i64, |_, value, sum| sum + value).to_stream().to("sums");
+    /// assert!(builder.build()?.describe().to_string().contains("KSTREAM-AGGREGATE-0000000002"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn aggregate<A, R>(
+        &self,
+        init: impl Fn() -> A + Send + Sync + 'static,
+        aggregator: impl Fn(&K, V, A) -> R + Send + Sync + 'static,
+    ) -> KTable<K, A>
+    where
+        A: DefaultSerde + Clone,
+        R: Into<Option<A>>,
+    {
+        self.aggregate_with(init, aggregator, Materialized::default().with_value_serde(A::default_serde()))
+    }
+
+    /// As [`aggregate`](Self::aggregate), with a named or configured store. `materialized` must name the value serde, unless the type
+    /// has one.
+    pub fn aggregate_with<A, R>(
+        &self,
+        init: impl Fn() -> A + Send + Sync + 'static,
+        aggregator: impl Fn(&K, V, A) -> R + Send + Sync + 'static,
+        materialized: Materialized<K, A>,
+    ) -> KTable<K, A>
+    where
+        A: Clone + 'static,
+        R: Into<Option<A>>,
+    {
+        self.folded("KSTREAM-AGGREGATE-", materialized, move |key, value, old| aggregator(key, value, old.unwrap_or_else(&init)).into())
+    }
+
+    /// Any unwindowed aggregation: `fold` gives the next aggregate, from the one so far if there is one.
+    pub(super) fn folded<A: Clone + 'static>(
+        &self,
+        prefix: &str,
+        materialized: Materialized<K, A>,
+        fold: impl Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
+    ) -> KTable<K, A> {
+        let plan = &self.stream.plan;
+        let store_name = plan.name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
+        let name = plan.name(prefix);
+        let keys = materialized.keys.clone().unwrap_or_else(|| self.keys());
+        let Some(values) = store::value_serde(plan, &store_name, &materialized) else {
+            return KTable::refused(plan, name);
+        };
+        let factory = store::key_value(&store_name, &materialized, &keys, &values);
+        let (fold, handle) = (Arc::new(fold), StoreName::from_string(store_name.clone()));
+        let (output, topics) = self.aggregation(&name, factory, move || Aggregate {
+            fold: Arc::clone(&fold),
+            name: handle.clone(),
+            store: None,
+            types: std::marker::PhantomData,
+        });
+        KTable::stored(plan, name, output, topics, keys, values, store_name)
+    }
+}
+
+struct Aggregate<F, K, V, A> {
+    fold: Arc<F>,
+    name: StoreName<TimestampedKeyValueStore<K, A>>,
+    store: Option<TimestampedKeyValueStore<K, A>>,
+    types: std::marker::PhantomData<fn(V)>,
+}
+
+impl<F, K, V, A> Processor for Aggregate<F, K, V, A>
+where
+    F: Fn(&K, V, Option<A>) -> Option<A> + 'static,
+    K: Clone + 'static,
+    V: Clone + 'static,
+    A: Clone + 'static,
+{
+    type KeyIn = K;
+    type ValueIn = V;
+    type KeyOut = K;
+    type ValueOut = Change<A>;
+
+    fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
+        self.store = Some(cx.store(&self.name)?);
+        Ok(())
+    }
+
+    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, Change<A>>) -> Result<(), BoxError> {
+        let store = self.store.as_ref().ok_or("the aggregation is not initialised")?;
+        let Record { key, value, timestamp, headers } = record;
+        let old = store.get(&key)?;
+        // Trap T9: a deleted aggregate's timestamp is forgotten with it.
+        let timestamp = old.as_ref().map_or(timestamp, |old| old.timestamp.max(timestamp));
+        let is_caching = store.is_caching();
+        let old = old.map(|old| old.value);
+        // Cached, the change is told at the drain, with the old value that was committed.
+        let told = if is_caching { None } else { old.clone() };
+        let new = (self.fold)(&key, value, old);
+        store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
+        if !is_caching {
+            cx.forward(Record { key, value: Change { old: told, new }, timestamp, headers })?;
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, cx: &mut ProcessorContext<'_, K, Change<A>>) -> Result<(), BoxError> {
+        let store = self.store.as_ref().ok_or("the aggregation is not initialised")?;
+        if store.is_caching() {
+            while let Some(change) = store.next_change()? {
+                forward_change(cx, change)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Forwards what a cached store held back, as if the record that wrote it last were being processed.
+pub(crate) fn forward_change<K: Clone + 'static, A: Clone + 'static>(
+    cx: &mut ProcessorContext<'_, K, Change<A>>,
+    change: CachedChange<K, ValueAndTimestamp<A>>,
+) -> Result<(), BoxError> {
+    let CachedChange { key, old, new, timestamp, headers, metadata } = change;
+    let value = Change { old: old.map(|old| old.value), new: new.map(|new| new.value) };
+    Ok(cx.forward_from(metadata.as_ref(), Record { key, value, timestamp, headers })?)
+}

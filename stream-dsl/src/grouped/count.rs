@@ -1,0 +1,31 @@
+//! [`KGroupedStream::count`].
+
+use stream_core::serdes::DefaultSerde;
+
+use super::KGroupedStream;
+use crate::options::Materialized;
+use crate::table::KTable;
+
+impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
+    /// Counts the records of each key. In Kafka the count is 8 bytes, big-endian.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<String, String>("in").group_by_key().count().to_stream().to("counts");
+    /// assert!(builder.build()?.describe().to_string().contains("(stores: [KSTREAM-AGGREGATE-STATE-STORE-0000000002])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn count(&self) -> KTable<K, i64> {
+        self.count_with(Materialized::default())
+    }
+
+    /// As [`count`](Self::count), with a named or configured store.
+    pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<K, i64> {
+        if materialized.name.is_none() {
+            // Kafka Streams takes a number here, for ever.
+            self.stream.plan.store_name("KSTREAM-AGGREGATE-");
+        }
+        let values = materialized.values.clone().unwrap_or_else(i64::default_serde);
+        self.folded("KSTREAM-AGGREGATE-", materialized.with_value_serde(values), |_, _, count| Some(count.unwrap_or(0) + 1))
+    }
+}

@@ -1,0 +1,86 @@
+//! [`KGroupedStream`]: one aggregation, one file.
+
+mod aggregate;
+mod count;
+mod reduce;
+mod windowed;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use stream_core::processor::Processor;
+use stream_core::serdes::SerdeRef;
+use stream_core::store::StoreFactory;
+
+use crate::options::Grouped;
+use crate::plan::{Slot, Upstream, upstream};
+use crate::stream::KStream;
+use crate::stream::repartition::{RepartitionNames, RepartitionSpec};
+use crate::table::Change;
+pub(crate) use aggregate::forward_change;
+pub use windowed::TimeWindowedKStream;
+
+/// A stream whose records are grouped by key, to be aggregated. Mirrors Kafka Streams' `KGroupedStream`.
+pub struct KGroupedStream<K, V> {
+    stream: KStream<K, V>,
+    grouped: Grouped<K, V>,
+    /// The stream behind the repartition topic that the program named: aggregations of one grouping share it (trap T92).
+    shared: Rc<RefCell<Option<KStream<K, V>>>>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
+    pub(crate) fn new(stream: KStream<K, V>, grouped: Grouped<K, V>) -> Self {
+        Self { stream, grouped, shared: Rc::default() }
+    }
+
+    fn keys(&self) -> SerdeRef<K> {
+        Arc::clone(&self.grouped.keys)
+    }
+
+    /// The stream in the task that holds the store: behind a repartition topic, if the key may have changed.
+    fn input(&self, store: &str) -> KStream<K, V> {
+        if !self.stream.needs_repartition {
+            return self.stream.clone();
+        }
+        let names = RepartitionNames::new(&self.stream.plan, self.grouped.name.as_deref().unwrap_or(store));
+        if let Some(shared) = self.shared.borrow().as_ref() {
+            return shared.clone();
+        }
+        let repartitioned = self.stream.repartitioned(RepartitionSpec {
+            names,
+            partitions: None,
+            keys: Arc::clone(&self.grouped.keys),
+            values: Arc::clone(&self.grouped.values),
+            partitioner: None,
+        });
+        if self.grouped.name.is_some() {
+            *self.shared.borrow_mut() = Some(repartitioned.clone());
+        }
+        repartitioned
+    }
+
+    /// Adds an aggregating processor and its store; gives its output and the topics that its table depends on.
+    fn aggregation<P, S, KT, VT>(&self, name: &str, store: Arc<dyn StoreFactory>, supplier: S) -> (Upstream<KT, Change<VT>>, Vec<String>)
+    where
+        P: Processor<KeyIn = K, ValueIn = V, KeyOut = KT, ValueOut = Change<VT>>,
+        S: Fn() -> P + Send + Sync + 'static,
+        KT: Clone + 'static,
+        VT: Clone + 'static,
+    {
+        let input = self.input(store.name());
+        let slot = Slot::new();
+        let (node, node_name, parent) = (slot.clone(), name.to_owned(), Rc::clone(&input.upstream));
+        self.stream.plan.add(move |topology| {
+            node.set(topology.add_processor(&node_name, &[&parent()?], supplier)?);
+            topology.add_state_store(store, &[&node_name])
+        });
+        (upstream(&slot), input.topics)
+    }
+}
+
+impl<K, V> std::fmt::Debug for KGroupedStream<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KGroupedStream").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,15 @@
+//! Options of operators, under Kafka Streams' names.
+
+mod branched;
+mod grouped;
+mod joined;
+mod materialized;
+mod named;
+mod repartitioned;
+
+pub use branched::Branched;
+pub use grouped::Grouped;
+pub use joined::Joined;
+pub use materialized::{Materialized, StoreType};
+pub use named::Named;
+pub use repartitioned::Repartitioned;

@@ -1,0 +1,64 @@
+//! [`KStream::filter`] and [`KStream::filter_not`].
+
+use std::sync::Arc;
+
+use stream_core::processor::{Processor, ProcessorContext};
+use stream_core::{BoxError, Record};
+
+use super::KStream;
+use crate::options::Named;
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// The records for which `predicate` holds. The key stays, nothing is stored, null is passed to the predicate as the types say.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<String, i64>("in").filter(|_, amount| *amount > 0).to("out");
+    /// assert!(builder.build()?.describe().to_string().contains("KSTREAM-FILTER-0000000001"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn filter(&self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.filter_named(predicate, Named::default())
+    }
+
+    /// As [`filter`](Self::filter), with a name.
+    pub fn filter_named(&self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static, named: Named) -> Self {
+        self.filtered(Arc::new(predicate), true, &named)
+    }
+
+    /// The records for which `predicate` does not hold.
+    pub fn filter_not(&self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
+        self.filter_not_named(predicate, Named::default())
+    }
+
+    /// As [`filter_not`](Self::filter_not), with a name.
+    pub fn filter_not_named(&self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static, named: Named) -> Self {
+        self.filtered(Arc::new(predicate), false, &named)
+    }
+
+    fn filtered(&self, predicate: Predicate<K, V>, keep: bool, named: &Named) -> Self {
+        let name = self.plan.name_or(named.get(), "KSTREAM-FILTER-");
+        self.through(name, move || Filter { predicate: Arc::clone(&predicate), keep }).with_serdes(self.keys.clone(), self.values.clone())
+    }
+}
+
+pub(crate) type Predicate<K, V> = Arc<dyn Fn(&K, &V) -> bool + Send + Sync>;
+
+struct Filter<K, V> {
+    predicate: Predicate<K, V>,
+    keep: bool,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Processor for Filter<K, V> {
+    type KeyIn = K;
+    type ValueIn = V;
+    type KeyOut = K;
+    type ValueOut = V;
+
+    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, V>) -> Result<(), BoxError> {
+        if (self.predicate)(&record.key, &record.value) == self.keep {
+            cx.forward(record)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! [`KStream::flat_map_values`].
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use stream_core::processor::{Processor, ProcessorContext};
+use stream_core::{BoxError, Record};
+
+use super::KStream;
+use crate::options::Named;
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// Any number of values for each record, under its key: nothing below repartitions because of it.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<String, String>("in").flat_map_values(|line| line.lines().map(str::to_owned).collect::<Vec<_>>()).to("out");
+    /// assert!(builder.build()?.describe().to_string().contains("KSTREAM-FLATMAPVALUES-0000000001"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn flat_map_values<V2, I>(&self, mapper: impl Fn(&V) -> I + Send + Sync + 'static) -> KStream<K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.flat_map_values_named(move |_, value| mapper(value), Named::default())
+    }
+
+    /// As [`flat_map_values`](Self::flat_map_values); the mapper sees the key.
+    pub fn flat_map_values_with_key<V2, I>(&self, mapper: impl Fn(&K, &V) -> I + Send + Sync + 'static) -> KStream<K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        self.flat_map_values_named(mapper, Named::default())
+    }
+
+    /// As [`flat_map_values_with_key`](Self::flat_map_values_with_key), with a name.
+    pub fn flat_map_values_named<V2, I>(&self, mapper: impl Fn(&K, &V) -> I + Send + Sync + 'static, named: Named) -> KStream<K, V2>
+    where
+        V2: Clone + 'static,
+        I: IntoIterator<Item = V2> + 'static,
+    {
+        let name = self.plan.name_or(named.get(), "KSTREAM-FLATMAPVALUES-");
+        let mapper = Arc::new(mapper);
+        let mapped = self.through(name, move || FlatMapValues { mapper: Arc::clone(&mapper), types: PhantomData });
+        KStream { keys: self.keys.clone(), ..mapped }
+    }
+}
+
+struct FlatMapValues<F, K, V, I> {
+    mapper: Arc<F>,
+    types: PhantomData<fn(K, V) -> I>,
+}
+
+impl<F, K, V, V2, I> Processor for FlatMapValues<F, K, V, I>
+where
+    F: Fn(&K, &V) -> I + 'static,
+    K: Clone + 'static,
+    V: Clone + 'static,
+    V2: Clone + 'static,
+    I: IntoIterator<Item = V2> + 'static,
+{
+    type KeyIn = K;
+    type ValueIn = V;
+    type KeyOut = K;
+    type ValueOut = V2;
+
+    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, V2>) -> Result<(), BoxError> {
+        for value in (self.mapper)(&record.key, &record.value) {
+            cx.forward(Record { key: record.key.clone(), value, timestamp: record.timestamp, headers: record.headers.clone() })?;
+        }
+        Ok(())
+    }
+}

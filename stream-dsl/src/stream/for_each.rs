@@ -1,0 +1,22 @@
+//! [`KStream::for_each`].
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::KStream;
+use super::peek::Peek;
+use crate::options::Named;
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// Does something with each record; nothing goes on. It may be done again after a failure.
+    pub fn for_each(&self, action: impl Fn(&K, &V) + Send + Sync + 'static) {
+        self.for_each_named(action, Named::default());
+    }
+
+    /// As [`for_each`](Self::for_each), with a name.
+    pub fn for_each_named(&self, action: impl Fn(&K, &V) + Send + Sync + 'static, named: Named) {
+        let name = self.plan.name_or(named.get(), "KSTREAM-FOREACH-");
+        let look = Arc::new(action);
+        self.end(name, move || Peek { look: Arc::clone(&look), forwards: false, types: PhantomData });
+    }
+}

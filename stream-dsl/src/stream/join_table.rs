@@ -1,0 +1,157 @@
+//! [`KStream::join`] and [`KStream::left_join`] with a table.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use stream_core::processor::{InitContext, Processor, ProcessorContext};
+use stream_core::serdes::DefaultSerde;
+use stream_core::{BoxError, Record, TopologyError};
+
+use super::KStream;
+use super::repartition::{RepartitionNames, RepartitionSpec};
+use crate::options::Joined;
+use crate::plan::{Slot, upstream};
+use crate::table::{KTable, TableView};
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// Looks each record's key up in a table; records without a match are left out. Only the stream triggers results; they have the
+    /// stream record's timestamp. When the key may have changed, the stream goes through a repartition topic first. The topics of both
+    /// sides must have equal partition counts.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// let owners = builder.table::<String, String>("owners");
+    /// builder.stream::<String, i64>("orders").join(&owners, |amount, owner| format!("{owner}: {amount}")).to("bills");
+    /// assert!(builder.build()?.describe().to_string().contains("KSTREAM-JOIN-0000000004 (stores: [owners-STATE-STORE-0000000000])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn join<VT: Clone + 'static, VR: Clone + 'static>(
+        &self,
+        table: &KTable<K, VT>,
+        joiner: impl Fn(&V, &VT) -> VR + Send + Sync + 'static,
+    ) -> KStream<K, VR>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        let (keys, values) = self.serdes();
+        self.join_with(table, joiner, Joined::with(keys, values))
+    }
+
+    /// As [`join`](Self::join), with serdes for the repartition topic, and a name.
+    pub fn join_with<VT: Clone + 'static, VR: Clone + 'static>(
+        &self,
+        table: &KTable<K, VT>,
+        joiner: impl Fn(&V, &VT) -> VR + Send + Sync + 'static,
+        joined: Joined<K, V>,
+    ) -> KStream<K, VR> {
+        self.joined("KSTREAM-JOIN-", table, move |value, other| other.map(|other| joiner(value, other)), joined)
+    }
+
+    /// As [`join`](Self::join); a record without a match is joined with `None`.
+    pub fn left_join<VT: Clone + 'static, VR: Clone + 'static>(
+        &self,
+        table: &KTable<K, VT>,
+        joiner: impl Fn(&V, Option<&VT>) -> VR + Send + Sync + 'static,
+    ) -> KStream<K, VR>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        let (keys, values) = self.serdes();
+        self.left_join_with(table, joiner, Joined::with(keys, values))
+    }
+
+    /// As [`left_join`](Self::left_join), with serdes for the repartition topic, and a name.
+    pub fn left_join_with<VT: Clone + 'static, VR: Clone + 'static>(
+        &self,
+        table: &KTable<K, VT>,
+        joiner: impl Fn(&V, Option<&VT>) -> VR + Send + Sync + 'static,
+        joined: Joined<K, V>,
+    ) -> KStream<K, VR> {
+        self.joined("KSTREAM-LEFTJOIN-", table, move |value, other| Some(joiner(value, other)), joined)
+    }
+
+    fn joined<VT: Clone + 'static, VR: Clone + 'static>(
+        &self,
+        prefix: &str,
+        table: &KTable<K, VT>,
+        joiner: impl Fn(&V, Option<&VT>) -> Option<VR> + Send + Sync + 'static,
+        joined: Joined<K, V>,
+    ) -> KStream<K, VR> {
+        let input = if self.needs_repartition {
+            let names = RepartitionNames::new(&self.plan, joined.name.as_deref().unwrap_or(&self.name));
+            self.repartitioned(RepartitionSpec {
+                names,
+                partitions: None,
+                keys: Arc::clone(&joined.keys),
+                values: joined.values,
+                partitioner: None,
+            })
+        } else {
+            self.clone()
+        };
+        let name = self.plan.name_or(joined.name.as_deref(), prefix);
+        let slot = Slot::new();
+        let topics: Vec<String> = input.topics.iter().chain(&table.topics).cloned().collect();
+        match &table.readable {
+            Some(readable) => {
+                let (stores, open) = (readable.stores(), readable.opener());
+                let (node, node_name, parent, topics) = (slot.clone(), name.clone(), Rc::clone(&input.upstream), topics.clone());
+                let joiner = Arc::new(joiner);
+                self.plan.add(move |topology| {
+                    node.set(topology.add_processor(&node_name, &[&parent()?], move || TableJoin {
+                        joiner: Arc::clone(&joiner),
+                        open: Arc::clone(&open),
+                        table: None,
+                        types: std::marker::PhantomData,
+                    })?);
+                    topology.connect(&node_name, &stores.iter().map(String::as_str).collect::<Vec<_>>())?;
+                    topology.copartition(&topics.iter().map(String::as_str).collect::<Vec<_>>());
+                    Ok(())
+                });
+            }
+            None => self.plan.refuse(TopologyError::Invalid {
+                message: format!("stream `{}` is joined with table `{}`, which cannot be looked up by key", self.name, table.name),
+            }),
+        }
+        KStream::new(&self.plan, name, upstream(&slot), topics).with_serdes(Some(joined.keys), None)
+    }
+}
+
+type Open<K, VT> = Arc<dyn Fn(&InitContext<'_>) -> stream_core::Result<Box<dyn TableView<K, VT>>> + Send + Sync>;
+
+struct TableJoin<F, K, V, VT, VR> {
+    joiner: Arc<F>,
+    open: Open<K, VT>,
+    table: Option<Box<dyn TableView<K, VT>>>,
+    types: std::marker::PhantomData<fn(V) -> VR>,
+}
+
+impl<F, K, V, VT, VR> Processor for TableJoin<F, K, V, VT, VR>
+where
+    F: Fn(&V, Option<&VT>) -> Option<VR> + 'static,
+    K: Clone + 'static,
+    V: Clone + 'static,
+    VT: Clone + 'static,
+    VR: Clone + 'static,
+{
+    type KeyIn = K;
+    type ValueIn = V;
+    type KeyOut = K;
+    type ValueOut = VR;
+
+    fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
+        self.table = Some((self.open)(cx)?);
+        Ok(())
+    }
+
+    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, VR>) -> Result<(), BoxError> {
+        let table = self.table.as_ref().ok_or("the join is not initialised")?;
+        let other = table.get(&record.key)?;
+        match (self.joiner)(&record.value, other.as_ref()) {
+            Some(joined) => Ok(cx.forward(record.with_value(joined))?),
+            None => Ok(()),
+        }
+    }
+}

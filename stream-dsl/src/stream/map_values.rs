@@ -1,0 +1,64 @@
+//! [`KStream::map_values`] and [`KStream::map_values_with_key`].
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use stream_core::processor::{Processor, ProcessorContext};
+use stream_core::{BoxError, Record};
+
+use super::KStream;
+use crate::options::Named;
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// Another value for each record. The key stays: nothing below repartitions because of it.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<String, String>("in").map_values(|value| value.len() as i64).to("out");
+    /// assert!(builder.build()?.describe().to_string().contains("KSTREAM-MAPVALUES-0000000001"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn map_values<V2: Clone + 'static>(&self, mapper: impl Fn(&V) -> V2 + Send + Sync + 'static) -> KStream<K, V2> {
+        self.map_values_named(move |_, value| mapper(value), Named::default())
+    }
+
+    /// As [`map_values`](Self::map_values); the mapper sees the key.
+    pub fn map_values_with_key<V2: Clone + 'static>(&self, mapper: impl Fn(&K, &V) -> V2 + Send + Sync + 'static) -> KStream<K, V2> {
+        self.map_values_named(mapper, Named::default())
+    }
+
+    /// As [`map_values_with_key`](Self::map_values_with_key), with a name.
+    pub fn map_values_named<V2: Clone + 'static>(
+        &self,
+        mapper: impl Fn(&K, &V) -> V2 + Send + Sync + 'static,
+        named: Named,
+    ) -> KStream<K, V2> {
+        let name = self.plan.name_or(named.get(), "KSTREAM-MAPVALUES-");
+        let mapper = Arc::new(mapper);
+        let mapped = self.through(name, move || MapValues { mapper: Arc::clone(&mapper), types: PhantomData });
+        KStream { keys: self.keys.clone(), ..mapped }
+    }
+}
+
+struct MapValues<F, K, V, V2> {
+    mapper: Arc<F>,
+    types: PhantomData<fn(K, V) -> V2>,
+}
+
+impl<F, K, V, V2> Processor for MapValues<F, K, V, V2>
+where
+    F: Fn(&K, &V) -> V2 + 'static,
+    K: Clone + 'static,
+    V: Clone + 'static,
+    V2: Clone + 'static,
+{
+    type KeyIn = K;
+    type ValueIn = V;
+    type KeyOut = K;
+    type ValueOut = V2;
+
+    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, V2>) -> Result<(), BoxError> {
+        let value = (self.mapper)(&record.key, &record.value);
+        Ok(cx.forward(record.with_value(value))?)
+    }
+}

@@ -1,0 +1,62 @@
+//! [`KStream::merge`].
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use stream_core::processor::{Processor, ProcessorContext};
+use stream_core::{BoxError, Record};
+
+use super::KStream;
+use crate::options::Named;
+use crate::plan::{Slot, upstream};
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// The records of both streams. Between the two there is no order.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// let (one, two) = (builder.stream::<String, String>("one"), builder.stream::<String, String>("two"));
+    /// one.merge(&two).to("both");
+    /// assert!(builder.build()?.describe().to_string().contains("KSTREAM-MERGE-0000000002"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn merge(&self, other: &Self) -> Self {
+        self.merge_named(other, Named::default())
+    }
+
+    /// As [`merge`](Self::merge), with a name.
+    pub fn merge_named(&self, other: &Self, named: Named) -> Self {
+        let name = self.plan.name_or(named.get(), "KSTREAM-MERGE-");
+        let slot = Slot::new();
+        let (node, node_name) = (slot.clone(), name.clone());
+        let (one, two) = (Rc::clone(&self.upstream), Rc::clone(&other.upstream));
+        self.plan.add(move |topology| {
+            node.set(topology.add_processor(&node_name, &[&one()?, &two()?], PassThrough::new)?);
+            Ok(())
+        });
+        let mut topics = self.topics.clone();
+        topics.extend(other.topics.iter().filter(|topic| !self.topics.contains(topic)).cloned());
+        let merged = KStream::new(&self.plan, name, upstream(&slot), topics);
+        KStream { needs_repartition: self.needs_repartition || other.needs_repartition, ..merged }
+    }
+}
+
+/// Forwards what it takes.
+pub(crate) struct PassThrough<K, V>(PhantomData<fn(K, V)>);
+
+impl<K, V> PassThrough<K, V> {
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Processor for PassThrough<K, V> {
+    type KeyIn = K;
+    type ValueIn = V;
+    type KeyOut = K;
+    type ValueOut = V;
+
+    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, V>) -> Result<(), BoxError> {
+        Ok(cx.forward(record)?)
+    }
+}

@@ -1,0 +1,119 @@
+//! [`KStream`]: one operator, one file.
+
+mod filter;
+mod flat_map;
+mod flat_map_values;
+mod for_each;
+mod group_by;
+mod join_table;
+mod map;
+mod map_values;
+mod merge;
+mod narrow;
+mod peek;
+mod process;
+pub(crate) mod repartition;
+mod select_key;
+mod split;
+mod to;
+
+use std::rc::Rc;
+
+use stream_core::processor::Processor;
+use stream_core::serdes::SerdeRef;
+
+use crate::plan::{Plan, Slot, Upstream, upstream};
+pub use split::BranchedKStream;
+
+/// A stream of records. Every method adds an operator below it; a stream can have any number of them. Mirrors Kafka Streams' `KStream`.
+///
+/// Keys and values move from operator to operator; they are cloned only where a stream has several.
+pub struct KStream<K, V> {
+    pub(crate) plan: Plan,
+    /// The name of the node that forwards the records.
+    pub(crate) name: String,
+    pub(crate) upstream: Upstream<K, V>,
+    pub(crate) repartition: repartition::Through<K, V>,
+    /// Whether the key may have changed since the records were partitioned.
+    pub(crate) needs_repartition: bool,
+    pub(crate) keys: Option<SerdeRef<K>>,
+    pub(crate) values: Option<SerdeRef<V>>,
+    /// The topics that must have as many partitions as those of what it is joined with.
+    pub(crate) topics: Vec<String>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    pub(crate) fn new(plan: &Plan, name: String, upstream: Upstream<K, V>, topics: Vec<String>) -> Self {
+        Self {
+            plan: plan.clone(),
+            name,
+            repartition: repartition::through(&upstream),
+            upstream,
+            needs_repartition: false,
+            keys: None,
+            values: None,
+            topics,
+        }
+    }
+
+    pub(crate) fn with_serdes(mut self, keys: Option<SerdeRef<K>>, values: Option<SerdeRef<V>>) -> Self {
+        (self.keys, self.values) = (keys, values);
+        self
+    }
+
+    /// Adds a processor below this stream; what it forwards is the result. Serdes are lost: the caller gives those that stay.
+    pub(crate) fn through<P, S>(&self, name: String, supplier: S) -> KStream<P::KeyOut, P::ValueOut>
+    where
+        P: Processor<KeyIn = K, ValueIn = V>,
+        S: Fn() -> P + Send + Sync + 'static,
+    {
+        self.through_with(name, &[], supplier)
+    }
+
+    pub(crate) fn through_with<P, S>(&self, name: String, stores: &[&str], supplier: S) -> KStream<P::KeyOut, P::ValueOut>
+    where
+        P: Processor<KeyIn = K, ValueIn = V>,
+        S: Fn() -> P + Send + Sync + 'static,
+    {
+        let slot = Slot::new();
+        let (node, node_name, parent) = (slot.clone(), name.clone(), Rc::clone(&self.upstream));
+        let stores: Vec<String> = stores.iter().map(|store| (*store).to_owned()).collect();
+        self.plan.add(move |topology| {
+            node.set(topology.add_processor(&node_name, &[&parent()?], supplier)?);
+            let stores: Vec<&str> = stores.iter().map(String::as_str).collect();
+            topology.connect(&node_name, &stores)
+        });
+        KStream { needs_repartition: self.needs_repartition, ..KStream::new(&self.plan, name, upstream(&slot), self.topics.clone()) }
+    }
+
+    /// Adds a processor that forwards nothing.
+    pub(crate) fn end<P, S>(&self, name: String, supplier: S)
+    where
+        P: Processor<KeyIn = K, ValueIn = V>,
+        S: Fn() -> P + Send + Sync + 'static,
+    {
+        let parent = Rc::clone(&self.upstream);
+        self.plan.add(move |topology| topology.add_processor(&name, &[&parent()?], supplier).map(drop));
+    }
+}
+
+impl<K, V> Clone for KStream<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            plan: self.plan.clone(),
+            name: self.name.clone(),
+            upstream: Rc::clone(&self.upstream),
+            repartition: Rc::clone(&self.repartition),
+            needs_repartition: self.needs_repartition,
+            keys: self.keys.clone(),
+            values: self.values.clone(),
+            topics: self.topics.clone(),
+        }
+    }
+}
+
+impl<K, V> std::fmt::Debug for KStream<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KStream").field("node", &self.name).field("needs_repartition", &self.needs_repartition).finish_non_exhaustive()
+    }
+}

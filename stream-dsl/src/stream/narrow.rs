@@ -1,0 +1,77 @@
+//! [`KStream::non_null_key`] and [`KStream::non_null_value`].
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use stream_core::BoxError;
+use stream_core::partition::{Partitions, StreamPartitioner};
+use stream_core::serdes::Nullable;
+
+use super::KStream;
+use super::repartition::RepartitionSpec;
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
+    /// The records whose key is not null. Adds no node: at the operator below, what is left out counts in `dropped-records`; before a
+    /// repartition topic it is left out by the topic's own filter and counts nothing, as in Kafka Streams (trap T97).
+    pub fn non_null_key(&self) -> KStream<K, V> {
+        let (wide, through) = (Rc::clone(&self.upstream), Rc::clone(&self.repartition));
+        let narrowed = KStream::new(&self.plan, self.name.clone(), Rc::new(move || Ok(wide()?.non_null_key())), self.topics.clone());
+        KStream {
+            repartition: Rc::new(move |topology, spec| {
+                let wide = RepartitionSpec {
+                    names: spec.names.clone(),
+                    partitions: spec.partitions,
+                    keys: Nullable::over(Arc::clone(&spec.keys)),
+                    values: Arc::clone(&spec.values),
+                    partitioner: spec.partitioner.clone().map(|partitioner| Arc::new(ByPresent(partitioner)) as _),
+                };
+                Ok(through(topology, &wide)?.non_null_key())
+            }),
+            needs_repartition: self.needs_repartition,
+            values: self.values.clone(),
+            ..narrowed
+        }
+    }
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
+    /// The records whose value is not null. Adds no node; what is left out counts in `dropped-records` at the operator below, or, when
+    /// there is a repartition topic between, at the operator behind it.
+    pub fn non_null_value(&self) -> KStream<K, V> {
+        let (wide, through) = (Rc::clone(&self.upstream), Rc::clone(&self.repartition));
+        let narrowed = KStream::new(&self.plan, self.name.clone(), Rc::new(move || Ok(wide()?.non_null_value())), self.topics.clone());
+        KStream {
+            repartition: Rc::new(move |topology, spec| {
+                let wide = RepartitionSpec {
+                    names: spec.names.clone(),
+                    partitions: spec.partitions,
+                    keys: Arc::clone(&spec.keys),
+                    values: Nullable::over(Arc::clone(&spec.values)),
+                    partitioner: spec.partitioner.clone().map(|partitioner| Arc::new(ByPresentValue(partitioner)) as _),
+                };
+                Ok(through(topology, &wide)?.non_null_value())
+            }),
+            needs_repartition: self.needs_repartition,
+            keys: self.keys.clone(),
+            ..narrowed
+        }
+    }
+}
+
+/// Asks a partitioner of non-null types; where there is null the default decides.
+struct ByPresent<K, V>(Arc<dyn StreamPartitioner<K, V>>);
+
+impl<K: 'static, V: 'static> StreamPartitioner<Option<K>, V> for ByPresent<K, V> {
+    fn partitions(&self, topic: &str, key: &Option<K>, value: &V, count: i32) -> Result<Partitions, BoxError> {
+        key.as_ref().map_or(Ok(Partitions::ByKey), |key| self.0.partitions(topic, key, value, count))
+    }
+}
+
+/// As above, for values.
+struct ByPresentValue<K, V>(Arc<dyn StreamPartitioner<K, V>>);
+
+impl<K: 'static, V: 'static> StreamPartitioner<K, Option<V>> for ByPresentValue<K, V> {
+    fn partitions(&self, topic: &str, key: &K, value: &Option<V>, count: i32) -> Result<Partitions, BoxError> {
+        value.as_ref().map_or(Ok(Partitions::ByKey), |value| self.0.partitions(topic, key, value, count))
+    }
+}

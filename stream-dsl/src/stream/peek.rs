@@ -1,0 +1,47 @@
+//! [`KStream::peek`].
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use stream_core::processor::{Processor, ProcessorContext};
+use stream_core::{BoxError, Record};
+
+use super::KStream;
+use crate::options::Named;
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// Looks at each record and passes it on unchanged. A record may be seen again after a failure.
+    pub fn peek(&self, look: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
+        self.peek_named(look, Named::default())
+    }
+
+    /// As [`peek`](Self::peek), with a name.
+    pub fn peek_named(&self, look: impl Fn(&K, &V) + Send + Sync + 'static, named: Named) -> Self {
+        let name = self.plan.name_or(named.get(), "KSTREAM-PEEK-");
+        let look = Arc::new(look);
+        self.through(name, move || Peek { look: Arc::clone(&look), forwards: true, types: PhantomData })
+            .with_serdes(self.keys.clone(), self.values.clone())
+    }
+}
+
+/// Looks at records; forwards them or not.
+pub(super) struct Peek<F, K, V> {
+    pub(super) look: Arc<F>,
+    pub(super) forwards: bool,
+    pub(super) types: PhantomData<fn(K, V)>,
+}
+
+impl<F: Fn(&K, &V) + 'static, K: Clone + 'static, V: Clone + 'static> Processor for Peek<F, K, V> {
+    type KeyIn = K;
+    type ValueIn = V;
+    type KeyOut = K;
+    type ValueOut = V;
+
+    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, V>) -> Result<(), BoxError> {
+        (self.look)(&record.key, &record.value);
+        if self.forwards {
+            cx.forward(record)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! [`KStream::repartition`], and the repartition topics of groupings and joins.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use stream_core::partition::StreamPartitioner;
+use stream_core::processor::{Processor, ProcessorContext};
+use stream_core::serdes::{DefaultSerde, SerdeRef};
+use stream_core::topology::{Consumed, InternalTopic, NodeHandle, Produced};
+use stream_core::{BoxError, Record, Topology, TopologyError};
+
+use super::KStream;
+use crate::options::Repartitioned;
+use crate::plan::{Plan, Slot, Upstream, upstream};
+
+/// Writes records to a repartition topic and reads them in the task of their new partition.
+pub(crate) type Through<K, V> = Rc<dyn Fn(&mut Topology, &RepartitionSpec<K, V>) -> Result<NodeHandle<K, V>, TopologyError>>;
+
+/// The names of a repartition topic and its nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct RepartitionNames {
+    pub(crate) topic: String,
+    filter: String,
+    sink: String,
+    source: String,
+}
+
+impl RepartitionNames {
+    /// Names after `prefix`. Three numbers are taken, also where names do not show them (trap T91).
+    pub(crate) fn new(plan: &Plan, prefix: &str) -> Self {
+        let topic = if prefix.ends_with("-repartition") { prefix.to_owned() } else { format!("{prefix}-repartition") };
+        let (sink, filter, source) = (plan.name("KSTREAM-SINK-"), plan.name("KSTREAM-FILTER-"), plan.name("KSTREAM-SOURCE-"));
+        if is_generated(prefix) {
+            Self { topic, filter, sink, source }
+        } else {
+            Self { filter: format!("{topic}-filter"), sink: format!("{topic}-sink"), source: format!("{topic}-source"), topic }
+        }
+    }
+}
+
+/// Whether a name is one of ours, as in `KSTREAM-AGGREGATE-STATE-STORE-0000000003`.
+fn is_generated(name: &str) -> bool {
+    let digits = name.rsplit('-').next().unwrap_or_default();
+    name.starts_with("KSTREAM") && digits.len() == 10 && digits.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// A repartition topic.
+pub(crate) struct RepartitionSpec<K, V> {
+    pub(crate) names: RepartitionNames,
+    pub(crate) partitions: Option<i32>,
+    pub(crate) keys: SerdeRef<K>,
+    pub(crate) values: SerdeRef<V>,
+    pub(crate) partitioner: Option<Arc<dyn StreamPartitioner<K, V>>>,
+}
+
+/// The way of a stream through a repartition topic: a filter of null keys, a sink, a source.
+pub(crate) fn through<K: Clone + 'static, V: Clone + 'static>(parent: &Upstream<K, V>) -> Through<K, V> {
+    let parent = Rc::clone(parent);
+    Rc::new(move |topology, spec| {
+        let RepartitionNames { topic, filter, sink, source } = &spec.names;
+        let internal = InternalTopic::repartition(topic.as_str());
+        topology.add_internal_topic(match spec.partitions {
+            Some(partitions) => internal.with_partitions(partitions),
+            None => internal,
+        })?;
+        let (keys, values) = (Arc::clone(&spec.keys), Arc::clone(&spec.values));
+        let filtered = topology
+            .add_processor(filter, &[&parent()?], move || NullKeyFilter { keys: Arc::clone(&keys), values: std::marker::PhantomData })?;
+        let mut produced = Produced::with(Arc::clone(&spec.keys), Arc::clone(&values));
+        if let Some(partitioner) = &spec.partitioner {
+            produced = produced.with_shared_partitioner(Arc::clone(partitioner));
+        }
+        topology.add_sink(sink, topic.as_str(), produced, &[&filtered])?;
+        topology.add_source(source, topic.as_str(), Consumed::with(Arc::clone(&spec.keys), values))
+    })
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// Writes the stream to a topic of the application's own, and reads it again, partitioned by its keys. Records with a null key are
+    /// left out.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<String, String>("in").select_key(|_, value| value.clone()).repartition().to("out");
+    /// assert!(builder.build()?.describe().to_string().contains("topics: [KSTREAM-REPARTITION-0000000002-repartition]"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn repartition(&self) -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        let mut repartitioned = Repartitioned::default();
+        if let Some(keys) = &self.keys {
+            repartitioned.keys = Arc::clone(keys);
+        }
+        if let Some(values) = &self.values {
+            repartitioned.values = Arc::clone(values);
+        }
+        self.repartition_with(repartitioned)
+    }
+
+    /// As [`repartition`](Self::repartition), with serdes, name, partition count and partitioner.
+    pub fn repartition_with(&self, repartitioned: Repartitioned<K, V>) -> Self {
+        let Repartitioned { keys, values, name, partitions, partitioner } = repartitioned;
+        let prefix = self.plan.name_or(name.as_deref(), "KSTREAM-REPARTITION-");
+        let names = RepartitionNames::new(&self.plan, &prefix);
+        self.repartitioned(RepartitionSpec { names, partitions, keys, values, partitioner })
+    }
+
+    /// The stream behind a repartition topic.
+    pub(crate) fn repartitioned(&self, spec: RepartitionSpec<K, V>) -> Self {
+        let slot = Slot::new();
+        let (node, through) = (slot.clone(), Rc::clone(&self.repartition));
+        let (keys, values) = (Arc::clone(&spec.keys), Arc::clone(&spec.values));
+        let (source, topic) = (spec.names.source.clone(), spec.names.topic.clone());
+        self.plan.add(move |topology| {
+            node.set(through(topology, &spec)?);
+            Ok(())
+        });
+        KStream::new(&self.plan, source, upstream(&slot), vec![topic]).with_serdes(Some(keys), Some(values))
+    }
+}
+
+/// Lets records go on whose key is not null. What it leaves out is not counted (trap T97).
+struct NullKeyFilter<K, V> {
+    keys: SerdeRef<K>,
+    values: std::marker::PhantomData<fn(V)>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Processor for NullKeyFilter<K, V> {
+    type KeyIn = K;
+    type ValueIn = V;
+    type KeyOut = K;
+    type ValueOut = V;
+
+    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, V>) -> Result<(), BoxError> {
+        if !self.keys.is_null(&record.key) {
+            cx.forward(record)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! [`KStream::split`].
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use stream_core::processor::{Processor, ProcessorContext};
+use stream_core::{BoxError, Record};
+
+use super::KStream;
+use super::filter::Predicate;
+use super::merge::PassThrough;
+use crate::options::{Branched, Named};
+use crate::plan::{Slot, Upstream, upstream};
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// Begins a split into branches: a record goes to the first branch whose predicate holds.
+    ///
+    /// ```
+    /// use stream_dsl::{Branched, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let branches = builder
+    ///     .stream::<String, i64>("amounts")
+    ///     .split_named(Named::new("sign-"))
+    ///     .branch(|_, amount| *amount < 0, Branched::named("debits"))
+    ///     .default_branch(Branched::default());
+    /// branches["sign-debits"].to("debits");
+    /// branches["sign-0"].to("credits");
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn split(&self) -> BranchedKStream<K, V> {
+        self.split_named(Named::default())
+    }
+
+    /// As [`split`](Self::split); the name is the prefix of the branches' names.
+    pub fn split_named(&self, named: Named) -> BranchedKStream<K, V> {
+        let name = self.plan.name_or(named.get(), "KSTREAM-BRANCH-");
+        let (slot, branches) = (Slot::new(), Branches::default());
+        let (node, node_name, parent, chosen) = (slot.clone(), name.clone(), Rc::clone(&self.upstream), Rc::clone(&branches));
+        self.plan.add(move |topology| {
+            let branches = Arc::new(chosen.take());
+            node.set(topology.add_processor(&node_name, &[&parent()?], move || Split { branches: Arc::clone(&branches) })?);
+            Ok(())
+        });
+        BranchedKStream { stream: self.clone(), name, splitter: upstream(&slot), branches, streams: BTreeMap::new() }
+    }
+}
+
+type Branches<K, V> = Rc<RefCell<Vec<(Option<Predicate<K, V>>, String)>>>;
+
+/// A split under construction. Mirrors Kafka Streams' `BranchedKStream`.
+pub struct BranchedKStream<K, V> {
+    stream: KStream<K, V>,
+    name: String,
+    splitter: Upstream<K, V>,
+    branches: Branches<K, V>,
+    streams: BTreeMap<String, KStream<K, V>>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> BranchedKStream<K, V> {
+    /// Adds a branch for records that no branch before took. Unnamed ones are numbered from 1.
+    #[must_use]
+    pub fn branch(mut self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static, branched: Branched) -> Self {
+        let index = self.branches.borrow().len() + 1;
+        self.add(Some(Arc::new(predicate)), branched, index);
+        self
+    }
+
+    /// Ends the split with a branch for all other records. The streams are found by prefix and branch name; an unnamed default is `0`.
+    pub fn default_branch(mut self, branched: Branched) -> BTreeMap<String, KStream<K, V>> {
+        self.add(None, branched, 0);
+        self.streams
+    }
+
+    /// Ends the split; other records go nowhere, and are not counted as dropped.
+    pub fn no_default_branch(self) -> BTreeMap<String, KStream<K, V>> {
+        self.streams
+    }
+
+    fn add(&mut self, predicate: Option<Predicate<K, V>>, branched: Branched, index: usize) {
+        let name = format!("{}{}", self.name, branched.name.unwrap_or_else(|| index.to_string()));
+        self.branches.borrow_mut().push((predicate, name.clone()));
+        let slot = Slot::new();
+        let (node, node_name, splitter) = (slot.clone(), name.clone(), Rc::clone(&self.splitter));
+        self.stream.plan.add(move |topology| {
+            node.set(topology.add_processor(&node_name, &[&splitter()?], PassThrough::new)?);
+            Ok(())
+        });
+        let stream = KStream::new(&self.stream.plan, name.clone(), upstream(&slot), self.stream.topics.clone())
+            .with_serdes(self.stream.keys.clone(), self.stream.values.clone());
+        self.streams.insert(name, KStream { needs_repartition: self.stream.needs_repartition, ..stream });
+    }
+}
+
+impl<K, V> std::fmt::Debug for BranchedKStream<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BranchedKStream").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+struct Split<K, V> {
+    branches: Arc<Vec<(Option<Predicate<K, V>>, String)>>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Processor for Split<K, V> {
+    type KeyIn = K;
+    type ValueIn = V;
+    type KeyOut = K;
+    type ValueOut = V;
+
+    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, V>) -> Result<(), BoxError> {
+        let taken = self.branches.iter().find(|(predicate, _)| predicate.as_ref().is_none_or(|holds| holds(&record.key, &record.value)));
+        match taken {
+            Some((_, child)) => Ok(cx.forward_to(child, record)?),
+            None => Ok(()),
+        }
+    }
+}

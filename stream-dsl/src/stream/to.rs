@@ -1,0 +1,39 @@
+//! [`KStream::to`].
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use stream_core::serdes::DefaultSerde;
+use stream_core::topology::{Produced, SinkTopic};
+
+use super::KStream;
+
+impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
+    /// Writes the stream to a topic, which must exist, or to a topic per record ([`SinkTopic::extracted`]). A null key goes to any
+    /// partition, a null value is written as null.
+    pub fn to(&self, topic: impl Into<SinkTopic<K, V>>)
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        let keys = self.keys.clone().unwrap_or_else(K::default_serde);
+        let values = self.values.clone().unwrap_or_else(V::default_serde);
+        self.to_with(topic, Produced::with(keys, values));
+    }
+
+    /// As [`to`](Self::to), with serdes, partitioner and name.
+    pub fn to_with(&self, topic: impl Into<SinkTopic<K, V>>, produced: Produced<K, V>) {
+        let (topic, parent) = (topic.into(), Rc::clone(&self.upstream));
+        let name = self.plan.name_or(produced.name(), "KSTREAM-SINK-");
+        self.plan.add(move |topology| topology.add_sink(&name, topic, produced, &[&parent()?]));
+    }
+
+    /// The serdes that the stream has, or the types' own.
+    pub(crate) fn serdes(&self) -> (stream_core::SerdeRef<K>, stream_core::SerdeRef<V>)
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        (self.keys.as_ref().map_or_else(K::default_serde, Arc::clone), self.values.as_ref().map_or_else(V::default_serde, Arc::clone))
+    }
+}

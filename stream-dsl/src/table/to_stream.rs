@@ -1,0 +1,47 @@
+//! [`KTable::to_stream`].
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use stream_core::processor::{Processor, ProcessorContext};
+use stream_core::serdes::Nullable;
+use stream_core::{BoxError, Record};
+
+use super::{Change, KTable};
+use crate::options::Named;
+use crate::plan::{Slot, upstream};
+use crate::stream::KStream;
+
+impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
+    /// The changes of the table as a stream: the new value of each, `None` for a deletion.
+    pub fn to_stream(&self) -> KStream<K, Option<V>> {
+        self.to_stream_named(Named::default())
+    }
+
+    /// As [`to_stream`](Self::to_stream), with a name.
+    pub fn to_stream_named(&self, named: Named) -> KStream<K, Option<V>> {
+        let name = self.plan.name_or(named.get(), "KTABLE-TOSTREAM-");
+        let slot = Slot::new();
+        let (node, node_name, parent) = (slot.clone(), name.clone(), Rc::clone(&self.upstream));
+        self.plan.add(move |topology| {
+            node.set(topology.add_processor(&node_name, &[&parent()?], || ToStream(PhantomData))?);
+            Ok(())
+        });
+        let stream = KStream::new(&self.plan, name, upstream(&slot), self.topics.clone());
+        stream.with_serdes(self.keys.clone(), self.values.clone().map(Nullable::over))
+    }
+}
+
+struct ToStream<K, V>(PhantomData<fn(K, V)>);
+
+impl<K: Clone + 'static, V: Clone + 'static> Processor for ToStream<K, V> {
+    type KeyIn = K;
+    type ValueIn = Change<V>;
+    type KeyOut = K;
+    type ValueOut = Option<V>;
+
+    fn process(&mut self, record: Record<K, Change<V>>, cx: &mut ProcessorContext<'_, K, Option<V>>) -> Result<(), BoxError> {
+        let Record { key, value, timestamp, headers } = record;
+        Ok(cx.forward(Record { key, value: value.new, timestamp, headers })?)
+    }
+}

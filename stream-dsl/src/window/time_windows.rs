@@ -1,0 +1,119 @@
+//! [`TimeWindows`]: tumbling and hopping.
+
+use std::time::Duration;
+
+/// A span of time, from its start to before its end, ms since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TimeWindow {
+    start_ms: i64,
+    end_ms: i64,
+}
+
+impl TimeWindow {
+    /// The window from `start_ms` to before `end_ms`.
+    pub const fn new(start_ms: i64, end_ms: i64) -> Self {
+        Self { start_ms, end_ms }
+    }
+
+    /// The first ms that belongs to it.
+    pub const fn start_ms(&self) -> i64 {
+        self.start_ms
+    }
+
+    /// The first ms that does not belong to it any more.
+    pub const fn end_ms(&self) -> i64 {
+        self.end_ms
+    }
+}
+
+/// Windows of one size, aligned to the epoch. Tumbling: one follows the other. Hopping: one begins every advance, so they overlap.
+/// Mirrors Kafka Streams' `TimeWindows`.
+///
+/// ```
+/// use std::time::Duration;
+/// use stream_dsl::TimeWindows;
+/// let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(10)).advance_by(Duration::from_millis(3));
+/// let starts: Vec<i64> = windows.windows_for(4).map(|window| window.start_ms()).collect();
+/// assert_eq!(starts, [0, 3]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeWindows {
+    size_ms: i64,
+    advance_ms: i64,
+    grace_ms: i64,
+}
+
+impl TimeWindows {
+    /// Tumbling windows that close when their end has come. A size below 1 ms is taken as 1 ms.
+    pub fn of_size_with_no_grace(size: Duration) -> Self {
+        Self::of_size_and_grace(size, Duration::ZERO)
+    }
+
+    /// Tumbling windows that take late records for `grace` behind their end. A size below 1 ms is taken as 1 ms.
+    pub fn of_size_and_grace(size: Duration, grace: Duration) -> Self {
+        let size_ms = ms(size).max(1);
+        Self { size_ms, advance_ms: size_ms, grace_ms: ms(grace) }
+    }
+
+    /// Hopping windows: one begins every `advance`, which is at least 1 ms and at most the size.
+    #[must_use]
+    pub fn advance_by(self, advance: Duration) -> Self {
+        Self { advance_ms: ms(advance).clamp(1, self.size_ms), ..self }
+    }
+
+    /// The windows that a timestamp (ms) belongs to, by ascending start. None begins before 0 (trap T1).
+    pub fn windows_for(&self, timestamp: i64) -> impl Iterator<Item = TimeWindow> + use<> {
+        let Self { size_ms, advance_ms, .. } = *self;
+        let first = (timestamp - size_ms + advance_ms).max(0) / advance_ms * advance_ms;
+        (0..)
+            .map(move |index| first.saturating_add(advance_ms.saturating_mul(index)))
+            .take_while(move |start| *start <= timestamp)
+            .map(move |start| TimeWindow::new(start, start.saturating_add(size_ms)))
+    }
+
+    /// The window that begins at `start_ms`.
+    pub(crate) fn window_at(&self, start_ms: i64) -> TimeWindow {
+        TimeWindow::new(start_ms, start_ms.saturating_add(self.size_ms))
+    }
+
+    /// The size, ms.
+    pub const fn size_ms(&self) -> i64 {
+        self.size_ms
+    }
+
+    /// The advance, ms.
+    pub const fn advance_ms(&self) -> i64 {
+        self.advance_ms
+    }
+
+    /// The grace period, ms.
+    pub const fn grace_ms(&self) -> i64 {
+        self.grace_ms
+    }
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starts(size: u64, advance: u64, timestamp: i64) -> Vec<i64> {
+        let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(size)).advance_by(Duration::from_millis(advance));
+        windows.windows_for(timestamp).map(|window| window.start_ms()).collect()
+    }
+
+    #[test]
+    fn a_record_at_the_end_of_a_window_belongs_to_the_next() {
+        assert_eq!(starts(10, 10, 9), [0]);
+        assert_eq!(starts(10, 10, 10), [10]);
+    }
+
+    #[test]
+    fn hopping_windows_ascend_and_never_begin_before_the_epoch() {
+        assert_eq!(starts(10, 3, 4), [0, 3]);
+        assert_eq!(starts(10, 5, 12), [5, 10]);
+    }
+}
