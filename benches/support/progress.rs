@@ -57,7 +57,7 @@ impl Progress {
     #[inline]
     pub fn start(&self) {
         if self.processed.load(Ordering::Relaxed) == 0 {
-            self.mark(|marks| drop(marks.first.get_or_insert_with(Snapshot::take).wall));
+            self.mark(|marks| marks.first = marks.first.take().or_else(|| Some(Snapshot::take())));
         }
     }
 
@@ -75,9 +75,9 @@ impl Progress {
         }
         if now == self.total {
             self.mark(|marks| marks.last = Some(Snapshot::take()));
-            // Dropping the sender would do as well; a lost receiver means that nobody waits any more.
             if let Some(done) = self.done.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                drop(done.send(()));
+                // Without a receiver nobody waits any more.
+                done.send(()).ok();
             }
         }
     }

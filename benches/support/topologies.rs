@@ -41,7 +41,7 @@ pub fn topology(workload: Workload, input: &str, output: &str, progress: &Arc<Pr
                         counted.one();
                         count + 1
                     },
-                    Materialized::named("counts"),
+                    Materialized::named("counts").with_value_serde(Serdes::long()),
                 )
                 .to_stream()
                 .peek(move |_, _| sent.out())
