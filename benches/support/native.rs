@@ -271,7 +271,8 @@ impl<'a> Pipe<'a> {
 
     fn send(&mut self, key: &[u8], timestamp: i64) -> BenchResult<()> {
         use rd::rd_kafka_vtype_t as tag;
-        let memory = |bytes: &[u8]| rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr: bytes.as_ptr().cast_mut().cast(), size: bytes.len() };
+        let memory =
+            |bytes: &[u8]| rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr: bytes.as_ptr().cast_mut().cast(), size: bytes.len() };
         let mut arguments = [const { MaybeUninit::<rd::rd_kafka_vu_t>::uninit() }; 6];
         let mut count = 0;
         // SAFETY: each argument's tag and the field that belongs to it are written before the call; the record is copied.
