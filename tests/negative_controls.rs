@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use harness::{Cluster, Example, PATIENCE, Vocabulary, WordCount, assert_same_counts};
+use harness::{Cluster, Example, Vocabulary, WordCount, assert_same_counts};
 
 /// Runs a scenario with and without the mistake: it must fail with it, and only with it.
 fn is_noticed(fault: &str, scenario: impl Fn(&Cluster, &Path, Option<&str>)) {
