@@ -11,7 +11,8 @@ pub enum Message {
     /// In the buffer of the client that fetched it; nothing was copied.
     Native(NativeMessage),
     /// With bytes of its own: from a test driver, or kept beyond the client's life.
-    Owned(OwnedRecord),
+    /// Boxed, so that a message is no larger than the common case: messages move from queue to queue.
+    Owned(Box<OwnedRecord>),
 }
 
 /// What an entry in a queue costs beside its bytes.
@@ -75,6 +76,6 @@ impl Message {
 
 impl From<OwnedRecord> for Message {
     fn from(record: OwnedRecord) -> Self {
-        Self::Owned(record)
+        Self::Owned(Box::new(record))
     }
 }

@@ -104,8 +104,9 @@ impl<K: Data, V: Data> SinkNode<K, V> {
 
 impl<K: Data, V: Data> Push<K, V> for SinkNode<K, V> {
     fn push(&mut self, record: Record<K, V>, task: &mut TaskContext) -> Result<(), Stopped> {
+        let extracted;
         let topic = match &self.topic {
-            SinkTopic::Named(name) => Arc::clone(name),
+            SinkTopic::Named(name) => name,
             SinkTopic::Extracted(extractor) => {
                 let metadata = task.metadata();
                 match extractor.topic(&record, &TopicContext { metadata: metadata.as_ref() }) {
@@ -114,17 +115,20 @@ impl<K: Data, V: Data> Push<K, V> for SinkNode<K, V> {
                         let error = Error::invalid(format!("the topic extractor chose {topic}, an internal topic of this application"));
                         return Err(task.stop(error.at(format_args!("node {}", self.name))));
                     }
-                    Ok(topic) => topic,
+                    Ok(topic) => {
+                        extracted = topic;
+                        &extracted
+                    }
                     Err(error) => return task.processing_failed(&self.name, record.timestamp, error),
                 }
             }
         };
-        let partitions = match self.partitions(&topic, &record, task) {
+        let partitions = match self.partitions(topic, &record, task) {
             Ok(partitions) => partitions,
             Err(error) => return Err(task.stop(error.at(format_args!("node {}", self.name)))),
         };
         let (mut key_buffer, mut value_buffer) = (std::mem::take(&mut task.key_buffer), std::mem::take(&mut task.value_buffer));
-        let sent = self.send(&topic, &record, &partitions, &mut key_buffer, &mut value_buffer, task);
+        let sent = self.send(topic, &record, &partitions, &mut key_buffer, &mut value_buffer, task);
         (task.key_buffer, task.value_buffer) = (key_buffer, value_buffer);
         sent
     }

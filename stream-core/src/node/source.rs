@@ -80,7 +80,7 @@ impl<K: Data, V: Data> SourceInlet for SourceNode<K, V> {
                 task.current.set_source(raw.topic, raw.partition, raw.offset);
                 task.current.replace_headers(raw.headers.clone());
                 // The record is still in its queue: the handler sees a copy.
-                task.message = Some(Message::Owned(raw.to_owned_record()));
+                task.message = Some(Message::from(raw.to_owned_record()));
                 let answer = task.deserialization_failed(&self.name, raw.timestamp, error.into());
                 task.message = None;
                 return match answer {

@@ -209,7 +209,7 @@ impl TaskDriver {
         let offset = self.offsets.entry(Arc::clone(&topic)).or_insert(0);
         let record = OwnedRecord { topic, partition: 0, offset: *offset, timestamp, key, value, headers };
         *offset += 1;
-        self.task.add(slot, Message::Owned(record));
+        self.task.add(slot, Message::from(record));
         true
     }
 

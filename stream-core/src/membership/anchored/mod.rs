@@ -317,6 +317,11 @@ impl AnchoredMembership {
     }
 }
 
+/// The client waits for whole milliseconds: it would answer at once to less than one, and a loop that waits for the rest would be a busy one.
+fn whole_ms(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
 impl Membership for AnchoredMembership {
     fn poll(&mut self, timeout: Duration) -> Result<Option<GroupEvent>> {
         // Real time, not the injected clock: this is how long the caller waits.
@@ -325,7 +330,7 @@ impl Membership for AnchoredMembership {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
-            let remaining = timeout.saturating_sub(started.elapsed());
+            let remaining = whole_ms(timeout.saturating_sub(started.elapsed()));
             if self.is_failed {
                 // Nothing follows; the caller is kept from spinning.
                 if let Some(consumer) = &self.consumer {
