@@ -4,27 +4,12 @@ mod harness;
 
 use std::fs;
 
-use harness::{Cluster, PATIENCE, Vocabulary, WordCount, send};
+use harness::{Cluster, Vocabulary, WordCount};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 const PARTITIONS: i32 = 2;
-
-/// Leaves an aborted transaction at the end of each partition.
-fn abort_a_transaction(cluster: &Cluster, topic: &str) {
-    let producer: BaseProducer = cluster.producer(&[("transactional.id", &cluster.unique("aborts"))]);
-    producer.init_transactions(PATIENCE).expect("transactions");
-    producer.begin_transaction().expect("a transaction");
-    for partition in 0..PARTITIONS {
-        for _ in 0..10 {
-            send(&producer, BaseRecord::<str, [u8]>::to(topic).partition(partition).key("w1").payload(&[0; 8]));
-        }
-    }
-    producer.flush(PATIENCE).expect("records are written");
-    producer.abort_transaction(PATIENCE).expect("it is aborted");
-}
 
 fn delete_all_records(cluster: &Cluster, topic: &str) {
     let admin: AdminClient<DefaultClientContext> = cluster.client().create().expect("an admin client");
@@ -48,7 +33,7 @@ fn a_changelog_that_ends_in_a_commit_marker_or_an_aborted_transaction_is_restore
     for aborted in [false, true] {
         // The last transaction of the application ended with a marker in each partition that it wrote to.
         if aborted {
-            abort_a_transaction(&cluster, &word_count.changelog());
+            cluster.abort_a_transaction(&word_count.changelog(), PARTITIONS);
         }
         fs::remove_dir_all(state.path()).expect("the state can be deleted");
         let example = word_count.start(state.path());
@@ -65,7 +50,7 @@ fn an_empty_changelog_with_a_high_end_offset_is_restored_at_once() {
     let state = tempfile::tempdir().expect("a folder");
     let mut word_count = WordCount::new(&cluster, PARTITIONS);
     word_count.start(state.path()).terminate();
-    abort_a_transaction(&cluster, &word_count.changelog());
+    cluster.abort_a_transaction(&word_count.changelog(), PARTITIONS);
     delete_all_records(&cluster, &word_count.changelog());
     fs::remove_dir_all(state.path()).expect("the state can be deleted");
     let example = word_count.start(state.path());

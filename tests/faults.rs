@@ -43,10 +43,11 @@ fn a_broker_that_is_away_and_comes_back_loses_nothing() {
     let mut vocabulary = Vocabulary::new(300, 5, 23);
     let example = word_count.start(state.path());
     word_count.feed(vocabulary.by_ref().take(2000));
-    word_count.feed(vocabulary.by_ref().take(2000));
-    broker.pause_network().expect("the network can be cut");
-    std::thread::sleep(Duration::from_secs(size("KSTREAMS_TEST_OUTAGE_SECONDS", 20)));
-    broker.resume_network().expect("the network comes back");
+    word_count.feed_while(vocabulary.by_ref().take(60_000), || {
+        broker.pause_network().expect("the network can be cut");
+        std::thread::sleep(Duration::from_secs(size("KSTREAMS_TEST_OUTAGE_SECONDS", 20)));
+        broker.resume_network().expect("the network comes back");
+    });
     word_count.feed(vocabulary.by_ref().take(2000));
     word_count.await_processed();
     example.terminate();

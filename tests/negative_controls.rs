@@ -6,12 +6,13 @@
 
 mod harness;
 
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use harness::{Cluster, Example, Vocabulary, WordCount, assert_same_counts};
+use harness::{Cluster, Example, PATIENCE, Vocabulary, WordCount, assert_same_counts};
 
 /// Runs a scenario with and without the mistake: it must fail with it, and only with it.
 fn is_noticed(fault: &str, scenario: impl Fn(&Cluster, &Path, Option<&str>)) {
@@ -73,10 +74,11 @@ fn an_uncommitted_layer_merged_before_the_commit_is_noticed() {
         example.await_running();
         word_count.feed(vocabulary.by_ref().take(2000));
         word_count.await_processed();
-        word_count.feed(vocabulary.by_ref().take(20_000));
-        broker.pause_network().expect("the network can be cut");
-        std::thread::sleep(Duration::from_secs(10));
-        broker.resume_network().expect("the network comes back");
+        word_count.feed_while(vocabulary.by_ref().take(60_000), || {
+            broker.pause_network().expect("the network can be cut");
+            std::thread::sleep(Duration::from_secs(10));
+            broker.resume_network().expect("the network comes back");
+        });
         word_count.feed(vocabulary.by_ref().take(1000));
         word_count.await_processed();
         example.terminate();
@@ -85,47 +87,54 @@ fn an_uncommitted_layer_merged_before_the_commit_is_noticed() {
 }
 
 #[test]
-fn caches_that_are_not_drained_at_revocation_are_noticed() {
+fn caches_that_are_not_drained_at_the_end_are_noticed() {
     is_noticed("NoDrainAtRevocation", |cluster, state, fault| {
-        let mut word_count = WordCount::new(cluster, 4);
-        // With cache, and no commit but the one at the revocation.
-        let command = |folder: &str| {
-            let mut command = seeded(word_count.command(&state.join(folder)), fault);
-            command.args(["--config", "statestore.cache.max.bytes=10000000", "--config", "commit.interval.ms=5000"]);
-            command
+        let mut word_count = WordCount::new(cluster, 2);
+        // With cache, and no commit but the one at the end.
+        let start = || {
+            let mut command = Example::command("word_count", cluster, word_count.application(), state);
+            command.args(["--input-topic", word_count.input(), "--output-topic", word_count.output(), "--commit-interval-ms", "600000"]);
+            let example = Example::spawn(seeded(command, fault));
+            example.await_running();
+            example
         };
-        let (first, second) = (command("first"), command("second"));
-        let first = Example::spawn(first);
-        first.await_running();
-        word_count.feed(Vocabulary::new(2000, 5, 53).take(2000));
-        let second = Example::spawn(second);
-        second.await_running();
-        word_count.await_processed();
+        let repartition = format!("{}-counts-repartition", word_count.application());
+        let first = start();
+        let lines: Vec<String> = Vocabulary::new(2000, 5, 53).take(2000).collect();
+        cluster.produce(word_count.input(), lines.iter().map(|line| (None::<&str>, line)));
+        let deadline = Instant::now() + PATIENCE;
+        while cluster.ends(&repartition).iter().sum::<i64>() < 10_000 {
+            assert!(Instant::now() < deadline, "the words do not arrive");
+            std::thread::yield_now();
+        }
         first.terminate();
-        second.terminate();
+        lines.into_iter().for_each(|line| word_count.note(line));
+        let mut rest = Example::command("word_count", cluster, word_count.application(), state);
+        rest.args(["--input-topic", word_count.input(), "--output-topic", word_count.output(), "--cache-max-bytes", "0"]);
+        let rest = Example::spawn(rest);
+        rest.await_running();
+        word_count.await_processed();
+        rest.terminate();
         assert_same_counts(word_count.audit().last(), &word_count.truth());
     });
 }
 
 #[test]
-fn the_newest_token_instead_of_the_owned_one_is_noticed() {
-    is_noticed("NewestToken", |cluster, state, fault| {
-        let mut word_count = WordCount::new(cluster, 4);
+fn a_restoration_that_reads_uncommitted_records_is_noticed() {
+    is_noticed("RestoreUncommitted", |cluster, state, fault| {
+        let mut word_count = WordCount::new(cluster, 2);
         let mut vocabulary = Vocabulary::new(300, 5, 54);
-        let zombie = Example::spawn(seeded(word_count.command(&state.join("zombie")), fault));
-        zombie.await_running();
-        word_count.feed(vocabulary.by_ref().take(2000));
+        word_count.feed(vocabulary.by_ref().take(1000));
+        let first = word_count.start(state);
         word_count.await_processed();
-        word_count.feed(vocabulary.by_ref().take(20_000));
-        zombie.signal("STOP");
-        let heir = Example::spawn(seeded(word_count.command(&state.join("heir")), fault));
-        heir.await_running();
-        word_count.await_processed();
-        zombie.signal("CONT");
+        first.terminate();
+        cluster.abort_a_transaction(&word_count.changelog(), 2);
+        fs::remove_dir_all(state).expect("the state can be deleted");
+        let second = Example::spawn(seeded(word_count.command(state), fault));
+        second.await_running();
         word_count.feed(vocabulary.by_ref().take(1000));
         word_count.await_processed();
-        zombie.terminate();
-        heir.terminate();
+        second.terminate();
         word_count.assert_exactly_once();
     });
 }

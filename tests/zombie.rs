@@ -16,9 +16,8 @@ fn a_process_that_slept_through_its_session_commits_nothing_and_rejoins() {
     word_count.feed(vocabulary.by_ref().take(2000));
     word_count.await_processed();
 
-    // Lines go to the zombie's partitions right before it stops: it is stopped with work in its hands.
-    word_count.feed(vocabulary.by_ref().take(3000));
-    zombie.signal("STOP");
+    // It is stopped with work in its hands.
+    word_count.feed_while(vocabulary.by_ref().take(30_000), || zombie.signal("STOP"));
     let asleep = zombie.stdout().len();
     let heir = word_count.start(&state.path().join("heir"));
     let all = 8;

@@ -126,6 +126,20 @@ impl Cluster {
         config.create().expect("a producer")
     }
 
+    /// Leaves an aborted transaction at the end of each partition: records that no committed reader may see.
+    pub fn abort_a_transaction(&self, topic: &str, partitions: i32) {
+        let producer: BaseProducer = self.producer(&[("transactional.id", &self.unique("aborts"))]);
+        producer.init_transactions(PATIENCE).expect("transactions");
+        producer.begin_transaction().expect("a transaction");
+        for partition in 0..partitions {
+            for word in 0..10 {
+                send(&producer, BaseRecord::<str, [u8]>::to(topic).partition(partition).key(&format!("w{word}")).payload(&[0; 8]));
+            }
+        }
+        producer.flush(PATIENCE).expect("records are written");
+        producer.abort_transaction(PATIENCE).expect("it is aborted");
+    }
+
     /// A consumer that is assigned all partitions of a topic from their beginnings; it sees committed records only.
     pub fn consumer(&self, topic: &str) -> BaseConsumer {
         let consumer = self.observer("reader");

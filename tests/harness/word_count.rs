@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use super::{Audit, Cluster, Example, PATIENCE, count_words};
 
@@ -64,6 +65,22 @@ impl<'c> WordCount<'c> {
     pub fn feed(&mut self, lines: impl IntoIterator<Item = String>) {
         let lines: Vec<String> = lines.into_iter().collect();
         self.cluster.produce(&self.input, lines.iter().map(|line| (None::<&str>, line)));
+        self.lines.extend(lines);
+    }
+
+    /// Writes lines, and calls `meanwhile` when the first of them are counted, so that it meets work in progress.
+    pub fn feed_while(&mut self, lines: impl IntoIterator<Item = String>, meanwhile: impl FnOnce()) {
+        let lines: Vec<String> = lines.into_iter().collect();
+        let before: i64 = self.cluster.ends(&self.output).iter().sum();
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.cluster.produce(&self.input, lines.iter().map(|line| (None::<&str>, line))));
+            let deadline = Instant::now() + PATIENCE;
+            while self.cluster.ends(&self.output).iter().sum::<i64>() < before + 500 {
+                assert!(Instant::now() < deadline, "nothing is counted");
+                std::thread::yield_now();
+            }
+            meanwhile();
+        });
         self.lines.extend(lines);
     }
 
