@@ -28,8 +28,7 @@ impl Cluster {
         if std::env::var_os(BOOTSTRAP_SERVERS).is_some() {
             return Ok(Self::Named(bootstrap_servers()?));
         }
-        let mut child =
-            Command::new(std::env::current_exe()?).arg("--broker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = Command::new(std::env::current_exe()?).arg("--broker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take();
         let mut line = String::new();
         if let Some(output) = child.stdout.take() {

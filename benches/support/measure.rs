@@ -65,8 +65,7 @@ pub fn run(job: &Job) -> BenchResult<()> {
 
 /// One worker thread; everything else as it is by default.
 fn config(job: &Job, application_id: &str, servers: &str, state: &StateFolder) -> BenchResult<StreamsConfig> {
-    let guarantee =
-        if job.mode.is_exactly_once() { ProcessingGuarantee::ExactlyOnceV2 } else { ProcessingGuarantee::AtLeastOnce };
+    let guarantee = if job.mode.is_exactly_once() { ProcessingGuarantee::ExactlyOnceV2 } else { ProcessingGuarantee::AtLeastOnce };
     let mut config = StreamsConfig::new(application_id, servers)
         .with_processing_guarantee(guarantee)
         .set("state.dir", state.0.display())?

@@ -110,7 +110,8 @@ impl Topics {
 
     fn partitions_with_leader(&self, topic: &str) -> BenchResult<usize> {
         let metadata = self.observer.fetch_metadata(Some(topic), TIMEOUT)?;
-        let partitions = metadata.topics().first().map(|topic| topic.partitions().iter().filter(|partition| partition.leader() >= 0).count());
+        let partitions =
+            metadata.topics().first().map(|topic| topic.partitions().iter().filter(|partition| partition.leader() >= 0).count());
         Ok(partitions.unwrap_or(0))
     }
 
