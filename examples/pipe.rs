@@ -28,33 +28,14 @@ struct Flags {
     common: CommonFlags,
 }
 
-struct Upper;
-
-impl Processor for Upper {
-    type KeyIn = Option<String>;
-    type ValueIn = String;
-    type KeyOut = Option<String>;
-    type ValueOut = String;
-
-    fn process(
-        &mut self,
-        record: Record<Option<String>, String>,
-        cx: &mut ProcessorContext<'_, Option<String>, String>,
-    ) -> Result<(), BoxError> {
-        if record.value.as_bytes().first().is_some_and(|first| *first < b'x') {
-            let value = record.value.to_uppercase();
-            cx.forward(record.with_value(value))?;
-        }
-        Ok(())
-    }
-}
-
 fn topology(input: &str, output: &str) -> Result<Topology, TopologyError> {
-    let mut topology = Topology::new();
-    let source = topology.add_source("source", input, Consumed::default())?;
-    let upper = topology.add_processor("upper", &[&source], || Upper)?;
-    topology.add_sink("sink", output, Produced::default(), &[&upper])?;
-    Ok(topology)
+    let builder = StreamsBuilder::new();
+    builder
+        .stream::<Option<String>, String>(input)
+        .filter(|_, value: &String| value.as_bytes().first().is_some_and(|first| *first < b'x'))
+        .map_values(|value: &String| value.to_uppercase())
+        .to(output);
+    builder.build()
 }
 
 fn main() -> ExitCode {

@@ -37,81 +37,16 @@ struct Flags {
 }
 
 /// Words are what Unicode's word boundaries enclose, in lower case.
-struct Words;
-
-impl Processor for Words {
-    type KeyIn = Option<String>;
-    type ValueIn = String;
-    type KeyOut = String;
-    type ValueOut = String;
-
-    fn process(&mut self, record: Record<Option<String>, String>, cx: &mut ProcessorContext<'_, String, String>) -> Result<(), BoxError> {
-        for word in record.value.unicode_words() {
-            let word = word.to_lowercase();
-            cx.forward(Record::new(word.clone(), word, record.timestamp))?;
-        }
-        Ok(())
-    }
-}
-
-struct Count {
-    name: kstreams::core::store::StoreName<Counts>,
-    store: Option<Counts>,
-}
-
-type Counts = kstreams::state::TimestampedKeyValueStore<String, i64>;
-
-impl Processor for Count {
-    type KeyIn = String;
-    type ValueIn = String;
-    type KeyOut = String;
-    type ValueOut = i64;
-
-    fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = Some(cx.store(&self.name)?);
-        Ok(())
-    }
-
-    fn process(&mut self, record: Record<String, String>, cx: &mut ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
-        let store = self.store.as_ref().ok_or("not initialised")?;
-        let count = store.get(&record.key)?.map_or(0, |row| row.value) + 1;
-        store.put(&record.key, Some(kstreams::state::ValueAndTimestamp { value: &count, timestamp: record.timestamp }))?;
-        if !store.is_caching() {
-            cx.forward(record.with_value(count))?;
-        }
-        Ok(())
-    }
-
-    fn drain(&mut self, cx: &mut ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
-        let store = self.store.as_ref().ok_or("not initialised")?;
-        while let Some(change) = if store.is_caching() { store.next_change()? } else { None } {
-            if let Some(new) = change.new {
-                cx.forward(Record::new(change.key, new.value, new.timestamp))?;
-            }
-        }
-        Ok(())
-    }
-}
-
 fn topology(input: &str, output: &str) -> Result<Topology, TopologyError> {
-    use kstreams::core::topology::InternalTopic;
-    let mut topology = Topology::new();
-    let lines = topology.add_source("lines", input, Consumed::<Option<String>, String>::default())?;
-    let words = topology.add_processor("words", &[&lines], || Words)?;
-    topology.add_internal_topic(InternalTopic::repartition("counts-repartition"))?;
-    topology.add_sink("by-word", "counts-repartition", Produced::default(), &[&words])?;
-    let by_word = topology.add_source("words-by-key", "counts-repartition", Consumed::<String, String>::default())?;
-    let builder = kstreams::state::TimestampedKeyValueStoreBuilder::new(
-        kstreams::state::Stores::persistent_key_value_store("counts"),
-        String::default_serde(),
-        i64::default_serde(),
-    )
-    .with_caching_enabled();
-    let name = builder.store_name();
-    let counts = topology.add_processor("count", &[&by_word], move || Count { name: name.clone(), store: None })?;
-    topology.add_state_store(std::sync::Arc::new(builder), &["count"])?;
-    topology.add_sink("counts-out", output, Produced::default(), &[&counts])?;
-    Ok(topology)
+    let builder = StreamsBuilder::new();
+    builder
+        .stream::<Option<String>, String>(input)
+        .flat_map_values(|line: &String| line.unicode_words().map(str::to_lowercase).collect::<Vec<_>>())
+        .group_by(|_, word: &String| word.clone())
+        .count_with(Materialized::named("counts"))
+        .to_stream()
+        .to(output);
+    builder.build()
 }
 
 fn main() -> ExitCode {

@@ -4,7 +4,7 @@
 //! use kstreams::prelude::*;
 //!
 //! let builder = StreamsBuilder::new();
-//! builder.stream::<String, i64>(["amounts"]).filter(|_, amount| *amount > 0).to("credits");
+//! builder.stream::<String, i64>("amounts").filter(|_, amount| *amount > 0).to("credits");
 //! let topology = builder.build()?;
 //! assert!(topology.describe().to_string().contains("credits"));
 //! # Ok::<(), TopologyError>(())

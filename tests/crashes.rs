@@ -81,6 +81,7 @@ fn exactly_once_holds_while_processes_are_killed() {
 
 #[test]
 fn at_least_once_loses_nothing_while_processes_are_killed() {
-    let (audit, truth) = audit_after_kills("at_least_once", size("KSTREAMS_TEST_LINES", 500_000) / 5, (size("KSTREAMS_TEST_KILLS", 20) / 4).max(1));
+    let (audit, truth) =
+        audit_after_kills("at_least_once", size("KSTREAMS_TEST_LINES", 500_000) / 5, (size("KSTREAMS_TEST_KILLS", 20) / 4).max(1));
     audit.assert_at_least_once(&truth);
 }

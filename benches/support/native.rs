@@ -319,7 +319,7 @@ impl<'a> Pipe<'a> {
                 rd::rd_kafka_poll(self.producer.0, 1);
             }
             self.sent += 1;
-            if self.sent % 256 == 0 {
+            if self.sent.is_multiple_of(256) {
                 rd::rd_kafka_poll(self.producer.0, 0);
             }
         }

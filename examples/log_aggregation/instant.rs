@@ -16,19 +16,19 @@ pub enum LineTime {
 }
 
 impl LineTime {
-    /// The time in ms, for a line that was written not long before `reference_ms` (the timestamp of its record). Where the line has no
-    /// year, it is `year`, or else the latest one that is not more than a day ahead.
-    pub fn resolve(self, reference_ms: i64, year: Option<i64>) -> i64 {
+    /// The time in ms, if the line tells one. Where it has no year, that is `year`, or else the latest in which the line is at most a day
+    /// ahead of `reference_ms` (the timestamp of its record).
+    pub fn resolve(self, reference_ms: i64, year: Option<i64>) -> Option<i64> {
         match self {
-            Self::At(ms) => ms,
-            Self::Unknown => reference_ms,
+            Self::At(ms) => Some(ms),
+            Self::Unknown => None,
             Self::WithoutYear { month, day, ms_of_day } => {
                 let at = |year| days_of_civil(year, month, day) * DAY_MS + ms_of_day;
                 if let Some(year) = year {
-                    return at(year);
+                    return Some(at(year));
                 }
                 let (this_year, _, _) = civil_of_days(reference_ms.div_euclid(DAY_MS));
-                if at(this_year) > reference_ms + DAY_MS { at(this_year - 1) } else { at(this_year) }
+                Some(if at(this_year) > reference_ms + DAY_MS { at(this_year - 1) } else { at(this_year) })
             }
         }
     }
@@ -138,9 +138,9 @@ mod tests {
     fn a_time_without_year_is_the_latest_that_is_not_ahead() {
         let january = civil_ms(2025, 1, 1).expect("a date");
         let december = LineTime::WithoutYear { month: 12, day: 31, ms_of_day: 0 };
-        assert_eq!(december.resolve(january, None), civil_ms(2024, 12, 31).expect("a date"));
-        assert_eq!(december.resolve(january, Some(2020)), civil_ms(2020, 12, 31).expect("a date"));
-        assert_eq!(LineTime::Unknown.resolve(7, None), 7);
+        assert_eq!(december.resolve(january, None), civil_ms(2024, 12, 31));
+        assert_eq!(december.resolve(january, Some(2020)), civil_ms(2020, 12, 31));
+        assert_eq!(LineTime::Unknown.resolve(7, None), None);
     }
 
     #[test]

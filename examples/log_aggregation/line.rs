@@ -3,6 +3,7 @@
 use kstreams::prelude::*;
 
 use crate::entry::LogEntry;
+use crate::instant::civil_ms;
 use crate::parse::parse;
 
 /// A line and what it says, when it is in a known format.
@@ -28,15 +29,18 @@ impl Serde<LogLine> for LogLineSerde {
     }
 }
 
-/// Event time: when the line was written, by its own account.
+/// Event time: when the line was written, by its own account. A line that tells no time was written when those before it were.
 pub struct LineTimestamp {
     /// The year of lines that name none.
     pub year: Option<i64>,
 }
 
 impl TimestampExtractor<Option<String>, LogLine> for LineTimestamp {
-    fn extract(&self, record: &ConsumedRecord<'_, Option<String>, LogLine>, _partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
-        let written = if record.timestamp >= 0 { record.timestamp } else { now_ms };
-        Ok(record.value.entry.as_ref().map_or(written, |entry| entry.time.resolve(written, self.year).max(0)))
+    fn extract(&self, record: &ConsumedRecord<'_, Option<String>, LogLine>, partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
+        let fed = if record.timestamp >= 0 { record.timestamp } else { now_ms };
+        // Old logs must not begin with a line of today: all others would be late.
+        let first = self.year.and_then(|year| civil_ms(year, 1, 1)).unwrap_or(fed);
+        let before = if partition_time >= 0 { partition_time } else { first };
+        Ok(record.value.entry.as_ref().and_then(|entry| entry.time.resolve(fed, self.year)).unwrap_or(before).max(0))
     }
 }

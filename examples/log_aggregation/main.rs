@@ -30,6 +30,8 @@ use finding::{ErrorRate, Finding, ServiceLevel, ServiceMessage};
 use kstreams::prelude::*;
 use line::{LineTimestamp, LogLine, LogLineSerde};
 use rdkafka::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Aggregate log lines: syslog, dpkg, apt, nginx and JSON
 #[derive(Parser)]
@@ -75,13 +77,17 @@ struct Flags {
     common: CommonFlags,
 }
 
+/// How entries travel through the repartition topics: both sides as JSON.
+fn grouped<K: Serialize + DeserializeOwned + 'static>() -> Grouped<K, LogEntry> {
+    Grouped::with(Serdes::json(), Serdes::json())
+}
+
 fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
     let builder = StreamsBuilder::new();
     let consumed = Consumed::with(Option::<String>::default_serde(), Arc::new(LogLineSerde))
         .with_timestamp_extractor(LineTimestamp { year: flags.year });
-    let lines = builder.stream_with([flags.input_topic.as_str()], consumed).filter(|_, line: &LogLine| !line.raw.trim().is_empty());
+    let lines = builder.stream_with(flags.input_topic.as_str(), consumed).filter(|_, line: &LogLine| !line.raw.trim().is_empty());
     let minutes = || TimeWindows::of_size_and_grace(Duration::from_secs(60), Duration::from_secs(flags.grace_hours * 3600));
-    let json_entry = || Grouped::with(Json::serde(), Json::<LogEntry>::serde());
 
     let unparsable = lines.filter(|_, line| line.entry.is_none()).map_values(|line: &LogLine| line.raw.clone());
     unparsable.to(flags.unparsable_topic.as_str());
@@ -93,7 +99,7 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
 
     let entries = lines.flat_map_values(|line: &LogLine| line.entry.clone());
     let counts = entries
-        .group_by_with(|_, entry| ServiceLevel { service: entry.service.clone(), level: entry.level }, json_entry())
+        .group_by_with(|_, entry| ServiceLevel { service: entry.service.clone(), level: entry.level }, grouped())
         .windowed_by(minutes())
         .count_with(Materialized::named("counts"))
         .to_stream()
@@ -101,7 +107,7 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
 
     let owners = builder.table::<String, String>(flags.owners_topic.as_str());
     let rates = entries
-        .group_by_with(|_, entry| entry.service.clone(), Grouped::with(String::default_serde(), Json::<LogEntry>::serde()))
+        .group_by_with(|_, entry| entry.service.clone(), grouped())
         .windowed_by(minutes())
         .aggregate_with(
             ErrorRate::default,
@@ -125,7 +131,7 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
         .map(|service, (rate, owner)| Finding::error_rate(service, rate, owner));
 
     let messages = entries
-        .group_by_with(|_, entry| ServiceMessage { service: entry.service.clone(), message: mask::mask(&entry.message) }, json_entry())
+        .group_by_with(|_, entry| ServiceMessage { service: entry.service.clone(), message: mask::mask(&entry.message) }, grouped())
         .count_with(Materialized::named("messages"))
         .to_stream()
         .map(|key, count| Finding::message(key, count.unwrap_or(0)));

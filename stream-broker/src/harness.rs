@@ -39,7 +39,7 @@ impl Harness {
     }
 
     pub(crate) fn create_topic(&mut self, name: &str, partitions: i32) {
-        let config = self.core.topics.new_config(Default::default()).unwrap();
+        let config = self.core.topics.new_config(Default::default()).expect("the defaults are valid");
         let id = self.core.ids.uuid();
         self.core.topics.create(name, id, partitions, config);
     }

@@ -31,8 +31,14 @@ impl Plan {
         format!("{prefix}{index:010}")
     }
 
-    /// The name that was given, or a generated one. A given name takes no number.
+    /// The name that was given, or a generated one. A number is taken in both cases.
     pub(crate) fn name_or(&self, named: Option<&str>, prefix: &str) -> String {
+        let generated = self.name(prefix);
+        named.map_or(generated, str::to_owned)
+    }
+
+    /// The name of a store or topic that was given, or a generated one. A given name takes no number.
+    pub(crate) fn resource_name_or(&self, named: Option<&str>, prefix: &str) -> String {
         named.map_or_else(|| self.name(prefix), str::to_owned)
     }
 

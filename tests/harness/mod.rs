@@ -6,11 +6,13 @@
 mod audit;
 mod cluster;
 mod process;
+mod word_count;
 mod words;
 
 pub use audit::{Audit, assert_same_counts};
 pub use cluster::{Cluster, Row, send};
 pub use process::{Example, Finished, Line};
+pub use word_count::WordCount;
 pub use words::{Vocabulary, count_words};
 
 use std::time::Duration;

@@ -124,6 +124,14 @@ impl Example {
         assert!(status.is_ok_and(|status| status.success()), "kill -{name} failed");
     }
 
+    /// The most memory that it has had so far.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running process");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
+        line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<u64>().ok()).expect("a number") * 1024
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("a process").is_none()

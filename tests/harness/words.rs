@@ -50,3 +50,11 @@ impl Vocabulary {
         line
     }
 }
+
+impl Iterator for Vocabulary {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        Some(self.line())
+    }
+}

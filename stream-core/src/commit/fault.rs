@@ -23,7 +23,6 @@ pub(crate) enum KillPoint {
 
 /// A mistake that can be seeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "fault-injection"), expect(dead_code, reason = "only looked up with the feature"))]
 pub(crate) enum SeededFault {
     /// The offsets are committed before the changelog is sent.
     OffsetsBeforeChangelog,

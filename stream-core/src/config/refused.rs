@@ -95,7 +95,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("fetch.max.wait.ms", "use `fetch.wait.max.ms`"),
     ("buffer.memory", "use `queue.buffering.max.kbytes`"),
     ("max.request.size", "use `message.max.bytes`"),
-    ("max.block.ms", "a full producer queue is waited for as long as `task.timeout.ms` allows; leave it out"),
+    ("max.block.ms", "a full producer queue is waited for; use `queue.buffering.max.messages` to make it larger"),
     ("default.api.timeout.ms", "use `request.timeout.ms`"),
     ("receive.buffer.bytes", "use `socket.receive.buffer.bytes`"),
     ("send.buffer.bytes", "use `socket.send.buffer.bytes`"),

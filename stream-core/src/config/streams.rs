@@ -106,7 +106,7 @@ impl StreamsConfig {
         scope
             .check(property, self.known.get(property).copied())
             .map_err(|reason| Error::invalid(format!("`{name}` cannot be set: {reason}")))?;
-        if !check_property(property, &value).map_err(explain_missing_feature)? {
+        if !check_property(property, &value)? {
             return Err(Error::invalid(format!("`{name}` is not a setting{}", self.suggestion(property))));
         }
         self.clients.entry(scope).or_default().insert(property.to_owned(), value);
@@ -125,24 +125,6 @@ impl StreamsConfig {
 /// The value, for an error text, unless it is a secret.
 fn shown(name: &str, value: &str) -> String {
     if is_secret(name) { String::new() } else { format!(" to `{value}`") }
-}
-
-/// librdkafka knows the names of what it was built without.
-fn explain_missing_feature(error: Error) -> Error {
-    let text = error.message();
-    if !text.contains("not supported in this build") && !text.contains("not available in this build") {
-        return error;
-    }
-    let feature = if text.contains("ssl.") || text.contains("OpenSSL") {
-        "ssl"
-    } else if text.contains("kerberos") {
-        "gssapi"
-    } else if text.contains("zstd") {
-        "zstd"
-    } else {
-        "sasl"
-    };
-    Error::invalid(format!("{text}; add the cargo feature `{feature}` to the dependency on this library"))
 }
 
 impl fmt::Debug for StreamsConfig {

@@ -235,7 +235,12 @@ fn configs_of_internal_topics_are_told_from_librdkafkas_topic_properties() {
 #[test]
 fn a_feature_that_was_not_compiled_in_is_named() {
     if cfg!(not(feature = "ssl")) {
-        let text = refusal("ssl.ca.location", "/etc/ca.pem");
-        assert!(text.contains("cargo feature `ssl`"), "{text}");
+        for (name, value) in [("ssl.ca.location", "/etc/ca.pem"), ("security.protocol", "SSL"), ("ssl.key.password", "canary")] {
+            let text = refusal(name, value);
+            assert!(text.contains("cargo feature `ssl`") && !text.contains("canary"), "{text}");
+        }
+    }
+    if cfg!(not(feature = "zstd")) {
+        assert!(refusal("producer.compression.type", "zstd").contains("cargo feature `zstd`"));
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::worker::ProducerFactory;
 use super::{ControlEnvironment, ControlEvent, PurgePositions, Worker, WorkerCommand, WorkerEnvironment, WorkerStopped};
 use crate::client::{Admin, DataConsumer, DeliveryReports, PollWaker, Producer};
+use crate::commit::fault::{SeededFault, is_seeded};
 use crate::config::{ClientRole, ProcessingGuarantee};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::membership::{OffsetCommitter, TokenCell};
@@ -115,9 +116,15 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
 pub(super) fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender<RestoreCommand>, JoinHandle<()>)> {
     let (sender, commands) = channel();
     let (config, settings) = (&environment.config, &environment.settings);
-    let consumer = DataConsumer::new(&config.client_properties(ClientRole::Restore), "restore", &environment.context)?;
+    let mut properties = config.client_properties(ClientRole::Restore);
+    let mut guarantee = settings.guarantee;
+    if is_seeded(SeededFault::RestoreUncommitted) {
+        properties.insert("isolation.level".to_owned(), "read_uncommitted".to_owned());
+        guarantee = ProcessingGuarantee::AtLeastOnce;
+    }
+    let consumer = DataConsumer::new(&properties, "restore", &environment.context)?;
     let admin = Admin::new(&config.client_properties(ClientRole::Admin), "restore", &environment.context)?;
-    let cluster = Cluster::new(admin, Arc::from(config.application_id()), settings.guarantee, settings.admin_timeout);
+    let cluster = Cluster::new(admin, Arc::from(config.application_id()), guarantee, settings.admin_timeout);
     let events = environment.sender.clone();
     let restorer = RestorerEnvironment {
         topology: Arc::clone(&environment.topology),

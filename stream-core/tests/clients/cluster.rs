@@ -19,8 +19,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Cluster {
     pub config: StreamsConfig,
     pub admin: Admin,
-    // Dropped last: the broker stops.
-    _broker: Option<Broker>,
+    /// The embedded broker; `None` on a cluster of others. Dropped last: it stops then.
+    pub broker: Option<Broker>,
 }
 
 pub fn context() -> Arc<dyn ClientContext> {
@@ -46,7 +46,7 @@ impl Cluster {
         let config = StreamsConfig::new(unique("clients"), bootstrap).with_processing_guarantee(ProcessingGuarantee::ExactlyOnceV2);
         config.validate().unwrap();
         let admin = Admin::new(&config.client_properties(ClientRole::Admin), "admin", &context()).unwrap();
-        Self { config, admin, _broker: broker }
+        Self { config, admin, broker }
     }
 
     /// A new topic.

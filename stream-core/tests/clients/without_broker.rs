@@ -8,7 +8,7 @@ use stream_core::ErrorKind;
 use stream_core::client::{Admin, ClientContext, DataConsumer, DeliveryReports, IsolationLevel, OffsetSpec, Producer};
 use stream_core::config::{ClientRole, StreamsConfig};
 
-use crate::cluster::{context, partition, send};
+use crate::cluster::{Cluster, TIMEOUT, context, partition, poll_to_the_end, poll_until, send, unique, values};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -87,6 +87,11 @@ fn wrong_properties_are_refused_without_their_secrets() {
     properties.insert("no.such.password".into(), "canary".into());
     let error = Admin::new(&properties, "admin", &context()).unwrap_err();
     assert!(!error.to_string().contains("canary"), "{error}");
+    if cfg!(not(any(feature = "ssl", feature = "gssapi", feature = "sasl"))) {
+        let config = nowhere().set("security.protocol", "SASL_PLAINTEXT").unwrap().set("sasl.mechanism", "SCRAM-SHA-256").unwrap();
+        let error = Admin::new(&config.client_properties(ClientRole::Admin), "admin", &context()).unwrap_err();
+        assert!(error.to_string().contains("cargo feature `ssl`"), "{error}");
+    }
 }
 
 #[test]
@@ -114,4 +119,62 @@ fn a_context_hears_what_goes_wrong_and_its_panic_is_caught() {
         consumer.poll(Duration::from_millis(50), 10, &mut polled).unwrap();
     };
     assert!(text.starts_with("listening: ") && text.contains("bootstrap.servers"), "{text}");
+}
+
+#[test]
+fn clients_go_on_when_the_broker_comes_back() {
+    let cluster = Cluster::new();
+    let Some(broker) = &cluster.broker else { return };
+    let topic = cluster.topic("away", 1);
+    let producer = cluster.transactional(&unique("id"));
+    let mut consumer = cluster.consumer();
+    consumer.assign(&[(partition(&topic, 0), 0)]).unwrap();
+    let commit = |value: &str| {
+        producer.begin_transaction().unwrap();
+        send(&producer, &topic, 0, value);
+    };
+    commit("before");
+    producer.flush(TIMEOUT).unwrap();
+    producer.commit_transaction(TIMEOUT).unwrap();
+    poll_to_the_end(&mut consumer, 2);
+
+    broker.pause_network().unwrap();
+    broker.cut_connections().unwrap();
+    commit("during");
+    let error = producer.flush(SHORT).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Retriable, "{error}");
+    let mut polled = Vec::new();
+    prompt("poll", || consumer.poll(SHORT, 10, &mut polled)).unwrap();
+
+    broker.resume_network().unwrap();
+    producer.flush(TIMEOUT).unwrap();
+    producer.commit_transaction(TIMEOUT).unwrap();
+    let polled = poll_until(&mut consumer, |polled| !values(polled).is_empty());
+    assert_eq!(values(&polled), ["during"]);
+}
+
+#[cfg(feature = "ssl")]
+#[test]
+fn a_token_is_asked_of_the_program_whatever_the_caller_waits_for() {
+    struct Tokens(std::sync::mpsc::Sender<Option<String>>);
+    impl ClientContext for Tokens {
+        fn oauth_token(&self, config: Option<&str>) -> Result<stream_core::client::OAuthToken, stream_core::BoxError> {
+            self.0.send(config.map(str::to_owned))?;
+            let expires_at_ms = crate::cluster::now_ms() + 3_600_000;
+            Ok(stream_core::client::OAuthToken { token: "token".into(), principal: "alice".into(), expires_at_ms, extensions: Vec::new() })
+        }
+    }
+    let (sender, asked) = std::sync::mpsc::channel();
+    let context: Arc<dyn ClientContext> = Arc::new(Tokens(sender));
+    let config = nowhere()
+        .set("security.protocol", "SASL_PLAINTEXT")
+        .unwrap()
+        .set("sasl.mechanism", "OAUTHBEARER")
+        .unwrap()
+        .set("sasl.oauthbearer.config", "scope=streams")
+        .unwrap();
+    // Nobody polls this client.
+    let admin = Admin::new(&config.client_properties(ClientRole::Admin), "admin", &context).unwrap();
+    assert_eq!(asked.recv_timeout(TIMEOUT).unwrap().as_deref(), Some("scope=streams"));
+    drop(admin);
 }

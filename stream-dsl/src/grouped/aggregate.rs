@@ -57,7 +57,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         fold: impl Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
     ) -> KTable<K, A> {
         let plan = &self.stream.plan;
-        let store_name = plan.name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
+        let store_name = plan.resource_name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
         let name = plan.name(prefix);
         let keys = materialized.keys.clone().unwrap_or_else(|| self.keys());
         let Some(values) = store::value_serde(plan, &store_name, &materialized) else {

@@ -121,7 +121,7 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
         fold: impl Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
     ) -> KTable<Windowed<K>, A> {
         let plan = &self.grouped.stream.plan;
-        let store_name = plan.name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
+        let store_name = plan.resource_name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
         let name = plan.name(prefix);
         let keys = materialized.keys.clone().unwrap_or_else(|| self.grouped.keys());
         let windows = self.windows;

@@ -103,7 +103,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// As [`repartition`](Self::repartition), with serdes, name, partition count and partitioner.
     pub fn repartition_with(&self, repartitioned: Repartitioned<K, V>) -> Self {
         let Repartitioned { keys, values, name, partitions, partitioner } = repartitioned;
-        let prefix = self.plan.name_or(name.as_deref(), "KSTREAM-REPARTITION-");
+        let prefix = self.plan.resource_name_or(name.as_deref(), "KSTREAM-REPARTITION-");
         let names = RepartitionNames::new(&self.plan, &prefix);
         self.repartitioned(RepartitionSpec { names, partitions, keys, values, partitioner })
     }

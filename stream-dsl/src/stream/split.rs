@@ -80,6 +80,8 @@ impl<K: Clone + 'static, V: Clone + 'static> BranchedKStream<K, V> {
     }
 
     fn add(&mut self, predicate: Option<Predicate<K, V>>, branched: Branched, index: usize) {
+        // Kafka Streams takes a number for each branch, although its name does not show it.
+        self.stream.plan.name("KSTREAM-BRANCHCHILD-");
         let name = format!("{}{}", self.name, branched.name.unwrap_or_else(|| index.to_string()));
         self.branches.borrow_mut().push((predicate, name.clone()));
         let slot = Slot::new();

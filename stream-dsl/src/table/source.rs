@@ -23,12 +23,10 @@ pub(crate) fn table<K: Clone + 'static, V: Clone + 'static>(
     consumed: Consumed<K, V>,
     materialized: Materialized<K, V>,
 ) -> KTable<K, V> {
-    let store_name = plan.name_or(materialized.name.as_deref(), &format!("{topic}-STATE-STORE-"));
+    let store_name = plan.resource_name_or(materialized.name.as_deref(), &format!("{topic}-STATE-STORE-"));
     let source = plan.name_or(consumed.name(), "KSTREAM-SOURCE-");
-    let name = match consumed.name() {
-        Some(name) => format!("{name}-table-source"),
-        None => plan.name("KTABLE-SOURCE-"),
-    };
+    let table_name = consumed.name().map(|name| format!("{name}-table-source"));
+    let name = plan.name_or(table_name.as_deref(), "KTABLE-SOURCE-");
     // A store nobody reads is not made: a name is a reader, a join becomes one.
     let is_read = Rc::new(Cell::new(materialized.name.is_some()));
     let keys = materialized.keys.clone().unwrap_or_else(|| Arc::clone(consumed.key_serde()));

@@ -81,7 +81,11 @@ impl NativeClient {
         // SAFETY: on success the client takes the configuration over; on failure it stays ours and `conf` destroys it.
         let rk = unsafe { rd::rd_kafka_new(kind, conf.0, text.as_mut_ptr(), text.len()) };
         let Some(rk) = NonNull::new(rk) else {
-            return Err(Error::invalid(format!("client {} cannot be created: {text}", callbacks.name)));
+            return Err(Error::invalid(format!(
+                "client {} cannot be created: {}",
+                callbacks.name,
+                super::properties::with_missing_feature(&text.to_string())
+            )));
         };
         conf.0 = std::ptr::null_mut();
         let client = Self { rk, role, callbacks };

@@ -50,10 +50,25 @@ pub(crate) fn check_property(name: &str, value: &str) -> Result<bool> {
 /// The error for a value that librdkafka refuses with `text`, which may quote the value: of a secret it is shown only when it speaks of the
 /// build instead.
 pub(super) fn not_accepted(name: &str, text: &str) -> Error {
-    if is_secret(name) && !text.contains("in this build") {
+    if is_secret(name) && !text.contains("not supported in this build") {
         return Error::invalid(format!("the value of `{name}` is not accepted (it is secret and not shown)"));
     }
-    Error::invalid(format!("`{name}`: {text}"))
+    Error::invalid(format!("`{name}`: {}", with_missing_feature(text)))
+}
+
+/// Adds what to do when librdkafka was built without what a setting needs.
+pub(super) fn with_missing_feature(text: &str) -> String {
+    let lacks = text.contains("not available at build time") || text.contains("No provider for SASL mechanism");
+    let remedy = match text {
+        _ if !lacks => return text.to_owned(),
+        _ if text.contains("libcurl") => "implement `ClientContext::oauth_token` instead",
+        _ if text.contains("mechanism GSSAPI") => {
+            "set `sasl.mechanism`, or, for Kerberos, add the cargo feature `gssapi` to the dependency on this library"
+        }
+        _ if text.contains("zstd") => "add the cargo feature `zstd` to the dependency on this library",
+        _ => "add the cargo feature `ssl` to the dependency on this library",
+    };
+    format!("{text}; {remedy}")
 }
 
 /// All properties that librdkafka lists, with their scope. Empty where its list cannot be read into memory (not on Unix).
