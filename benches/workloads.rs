@@ -28,7 +28,7 @@ fn run(command: Command) -> BenchResult<()> {
     match command {
         Command::Suite(selection) => suite::run(&selection),
         Command::Measure(job) => measure::run(&job),
-        Command::Bare(job) => native::run(&job),
+        Command::Bare { job, owned_strings } => native::run(job, owned_strings),
         Command::Broker => broker::serve(),
         Command::Help(text) => {
             println!("{text}");

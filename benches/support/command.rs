@@ -8,7 +8,7 @@ usage: cargo bench --bench workloads -- [WORKLOAD | MODE]...
   MODE       alos, eos, alos100 (alos, commit.interval.ms=100)   [all]
 environment
   KSTREAMS_BOOTSTRAP_SERVERS  a cluster to run on         [an embedded broker in a process of its own]
-  BENCH_SCALE=1    scales the number of records           BENCH_RUNS=1     runs of each, one after the other, then again
+  BENCH_SCALE=1    scales the number of records           BENCH_RUNS=2     rounds; the least figure of each counts
   VERIFY=1         compares a checksum of the output      KEEP=1           keeps the topics that a run wrote
   BENCH_STATE      folder for stores                      [a temporary folder]";
 
@@ -50,7 +50,12 @@ pub enum Command {
     /// One run of the library.
     Measure(Job),
     /// One run of the bare loop.
-    Bare(Job),
+    Bare {
+        /// Of `pipe`, with this guarantee.
+        job: Job,
+        /// Whether key and value become owned strings.
+        owned_strings: bool,
+    },
     /// An embedded broker, until standard input ends.
     Broker,
     /// Prints this.
@@ -64,7 +69,8 @@ impl Command {
         match arguments.first().map(String::as_str) {
             Some("--broker") => return Ok(Self::Broker),
             Some("--measure") => return Ok(Self::Measure(job(&arguments)?)),
-            Some("--bare") => return Ok(Self::Bare(job(&arguments)?)),
+            Some("--bare") => return Ok(Self::Bare { job: job(&arguments)?, owned_strings: false }),
+            Some("--bare-strings") => return Ok(Self::Bare { job: job(&arguments)?, owned_strings: true }),
             _ => {}
         }
         let mut selection = Selection::default();

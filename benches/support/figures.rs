@@ -8,10 +8,12 @@ use super::progress::Marks;
 use super::usage::{Snapshot, peak_rss_mb};
 use super::{BenchResult, command::Job};
 
-/// A implementation's name: this library.
+/// The name of an implementation: this library.
 pub const LIBRARY: &str = "kstreams";
 /// The bare loop over librdkafka.
 pub const BARE: &str = "librdkafka";
+/// The same, with owned strings for key and value: what the types of the topology cost by themselves.
+pub const BARE_STRINGS: &str = "librdkafka+String";
 
 /// One run. A to C is from the first record to the end of the close; Q to B from a quarter of the records to the last.
 #[derive(Clone, Debug, Serialize, Deserialize)]

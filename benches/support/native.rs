@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rdkafka_sys as rd;
 
 use super::command::Job;
-use super::figures::{BARE, Figures};
+use super::figures::{BARE, BARE_STRINGS, Figures};
 use super::progress::Progress;
 use super::topics::{PARTITIONS, Topics};
 use super::usage::Snapshot;
@@ -28,7 +28,7 @@ const TIMEOUT_MS: c_int = 30_000;
 static DELIVERY_FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Runs the loop over the whole input and prints its figures.
-pub fn run(job: &Job) -> BenchResult<()> {
+pub fn run(job: Job, owned_strings: bool) -> BenchResult<()> {
     if job.workload != Workload::Pipe {
         return Err("there is a bare loop for `pipe` only".into());
     }
@@ -44,10 +44,12 @@ pub fn run(job: &Job) -> BenchResult<()> {
     let consumer = Client::consumer(&servers, &id)?;
     let producer = Client::producer(&servers, job.mode.is_exactly_once().then_some(&*id))?;
     let mut pipe = Pipe::new(&consumer, &producer, &input, &output, job.mode)?;
+    pipe.owned_strings = owned_strings;
     pipe.run(&progress, records)?;
     let end = Snapshot::take();
 
-    let mut figures = Figures::new(BARE, *job, records, &progress.marks(), &end, progress.output())?;
+    let implementation = if owned_strings { BARE_STRINGS } else { BARE };
+    let mut figures = Figures::new(implementation, job, records, &progress.marks(), &end, progress.output())?;
     figures.committed = topics.is_committed(&input)?;
     figures.print()?;
     if !is_on("KEEP") {
@@ -177,6 +179,11 @@ impl Drop for Offsets {
     }
 }
 
+/// The filter of `pipe`.
+fn is_kept(value: &[u8]) -> bool {
+    value.first().is_some_and(|first| *first < b'x')
+}
+
 struct Pipe<'a> {
     consumer: &'a Client,
     producer: &'a Client,
@@ -186,6 +193,7 @@ struct Pipe<'a> {
     mode: Mode,
     positions: [i64; PARTITIONS as usize],
     committed_at: Instant,
+    owned_strings: bool,
     value: Vec<u8>,
     sent: u64,
 }
@@ -215,6 +223,7 @@ impl<'a> Pipe<'a> {
                 mode,
                 positions,
                 committed_at: Instant::now(),
+                owned_strings: false,
                 value: Vec::new(),
                 sent: 0,
             })
@@ -260,7 +269,14 @@ impl<'a> Pipe<'a> {
         };
         progress.one();
         self.positions[partition.unsigned_abs() as usize] = offset + 1;
-        if payload.first().is_some_and(|first| *first < b'x') {
+        if self.owned_strings {
+            let (key, value) = (String::from_utf8(key.to_vec())?, String::from_utf8(payload.to_vec())?);
+            if is_kept(value.as_bytes()) {
+                self.value = value.to_uppercase().into_bytes();
+                progress.out();
+                self.send(key.as_bytes(), timestamp)?;
+            }
+        } else if is_kept(payload) {
             self.value.clear();
             self.value.extend(payload.iter().map(u8::to_ascii_uppercase));
             progress.out();

@@ -12,7 +12,7 @@ use super::{BOOTSTRAP_SERVERS, BenchResult, number_from};
 
 /// Runs everything, prints each run's line and then the report.
 pub fn run(selection: &Selection) -> BenchResult<()> {
-    let (n, rounds) = (size()?, number_from("BENCH_RUNS", 1_u32)?);
+    let (n, rounds) = (size()?, number_from("BENCH_RUNS", 2_u32)?);
     let jobs = selection.jobs();
     let cluster = Cluster::start()?;
     let topics = Topics::connect(cluster.bootstrap_servers(), "bench-observer")?;
@@ -26,7 +26,9 @@ pub fn run(selection: &Selection) -> BenchResult<()> {
     // Round after round, so that whatever else the machine does meets all of them.
     for _ in 0..rounds {
         for mode in Mode::ALL.into_iter().filter(|mode| jobs.iter().any(|job| job.mode == *mode)) {
-            report.add(run_child("--bare", Job { workload: Workload::Pipe, mode }, &cluster)?);
+            for what in ["--bare", "--bare-strings"] {
+                report.add(run_child(what, Job { workload: Workload::Pipe, mode }, &cluster)?);
+            }
         }
         for job in &jobs {
             match run_child("--measure", *job, &cluster) {

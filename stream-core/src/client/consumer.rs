@@ -266,6 +266,13 @@ impl DataConsumer {
                 current = fetched.topic_name().and_then(|topic| self.assigned.get_mut(topic, fetched.partition()));
             }
             let polled = match &mut current {
+                // Almost all: straight into its place, for each move of an event is a copy.
+                Some(assigned) if assigned.flow == Flow::Running && fetched.code() == 0 => {
+                    if let Some(message) = assigned.take_record(fetched) {
+                        out.push(Polled::Message(message));
+                    }
+                    continue;
+                }
                 Some(assigned) => match assigned.take(fetched) {
                     Some(polled) => polled,
                     None => continue,

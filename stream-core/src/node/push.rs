@@ -39,21 +39,25 @@ pub(crate) enum Outlet<K, V> {
 }
 
 impl<K: Data, V: Data> Outlet<K, V> {
-    #[inline]
+    // Inlined whatever it costs: a record is larger than a register, and each call that it passes by value is a copy.
+    #[inline(always)]
     pub(crate) fn push(&self, record: Record<K, V>, task: &mut TaskContext) -> Result<(), Stopped> {
         match self {
-            Self::Nowhere => Ok(()),
             Self::One(_, child) => child.borrow_mut().push(record, task),
-            Self::Many(children) => {
-                if let Some(((_, last), others)) = children.split_last() {
-                    for (_, child) in others {
-                        child.borrow_mut().push(record.clone(), task)?;
-                    }
-                    last.borrow_mut().push(record, task)?;
-                }
-                Ok(())
-            }
+            Self::Nowhere => Ok(()),
+            Self::Many(children) => Self::push_to_all(children, record, task),
         }
+    }
+
+    #[inline(never)]
+    fn push_to_all(children: &[(Arc<str>, Inlet<K, V>)], record: Record<K, V>, task: &mut TaskContext) -> Result<(), Stopped> {
+        if let Some(((_, last), others)) = children.split_last() {
+            for (_, child) in others {
+                child.borrow_mut().push(record.clone(), task)?;
+            }
+            last.borrow_mut().push(record, task)?;
+        }
+        Ok(())
     }
 
     /// The child of that name.

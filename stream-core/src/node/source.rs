@@ -60,34 +60,39 @@ impl<K: Data, V: Data> NodeFactory for SourceFactory<K, V> {
 }
 
 impl<K: Data, V: Data> SourceNode<K, V> {
-    fn read(&self, raw: &RawRecord<'_>) -> Result<(K, V), serdes::SerdeError> {
-        let context = |role| SerdeContext { topic: raw.topic, headers: &raw.headers, role };
-        let key = serdes::deserialize(&*self.key, raw.key, &context(Role::Key))?;
-        let value = serdes::deserialize(&*self.value, raw.value, &context(Role::Value))?;
-        Ok((key, value))
+    /// What becomes of a record that a serde cannot read.
+    #[cold]
+    fn unreadable(&self, raw: &RawRecord<'_>, error: serdes::SerdeError, task: &mut TaskContext) -> Result<Head> {
+        if error.is_retriable() {
+            return Err(Error::retriable("a serde cannot read the record now").with_source(error).at(self.place(raw)));
+        }
+        task.current.set_source(raw.topic, raw.partition, raw.offset);
+        task.current.replace_headers(raw.headers.clone());
+        // The record is still in its queue: the handler sees a copy.
+        task.message = Some(Message::from(raw.to_owned_record()));
+        let answer = task.deserialization_failed(&self.name, raw.timestamp, error.into());
+        task.message = None;
+        match answer {
+            Ok(()) => Ok(Head::Skipped),
+            Err(Stopped) => Err(task.take_failure().unwrap_or_else(|| Error::internal("a task stopped without a reason"))),
+        }
+    }
+
+    fn place(&self, raw: &RawRecord<'_>) -> String {
+        format!("node {}, record {}-{} offset {}", self.name, raw.topic, raw.partition, raw.offset)
     }
 }
 
 impl<K: Data, V: Data> SourceInlet for SourceNode<K, V> {
     fn admit(&mut self, slot: usize, raw: &RawRecord<'_>, partition_time: i64, task: &mut TaskContext) -> Result<Head> {
-        let place = || format!("node {}, record {}-{} offset {}", self.name, raw.topic, raw.partition, raw.offset);
-        let (key, value) = match self.read(raw) {
-            Ok(read) => read,
-            Err(error) if error.is_retriable() => {
-                return Err(Error::retriable("a serde cannot read the record now").with_source(error).at(place()));
-            }
-            Err(error) => {
-                task.current.set_source(raw.topic, raw.partition, raw.offset);
-                task.current.replace_headers(raw.headers.clone());
-                // The record is still in its queue: the handler sees a copy.
-                task.message = Some(Message::from(raw.to_owned_record()));
-                let answer = task.deserialization_failed(&self.name, raw.timestamp, error.into());
-                task.message = None;
-                return match answer {
-                    Ok(()) => Ok(Head::Skipped),
-                    Err(Stopped) => Err(task.take_failure().unwrap_or_else(|| Error::internal("a task stopped without a reason"))),
-                };
-            }
+        let context = |role| SerdeContext { topic: raw.topic, headers: &raw.headers, role };
+        let key = match serdes::deserialize(&*self.key, raw.key, &context(Role::Key)) {
+            Ok(key) => key,
+            Err(error) => return self.unreadable(raw, error, task),
+        };
+        let value = match serdes::deserialize(&*self.value, raw.value, &context(Role::Value)) {
+            Ok(value) => value,
+            Err(error) => return self.unreadable(raw, error, task),
         };
         let consumed = ConsumedRecord {
             key: &key,
@@ -102,7 +107,7 @@ impl<K: Data, V: Data> SourceInlet for SourceNode<K, V> {
             Some(extractor) => extractor.extract(&consumed, partition_time, task.system_time),
             None => task.handlers.default_timestamp_extractor.extract(&consumed, partition_time, task.system_time),
         };
-        let timestamp = extracted.map_err(|error| Error::user("the timestamp extractor failed", error)).at(place)?;
+        let timestamp = extracted.map_err(|error| Error::user("the timestamp extractor failed", error)).at(|| self.place(raw))?;
         if timestamp < 0 {
             task.current.set_source(raw.topic, raw.partition, raw.offset);
             task.drop_record(&self.name, "negative timestamp");

@@ -42,7 +42,13 @@ impl<P: Processor> ProcessorNode<P> {
         call: impl FnOnce(&mut P, &mut ProcessorContext<'_, P::KeyOut, P::ValueOut>) -> Result<(), BoxError>,
     ) -> Result<(), Stopped> {
         let mut context = ProcessorContext { node: &self.name, index: self.index, outlet: &self.outlet, task };
-        match call(&mut self.processor, &mut context) {
+        let result = call(&mut self.processor, &mut context);
+        self.conclude(result, timestamp, task)
+    }
+
+    #[inline]
+    fn conclude(&self, result: Result<(), BoxError>, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
+        match result {
             Ok(()) if !task.is_stopped() => Ok(()),
             Ok(()) => Err(Stopped),
             Err(error) => task.processing_failed(&self.name, timestamp, error),
@@ -56,7 +62,10 @@ impl<P: Processor> Push<P::KeyIn, P::ValueIn> for ProcessorNode<P> {
         // Stores stamp their writes with the record that their own node received, not with what it forwarded last.
         let timestamp = record.timestamp;
         let before = task.current.replace_timestamp(timestamp);
-        let result = self.run(timestamp, task, |processor, context| processor.process(record, context));
+        // Not by `run`: a closure would be one more copy of the record.
+        let mut context = ProcessorContext { node: &self.name, index: self.index, outlet: &self.outlet, task };
+        let result = self.processor.process(record, &mut context);
+        let result = self.conclude(result, timestamp, task);
         task.current.replace_timestamp(before);
         result
     }

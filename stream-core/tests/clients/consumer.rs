@@ -17,9 +17,13 @@ fn a_record_arrives_as_it_was_sent() {
         .map(|(key, value)| Header { key: key.into(), value: value.map(Into::into) })
         .collect();
     let sent = [
-        (Some(&b"key"[..]), Some(&b"value"[..]), now_ms(), headers),
+        (Some(&b"key"[..]), Some(&b"value"[..]), now_ms(), headers.clone()),
         (None, Some(&b"no key"[..]), now_ms() - 5, Headers::new()),
         (Some(&b""[..]), None, now_ms() + 1, Headers::new()),
+        (Some(&b"null value"[..]), None, now_ms() + 1, headers.clone()),
+        (Some(&b"empty value"[..]), Some(&b""[..]), now_ms() + 1, headers.clone()),
+        (Some(&b"empty value"[..]), Some(&b""[..]), now_ms() + 1, Headers::new()),
+        (Some(&b"zero behind zero"[..]), Some(&b"\0\0"[..]), now_ms() + 1, headers.clone()),
     ];
     for (key, value, timestamp, headers) in &sent {
         let record = OutgoingRecord { topic: &topic, partition: Some(0), key: *key, value: *value, timestamp: *timestamp, headers };
@@ -29,7 +33,7 @@ fn a_record_arrives_as_it_was_sent() {
 
     let mut consumer = cluster.consumer();
     consumer.assign(&[(partition(&topic, 0), 0)]).unwrap();
-    let received = records(&poll_to_the_end(&mut consumer, 3));
+    let received = records(&poll_to_the_end(&mut consumer, i64::try_from(sent.len()).unwrap()));
     assert_eq!(received.len(), sent.len());
     for (index, (record, (key, value, timestamp, headers))) in received.iter().zip(&sent).enumerate() {
         assert_eq!((record.key.as_deref(), record.value.as_deref()), (*key, *value), "null and empty differ");

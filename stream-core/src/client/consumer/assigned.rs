@@ -43,14 +43,7 @@ impl AssignedPartition {
     #[inline]
     pub(super) fn take(&mut self, fetched: FetchedMessage) -> Option<Polled> {
         match fetched.code() {
-            0 => {
-                let offset = fetched.offset();
-                if offset < self.start {
-                    return None;
-                }
-                self.next = offset + 1;
-                Some(Polled::Message(Message::Native(fetched.into_message(&self.topic))))
-            }
+            0 => self.take_record(fetched).map(Polled::Message),
             code::PARTITION_EOF => {
                 let position = fetched.offset();
                 if position < self.start {
@@ -64,6 +57,17 @@ impl AssignedPartition {
             }
             _ => Some(Polled::Error { partition: Some(self.partition.clone()), error: failure(&fetched, &self.partition) }),
         }
+    }
+
+    /// As [`take`](Self::take), for a record.
+    #[inline]
+    pub(super) fn take_record(&mut self, fetched: FetchedMessage) -> Option<Message> {
+        let offset = fetched.offset();
+        if offset < self.start {
+            return None;
+        }
+        self.next = offset + 1;
+        Some(Message::Native(fetched.into_message(&self.topic)))
     }
 
     pub(super) fn hold(&mut self, polled: Polled) {

@@ -195,7 +195,8 @@ unsafe fn headers(message: *const rd::rd_kafka_message_t) -> Headers {
 /// it makes a buffer to parse the count of headers, also when that is 0.
 ///
 /// In message format 2 the value is followed at once by the count of headers, a varint, in the same fetched or decompressed buffer. Only
-/// that format's batches carry a leader epoch, so a record with one has that byte behind its value.
+/// that format's batches carry a leader epoch, so a record with one has that byte behind its value. An empty value is not a place in the
+/// buffer but a constant of librdkafka's.
 ///
 /// # Safety
 /// `message` is a live record that was fetched, not one that a producer made.
@@ -203,6 +204,6 @@ unsafe fn is_without_headers(message: *const rd::rd_kafka_message_t) -> bool {
     // SAFETY: by contract; the byte is part of the record, see above.
     unsafe {
         let (value, size) = ((*message).payload.cast::<u8>(), (*message).len);
-        !value.is_null() && rd::rd_kafka_message_leader_epoch(message) >= 0 && *value.add(size) == 0
+        !value.is_null() && size > 0 && rd::rd_kafka_message_leader_epoch(message) >= 0 && *value.add(size) == 0
     }
 }
