@@ -156,7 +156,8 @@ impl Producer {
 
     /// Gives a slot back.
     pub fn untrack(&self, slot: DeliverySlot) {
-        self.free_slots.borrow_mut().extend(slot.0);
+        // A slot of another producer is not ours to give out again.
+        self.free_slots.borrow_mut().extend(slot.0.filter(|slot| self.native.has_slot(*slot as usize)));
     }
 
     /// The highest offset that was acknowledged in a slot; `None` when none was since the last reset.

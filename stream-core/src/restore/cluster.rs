@@ -40,4 +40,11 @@ impl Cluster {
     pub(super) fn list_offsets(&self, partitions: &[TopicPartition], spec: OffsetSpec) -> Result<BTreeMap<TopicPartition, i64>> {
         self.admin.list_offsets(partitions, spec, self.isolation, self.timeout)
     }
+
+    /// The ends of changelogs: the high watermark under every guarantee. An open transaction of a process that was replaced holds the last
+    /// stable offset back *below* what its successor has committed since; a restore to there would lose that. The consumer reads committed
+    /// records only, so it comes to the high watermark when that transaction has ended (as Kafka Streams' restoration does).
+    pub(super) fn changelog_ends(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>> {
+        self.admin.list_offsets(partitions, OffsetSpec::Latest, IsolationLevel::ReadUncommitted, self.timeout)
+    }
 }

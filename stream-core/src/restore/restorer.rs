@@ -205,7 +205,7 @@ impl Restorer {
             return Ok(());
         }
         let first = self.cluster.list_offsets(&unknown, OffsetSpec::Earliest)?;
-        let end = self.cluster.list_offsets(&unknown, OffsetSpec::Latest)?;
+        let end = self.cluster.changelog_ends(&unknown)?;
         let committed: HashMap<TopicPartition, i64> = preparation
             .inputs
             .iter()

@@ -33,6 +33,8 @@ impl Control {
             GroupEvent::Lost { reason } => {
                 tracing::warn!(reason, "the group gave this process's tasks to others");
                 self.is_lost = true;
+                // The group waits for no answer any more.
+                self.revoking = None;
                 let all = self.placement.all();
                 self.leave(&all, true);
             }

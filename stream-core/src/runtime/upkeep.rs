@@ -27,6 +27,7 @@ impl Worker {
             self.tasks.values_mut().for_each(crate::task::Task::forget_committed);
         }
         if self.tasks.is_empty() {
+            self.failing_since = None;
             return false;
         }
         if self.failing_since.is_some() {

@@ -207,13 +207,19 @@ impl Worker {
         let needs_commit = ids.iter().filter_map(|id| self.tasks.get(id)).any(|task| task.is_touched() || task.has_moved());
         if needs_commit && let Err(error) = self.commit_tasks(!is_seeded(SeededFault::NoDrainAtRevocation)) {
             tracing::warn!(worker = self.environment.index, %error, "the commit before giving up tasks failed; they go on elsewhere from what was committed before");
-            self.react(error)?;
+            // An open transaction must not live on: the next commit would hold what these tasks wrote, without their positions.
+            let is_transactional = self.environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2;
+            let repeats = is_transactional && error.kind() == ErrorKind::Retriable;
+            self.react(if repeats { error.with_kind(ErrorKind::Abortable) } else { error })?;
         }
         kill_point(KillPoint::RevokeAfterCommit);
         for id in ids {
             if let Some(task) = self.take_task(*id) {
                 for store in task.stores() {
-                    self.flush_store(*id, &**store)?;
+                    // What is not flushed is in the changelog: no reason to keep the group waiting.
+                    if let Err(error) = self.flush_store(*id, &**store) {
+                        tracing::warn!(task = %id, %error, "a store could not be flushed before its task was given up");
+                    }
                 }
                 drop(task.close());
             }
@@ -225,18 +231,18 @@ impl Worker {
     /// These belong to others already: what was not committed is given up, also of the tasks that shared the transaction.
     fn lose(&mut self, ids: &[TaskId]) -> Result<()> {
         let is_touched = ids.iter().any(|id| self.tasks.get(id).is_some_and(Task::is_touched));
-        let needs_producer = is_touched && !self.abort();
-        if is_touched {
-            let others: Vec<TaskId> = self.tasks.keys().filter(|id| !ids.contains(id)).copied().collect();
-            self.revive(&others);
-        }
+        let is_usable = !is_touched || self.abort();
         for id in ids {
             if let Some(task) = self.take_task(*id) {
                 drop(task.close());
             }
         }
         self.tell(ControlEvent::Released { tasks: ids.to_vec() });
-        if needs_producer { self.replace_producer() } else { Ok(()) }
+        if is_touched {
+            let others: Vec<TaskId> = self.tasks.keys().copied().collect();
+            self.restart(&others, is_usable, false)?;
+        }
+        Ok(())
     }
 
     /// The end that the program asked for: commits and flushes what it can, and never waits for a new producer.
@@ -313,10 +319,9 @@ impl Worker {
             }
             ErrorKind::Corrupted => {
                 tracing::warn!(worker = self.environment.index, %error, "opening the stores anew");
-                self.abort();
+                let is_usable = self.abort();
                 let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
-                self.revive_with(&ids, true);
-                Ok(())
+                self.restart(&ids, is_usable, true)
             }
             _ => Err(error),
         }
@@ -329,12 +334,9 @@ impl Worker {
                 tracing::warn!(worker = self.environment.index, %error, "records that were sent before are not acknowledged yet");
             }
         }
-        if replace_producer || !self.abort() {
-            self.replace_producer()?;
-        }
+        let is_usable = !replace_producer && self.abort();
         let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
-        self.revive(&ids);
-        Ok(())
+        self.restart(&ids, is_usable, false)
     }
 
     /// Aborts the open transaction. `false`: the producer cannot be used any more.
@@ -357,12 +359,11 @@ impl Worker {
         Ok(())
     }
 
-    fn revive(&mut self, ids: &[TaskId]) {
-        self.revive_with(ids, false);
-    }
-
     /// Sends tasks back to the restore thread: they start again from what was committed.
-    fn revive_with(&mut self, ids: &[TaskId], drop_stores: bool) {
+    ///
+    /// In this order: they are closed while their producer is still there, since their delivery slots are its own; then a producer that
+    /// cannot be used is replaced, which decides what it left undecided (rule R1); only then may their positions be read.
+    fn restart(&mut self, ids: &[TaskId], is_producer_usable: bool, drop_stores: bool) -> Result<()> {
         let mut revived = Vec::with_capacity(ids.len());
         for id in ids {
             if let Some(task) = self.take_task(*id) {
@@ -373,9 +374,13 @@ impl Worker {
                 revived.push(prepared);
             }
         }
+        if !is_producer_usable {
+            self.replace_producer()?;
+        }
         if !revived.is_empty() {
             self.tell(ControlEvent::Revived { tasks: revived });
         }
+        Ok(())
     }
 
     /// Removes a task and stops fetching for it.

@@ -11,7 +11,7 @@ use super::graph::TaskGraph;
 use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
 use crate::client::{CommitOffset, DeliverySlot, Message};
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::node::{PunctuationType, SourceInlet, Stopped, TaskContext};
@@ -219,7 +219,7 @@ impl Task {
         let done = self.inputs[slot].inlet.borrow_mut().process(slot, &mut self.context);
         let message = self.context.message.take();
         match (done, self.context.take_failure()) {
-            (_, Some(error)) => Err(error.at(place(message.as_ref()))),
+            (_, Some(error)) => Err(begun(error).at(place(message.as_ref()))),
             (Err(Stopped), None) => Err(Error::internal("a node stopped without a reason")),
             (Ok(()), None) => Ok(()),
         }
@@ -247,7 +247,7 @@ impl Task {
     fn punctuate_kind(&mut self, kind: PunctuationType, now: i64) -> Result<u64> {
         let called = self.graph.punctuate(kind, now, &mut self.context);
         if let Some(error) = self.context.take_failure() {
-            return Err(error.at(format_args!("task {}, punctuation", self.id)));
+            return Err(begun(error).at(format_args!("task {}, punctuation", self.id)));
         }
         let calls = called.map_err(|Stopped| Error::internal("a punctuation stopped without a reason"))?;
         if calls > 0 {
@@ -289,7 +289,7 @@ impl Task {
     pub(crate) fn drain(&mut self) -> Result<()> {
         let drained = self.graph.drain(&mut self.context);
         if let Some(error) = self.context.take_failure() {
-            return Err(error.at(format_args!("task {}, before a commit", self.id)));
+            return Err(begun(error).at(format_args!("task {}, before a commit", self.id)));
         }
         drained.map_err(|Stopped| Error::internal("a drain stopped without a reason"))
     }
@@ -420,4 +420,10 @@ impl Task {
 
 fn place(message: Option<&Message>) -> String {
     message.map_or_else(String::new, |message| format!("record {}-{} offset {}", message.topic(), message.partition(), message.offset()))
+}
+
+/// An error of something that has begun: its record is off the queue and it may have had effects, so calling again cannot repeat it.
+/// Only a roll-back can; going on would commit past the record.
+fn begun(error: Error) -> Error {
+    if error.kind() == ErrorKind::Retriable { error.with_kind(ErrorKind::Abortable) } else { error }
 }
