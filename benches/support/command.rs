@@ -4,7 +4,7 @@ use super::workload::{Mode, Workload};
 
 const USAGE: &str = "\
 usage: cargo bench --bench workloads -- [WORKLOAD | MODE]...
-  WORKLOAD   pipe, count, count-nocache, wordcount        [all]
+  WORKLOAD   pipe, count, count-nocache, window, wordcount    [all]
   MODE       alos, eos, alos100 (alos, commit.interval.ms=100)   [all]
 environment
   KSTREAMS_BOOTSTRAP_SERVERS  a cluster to run on         [an embedded broker in a process of its own]

@@ -11,6 +11,8 @@ pub const WORDS_PER_LINE: u64 = 10;
 pub enum Input {
     /// Keys out of 100 000, values of 100 letters.
     KeyValues,
+    /// Keys out of 10 000, values of 100 letters.
+    FewKeys,
     /// Lines of ten words.
     Lines,
 }
@@ -20,6 +22,7 @@ impl Input {
     pub fn topic(self, n: u64) -> String {
         match self {
             Self::KeyValues => format!("bench-kv100k-{n}"),
+            Self::FewKeys => format!("bench-kv10k-{n}"),
             Self::Lines => format!("bench-lines-{n}"),
         }
     }
@@ -27,7 +30,7 @@ impl Input {
     /// How many records the topic holds.
     pub const fn records(self, n: u64) -> u64 {
         match self {
-            Self::KeyValues => n,
+            Self::KeyValues | Self::FewKeys => n,
             Self::Lines => n / WORDS_PER_LINE,
         }
     }
@@ -35,6 +38,7 @@ impl Input {
     const fn seed(self) -> u64 {
         match self {
             Self::KeyValues => 1,
+            Self::FewKeys => 3,
             Self::Lines => 6,
         }
     }
@@ -58,8 +62,9 @@ impl Generator {
     /// The next record: key, value, timestamp (ms).
     pub fn next_record(&mut self) -> (&[u8], &[u8], i64) {
         match self.input {
-            Input::KeyValues => {
-                let key = self.draw() % 100_000;
+            Input::KeyValues | Input::FewKeys => {
+                let keys = if self.input == Input::FewKeys { 10_000 } else { 100_000 };
+                let key = self.draw() % keys;
                 write_number(&mut self.key, b'k', 6, key);
                 self.value.clear();
                 for _ in 0..10 {

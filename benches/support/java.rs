@@ -28,6 +28,8 @@ pub fn java(job: Job) -> Option<JavaFigures> {
         (Workload::Count, Mode::ExactlyOnce) => (13.9, 20.0, 667.0),
         (Workload::CountNoCache, Mode::AtLeastOnce) => (10.7, 16.5, 379.0),
         (Workload::CountNoCache, Mode::ExactlyOnce) => (11.7, 17.0, 375.0),
+        (Workload::Window, Mode::AtLeastOnce) => (8.3, 15.2, 570.0),
+        (Workload::Window, Mode::ExactlyOnce) => (8.5, 14.7, 432.0),
         (Workload::WordCount, Mode::AtLeastOnce) => (4.3, 11.0, 335.0),
         (Workload::WordCount, Mode::ExactlyOnce) => (4.4, 12.5, 344.0),
         (_, Mode::AtLeastOnce100) => return None,

@@ -32,7 +32,7 @@ pub fn run(job: &Job) -> BenchResult<()> {
     let state = StateFolder::new(&application_id)?;
 
     let records = match job.workload.input() {
-        Input::KeyValues => n,
+        Input::KeyValues | Input::FewKeys => n,
         Input::Lines => n / WORDS_PER_LINE * WORDS_PER_LINE,
     };
     let (progress, completion) = Progress::new(records);

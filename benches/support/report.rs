@@ -165,7 +165,7 @@ impl fmt::Display for Report {
                 value if value <= mark => "mark reached",
                 _ => "MISSED",
             };
-            writeln!(f, "| {what} ({detail}) | {value:.2} | {mark:.2} | {goal:.2} | {verdict} |")?;
+            writeln!(f, "| {what} ({detail}) | {value:.3} | {mark:.3} | {goal:.3} | {verdict} |")?;
         }
         for (job, error) in &self.failures {
             writeln!(f, "\nFAILED: {} {}: {error}", job.workload.name(), job.mode.name())?;

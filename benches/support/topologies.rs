@@ -1,11 +1,14 @@
 //! The topologies, as a user would write them, with a step that counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kstreams::prelude::*;
 
 use super::progress::Progress;
 use super::workload::Workload;
+
+const WINDOW: Duration = Duration::from_secs(60);
 
 /// The topology of a workload.
 pub fn topology(workload: Workload, input: &str, output: &str, progress: &Arc<Progress>) -> Result<Topology, TopologyError> {
@@ -27,6 +30,15 @@ pub fn topology(workload: Workload, input: &str, output: &str, progress: &Arc<Pr
             .to_stream()
             .peek(move |_, _| sent.out())
             .to(output),
+        Workload::Window => builder
+            .stream::<String, String>([input])
+            .peek(move |_, _| taken.one())
+            .group_by_key()
+            .windowed_by(TimeWindows::of_size_with_no_grace(WINDOW))
+            .count_with(Materialized::named("wcounts"))
+            .to_stream()
+            .peek(move |_, _| sent.out())
+            .to_with(output, Produced::with(Arc::new(TimeWindowedSerde::new(Serdes::string(), WINDOW)), Serdes::nullable(Serdes::long()))),
         Workload::WordCount => {
             let counted = Arc::clone(progress);
             builder

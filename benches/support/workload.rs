@@ -12,13 +12,15 @@ pub enum Workload {
     Count,
     /// Count by key; every update goes out.
     CountNoCache,
+    /// Count by key and minute.
+    Window,
     /// Split lines, group by word through a repartition topic, count.
     WordCount,
 }
 
 impl Workload {
     /// All, in the order in which they run.
-    pub const ALL: [Self; 4] = [Self::Pipe, Self::Count, Self::CountNoCache, Self::WordCount];
+    pub const ALL: [Self; 5] = [Self::Pipe, Self::Count, Self::CountNoCache, Self::Window, Self::WordCount];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Workload {
             Self::Pipe => "pipe",
             Self::Count => "count",
             Self::CountNoCache => "count-nocache",
+            Self::Window => "window",
             Self::WordCount => "wordcount",
         }
     }
@@ -39,6 +42,7 @@ impl Workload {
     pub const fn input(self) -> Input {
         match self {
             Self::Pipe | Self::Count | Self::CountNoCache => Input::KeyValues,
+            Self::Window => Input::FewKeys,
             Self::WordCount => Input::Lines,
         }
     }
@@ -47,7 +51,7 @@ impl Workload {
     pub const fn summing(self) -> Summing {
         match self {
             Self::Pipe | Self::CountNoCache => Summing::All,
-            Self::Count | Self::WordCount => Summing::Last,
+            Self::Count | Self::Window | Self::WordCount => Summing::Last,
         }
     }
 
@@ -58,10 +62,20 @@ impl Workload {
 
     /// What the output must sum up to, where it is known.
     pub fn expected_checksum(self, scale: f64) -> Option<&'static str> {
-        const FULL: [&str; 4] =
-            ["all:1769146:5072ea7fa9185b13", "last:100000:df2a4877060e6824", "all:2000000:47c6e59d496d6482", "last:9976:f4696ea02c299fee"];
-        const TWENTIETH: [&str; 4] =
-            ["all:88332:f22885b6626dfef7", "last:63183:b231eac38a8edae9", "all:100000:c86e99ec1164919e", "last:9483:eb9acf15d41dd6b5"];
+        const FULL: [&str; 5] = [
+            "all:1769146:5072ea7fa9185b13",
+            "last:100000:df2a4877060e6824",
+            "all:2000000:47c6e59d496d6482",
+            "last:338823:755e26b31bde569d",
+            "last:9976:f4696ea02c299fee",
+        ];
+        const TWENTIETH: [&str; 5] = [
+            "all:88332:f22885b6626dfef7",
+            "last:63183:b231eac38a8edae9",
+            "all:100000:c86e99ec1164919e",
+            "last:19775:a0fa26725a59be8b",
+            "last:9483:eb9acf15d41dd6b5",
+        ];
         match scale {
             1.0 => Some(FULL[self as usize]),
             0.05 => Some(TWENTIETH[self as usize]),
