@@ -172,10 +172,6 @@ unsafe fn bytes<'a>(data: *const u8, size: usize) -> Option<&'a [u8]> {
 unsafe fn headers(message: *const rd::rd_kafka_message_t) -> Headers {
     let mut list = std::ptr::null_mut();
     let mut headers = Headers::new();
-    // SAFETY: by contract.
-    if unsafe { is_without_headers(message) } {
-        return headers;
-    }
     // SAFETY: the list, its names and values belong to the message and are copied.
     unsafe {
         if ffi::rd_kafka_message_headers(message, &raw mut list) != 0 {
@@ -189,21 +185,4 @@ unsafe fn headers(message: *const rd::rd_kafka_message_t) -> Headers {
         }
     }
     headers
-}
-
-/// Whether a record certainly has no headers, told by one byte. Asking librdkafka costs more than all else that is done to read a record:
-/// it makes a buffer to parse the count of headers, also when that is 0.
-///
-/// In message format 2 the value is followed at once by the count of headers, a varint, in the same fetched or decompressed buffer. Only
-/// that format's batches carry a leader epoch, so a record with one has that byte behind its value. An empty value is not a place in the
-/// buffer but a constant of librdkafka's.
-///
-/// # Safety
-/// `message` is a live record that was fetched, not one that a producer made.
-unsafe fn is_without_headers(message: *const rd::rd_kafka_message_t) -> bool {
-    // SAFETY: by contract; the byte is part of the record, see above.
-    unsafe {
-        let (value, size) = ((*message).payload.cast::<u8>(), (*message).len);
-        !value.is_null() && size > 0 && rd::rd_kafka_message_leader_epoch(message) >= 0 && *value.add(size) == 0
-    }
 }
