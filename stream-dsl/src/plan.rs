@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use stream_core::topology::NodeHandle;
+use stream_core::topology::{NodeHandle, validate_name};
 use stream_core::{Topology, TopologyError};
 
 type Step = Box<dyn FnOnce(&mut Topology) -> Result<(), TopologyError>>;
@@ -34,12 +34,20 @@ impl Plan {
     /// The name that was given, or a generated one. A number is taken in both cases.
     pub(crate) fn name_or(&self, named: Option<&str>, prefix: &str) -> String {
         let generated = self.name(prefix);
-        named.map_or(generated, str::to_owned)
+        named.map_or(generated, |named| self.checked(named))
     }
 
     /// The name of a store or topic that was given, or a generated one. A given name takes no number.
     pub(crate) fn resource_name_or(&self, named: Option<&str>, prefix: &str) -> String {
-        named.map_or_else(|| self.name(prefix), str::to_owned)
+        named.map_or_else(|| self.name(prefix), |named| self.checked(named))
+    }
+
+    /// A name that the program gave; one that Kafka would not accept is told when the topology is built.
+    pub(crate) fn checked(&self, name: &str) -> String {
+        if let Err(error) = validate_name(name) {
+            self.refuse(error);
+        }
+        name.to_owned()
     }
 
     /// The next generated store name, as in `KSTREAM-AGGREGATE-STATE-STORE-0000000002`.

@@ -17,7 +17,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
         let (wide, through) = (Rc::clone(&self.upstream), Rc::clone(&self.repartition));
         let narrowed = KStream::new(&self.plan, self.name.clone(), Rc::new(move || Ok(wide()?.non_null_key())), self.topics.clone());
         KStream {
-            repartition: Rc::new(move |topology, spec| {
+            repartition: Rc::new(move |topology, spec, _| {
                 let wide = RepartitionSpec {
                     names: spec.names.clone(),
                     partitions: spec.partitions,
@@ -25,7 +25,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
                     values: Arc::clone(&spec.values),
                     partitioner: spec.partitioner.clone().map(|partitioner| Arc::new(ByPresent(partitioner)) as _),
                 };
-                Ok(through(topology, &wide)?.non_null_key())
+                Ok(through(topology, &wide, false)?.non_null_key())
             }),
             needs_repartition: self.needs_repartition,
             values: self.values.clone(),
@@ -41,7 +41,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
         let (wide, through) = (Rc::clone(&self.upstream), Rc::clone(&self.repartition));
         let narrowed = KStream::new(&self.plan, self.name.clone(), Rc::new(move || Ok(wide()?.non_null_value())), self.topics.clone());
         KStream {
-            repartition: Rc::new(move |topology, spec| {
+            repartition: Rc::new(move |topology, spec, keeps_null_keys| {
                 let wide = RepartitionSpec {
                     names: spec.names.clone(),
                     partitions: spec.partitions,
@@ -49,9 +49,10 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
                     values: Nullable::over(Arc::clone(&spec.values)),
                     partitioner: spec.partitioner.clone().map(|partitioner| Arc::new(ByPresentValue(partitioner)) as _),
                 };
-                Ok(through(topology, &wide)?.non_null_value())
+                Ok(through(topology, &wide, keeps_null_keys)?.non_null_value())
             }),
             needs_repartition: self.needs_repartition,
+            null_keys: self.null_keys.clone(),
             keys: self.keys.clone(),
             ..narrowed
         }

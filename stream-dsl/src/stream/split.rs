@@ -92,7 +92,8 @@ impl<K: Clone + 'static, V: Clone + 'static> BranchedKStream<K, V> {
         });
         let stream = KStream::new(&self.stream.plan, name.clone(), upstream(&slot), self.stream.topics.clone())
             .with_serdes(self.stream.keys.clone(), self.stream.values.clone());
-        self.streams.insert(name, KStream { needs_repartition: self.stream.needs_repartition, ..stream });
+        self.streams
+            .insert(name, KStream { needs_repartition: self.stream.needs_repartition, null_keys: self.stream.null_keys.clone(), ..stream });
     }
 }
 
