@@ -20,6 +20,9 @@ use crate::window::{TimeWindowedSerde, TimeWindows, Windowed};
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     /// Aggregates per key and window, tumbling or hopping.
     pub fn windowed_by(&self, windows: TimeWindows) -> TimeWindowedKStream<K, V> {
+        if let Err(error) = windows.check() {
+            self.stream.plan.refuse(error);
+        }
         TimeWindowedKStream {
             grouped: Self { stream: self.stream.clone(), grouped: self.grouped.clone(), shared: self.shared.clone() },
             windows,

@@ -83,7 +83,7 @@ pub fn key_selector(spec: &str, key: Type, value: Type) -> Option<(Mapper, Type)
     let mapper: Mapper = match name {
         "key" => Arc::new(|key, _| key.clone()),
         "value" => Arc::new(|_, value| value.clone()),
-        "first-char" => Arc::new(|_, value| value.as_ref().and_then(|_| text(value).chars().next()).and_then(|first| of_text(first))),
+        "first-char" => Arc::new(|_, value| value.as_ref().and_then(|_| text(value).chars().next()).and_then(of_text)),
         "before-colon" => Arc::new(|_, value| before_colon(value)),
         "const" => Arc::new(move |_, _| of_text(argument.clone())),
         "null-if-value-contains" => Arc::new(move |key, value| if contains(value, &argument) { None } else { key.clone() }),

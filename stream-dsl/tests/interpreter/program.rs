@@ -223,9 +223,8 @@ impl<'a> Program<'a> {
                 grouped => self.aggregated(statement, op, grouped)?,
             },
         };
-        match (statement["id"].as_str(), bound) {
-            (Some(id), bound) => drop(self.bound.insert(id.to_owned(), bound)),
-            (None, _) => {}
+        if let Some(id) = statement["id"].as_str() {
+            self.bound.insert(id.to_owned(), bound);
         }
         Ok(())
     }

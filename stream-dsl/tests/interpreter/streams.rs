@@ -58,7 +58,7 @@ impl<K: Visible, V: Visible> TopicNameExtractor<K, V> for Extractor {
             "by-source" => context.metadata.ok_or("no source")?.topic.to_string(),
             _ => match record.value.datum() {
                 None => "null".to_owned(),
-                value => if text(&value).len() % 2 == 0 { "even" } else { "odd" }.to_owned(),
+                value => if text(&value).len().is_multiple_of(2) { "even" } else { "odd" }.to_owned(),
             },
         };
         Ok(Arc::from(format!("{}{suffix}", self.prefix)))
