@@ -54,26 +54,29 @@ fn die_and_restart(cluster: &Cluster, state: &Path, fault: Option<&str>, point: 
 }
 
 #[test]
-#[ignore = "takes long, and two of them are not noticed reliably yet: run with --ignored"]
+#[ignore = "takes long: run with --ignored"]
 fn offsets_sent_before_the_changelog_are_noticed() {
     is_noticed("OffsetsBeforeChangelog", |cluster, state, fault| die_and_restart(cluster, state, fault, "BeforeChangelogSend"));
 }
 
 #[test]
-#[ignore = "takes long, and two of them are not noticed reliably yet: run with --ignored"]
+#[ignore = "takes long: run with --ignored"]
 fn a_position_flushed_apart_from_its_rows_is_noticed() {
     is_noticed("PositionApartFromRows", |cluster, state, fault| die_and_restart(cluster, state, fault, "AfterStoreCommit"));
 }
 
 #[test]
-#[ignore = "takes long, and two of them are not noticed reliably yet: run with --ignored"]
+#[ignore = "takes long: run with --ignored"]
 fn an_uncommitted_layer_merged_before_the_commit_is_noticed() {
     is_noticed("StoreBeforeCommit", |cluster, state, fault| {
-        // The broker is away for longer than the transaction lives: the commit fails, and its work is done again by the same process.
+        // The broker is away for longer than the transaction lives, but not the session: the commit fails, and the same process does its
+        // work again over the same stores.
         let Some(broker) = cluster.embedded() else { panic!("needs a broker of its own") };
         let mut word_count = WordCount::new(cluster, 2);
         let mut vocabulary = Vocabulary::new(300, 5, 52);
-        let example = Example::spawn(seeded(word_count.command(state), fault));
+        let mut command = seeded(word_count.command(state), fault);
+        command.args(["--config", "session.timeout.ms=45000"]);
+        let example = Example::spawn(command);
         example.await_running();
         word_count.feed(vocabulary.by_ref().take(2000));
         word_count.await_processed();
@@ -90,7 +93,7 @@ fn an_uncommitted_layer_merged_before_the_commit_is_noticed() {
 }
 
 #[test]
-#[ignore = "takes long, and two of them are not noticed reliably yet: run with --ignored"]
+#[ignore = "takes long: run with --ignored"]
 fn caches_that_are_not_drained_at_the_end_are_noticed() {
     is_noticed("NoDrainAtRevocation", |cluster, state, fault| {
         let mut word_count = WordCount::new(cluster, 2);
@@ -124,7 +127,7 @@ fn caches_that_are_not_drained_at_the_end_are_noticed() {
 }
 
 #[test]
-#[ignore = "takes long, and two of them are not noticed reliably yet: run with --ignored"]
+#[ignore = "takes long: run with --ignored"]
 fn a_restoration_that_reads_uncommitted_records_is_noticed() {
     is_noticed("RestoreUncommitted", |cluster, state, fault| {
         let mut word_count = WordCount::new(cluster, 2);
