@@ -13,6 +13,13 @@ use super::repartition::RepartitionSpec;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
     /// The records whose key is not null. Adds no node: at the operator below, what is left out counts in `dropped-records`; before a
     /// repartition topic it is left out by the topic's own filter and counts nothing, as in Kafka Streams (trap T97).
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<Option<String>, String>("in").non_null_key().map_values(|value| value.len() as i64).to("out");
+    /// assert!(!builder.build()?.describe().to_string().contains("FILTER"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn non_null_key(&self) -> KStream<K, V> {
         let (wide, through) = (Rc::clone(&self.upstream), Rc::clone(&self.repartition));
         let narrowed = KStream::new(&self.plan, self.name.clone(), Rc::new(move || Ok(wide()?.non_null_key())), self.topics.clone());
