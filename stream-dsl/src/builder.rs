@@ -42,7 +42,7 @@ impl StreamsBuilder {
         let name = self.plan.name_or(consumed.name(), "KSTREAM-SOURCE-");
         let (keys, values) = (Arc::clone(consumed.key_serde()), Arc::clone(consumed.value_serde()));
         let mut slot = Slot::new();
-        let known = if names.is_empty() { None } else { self.plan.source(&names, &slot) };
+        let known = if names.is_empty() { None } else { self.plan.source(&names, consumed.offset_reset(), &slot) };
         match known {
             Some(same) => slot = same,
             None => {

@@ -26,6 +26,8 @@
 
 mod builder;
 mod grouped;
+mod grouped_table;
+mod nullability;
 mod options;
 mod plan;
 mod stream;
@@ -34,6 +36,8 @@ mod window;
 
 pub use builder::StreamsBuilder;
 pub use grouped::{KGroupedStream, TimeWindowedKStream};
+pub use grouped_table::KGroupedTable;
+pub use nullability::MaybeNull;
 pub use options::{Branched, Grouped, Joined, Materialized, Named, Repartitioned, StoreType};
 pub use stream::{BranchedKStream, KStream};
 pub use table::{Change, KTable};

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use stream_core::topology::NodeHandle;
+use stream_core::topology::{AutoOffsetReset, NodeHandle, validate_name};
 use stream_core::{Topology, TopologyError};
 
 type Step = Box<dyn FnOnce(&mut Topology) -> Result<(), TopologyError>>;
@@ -19,9 +19,12 @@ struct Recorded {
     next: Cell<u32>,
     steps: RefCell<Vec<Step>>,
     /// Sources by their topics, so that a topic that is consumed twice has one source node.
-    sources: RefCell<BTreeMap<Vec<String>, Box<dyn Any>>>,
+    sources: RefCell<BTreeMap<Vec<String>, KnownSource>>,
     errors: RefCell<Vec<TopologyError>>,
 }
+
+/// The slot of a source, whose types only its readers know, and its reset policy.
+type KnownSource = (Box<dyn Any>, Option<AutoOffsetReset>);
 
 impl Plan {
     /// The next generated name with this prefix, as in `KSTREAM-FILTER-0000000001`.
@@ -34,12 +37,20 @@ impl Plan {
     /// The name that was given, or a generated one. A number is taken in both cases.
     pub(crate) fn name_or(&self, named: Option<&str>, prefix: &str) -> String {
         let generated = self.name(prefix);
-        named.map_or(generated, str::to_owned)
+        named.map_or(generated, |named| self.checked(named))
     }
 
     /// The name of a store or topic that was given, or a generated one. A given name takes no number.
     pub(crate) fn resource_name_or(&self, named: Option<&str>, prefix: &str) -> String {
-        named.map_or_else(|| self.name(prefix), str::to_owned)
+        named.map_or_else(|| self.name(prefix), |named| self.checked(named))
+    }
+
+    /// A name that the program gave; one that Kafka would not accept is told when the topology is built.
+    pub(crate) fn checked(&self, name: &str) -> String {
+        if let Err(error) = validate_name(name) {
+            self.refuse(error);
+        }
+        name.to_owned()
     }
 
     /// The next generated store name, as in `KSTREAM-AGGREGATE-STATE-STORE-0000000002`.
@@ -57,11 +68,24 @@ impl Plan {
     }
 
     /// The source that reads the same topics already, or `None`: then this one is remembered.
-    pub(crate) fn source<K: 'static, V: 'static>(&self, topics: &[String], node: &Slot<K, V>) -> Option<Slot<K, V>> {
+    pub(crate) fn source<K: 'static, V: 'static>(
+        &self,
+        topics: &[String],
+        reset: Option<AutoOffsetReset>,
+        node: &Slot<K, V>,
+    ) -> Option<Slot<K, V>> {
         let mut key = topics.to_vec();
         key.sort();
         let mut sources = self.0.sources.borrow_mut();
-        if let Some(known) = sources.get(&key) {
+        if let Some((known, known_reset)) = sources.get(&key) {
+            if *known_reset != reset {
+                self.refuse(TopologyError::Invalid {
+                    message: format!(
+                        "topic {} is read twice, with the reset policies {known_reset:?} and {reset:?}; give both the same",
+                        topics.join(", ")
+                    ),
+                });
+            }
             let same = known.downcast_ref::<Slot<K, V>>().cloned();
             if same.is_none() {
                 self.refuse(TopologyError::Invalid {
@@ -75,7 +99,7 @@ impl Plan {
             }
             return same;
         }
-        sources.insert(key, Box::new(node.clone()));
+        sources.insert(key, (Box::new(node.clone()), reset));
         None
     }
 

@@ -10,7 +10,7 @@ use super::{
     Wiring,
 };
 use crate::error::{Error, Result};
-use crate::partition::{Partitions, StreamPartitioner};
+use crate::partition::{self, Partitions, StreamPartitioner};
 use crate::record::Record;
 use crate::serdes::{self, Role, SerdeContext, SerdeRef};
 
@@ -66,6 +66,15 @@ impl<K: Data, V: Data> SinkNode<K, V> {
         Ok(partitions)
     }
 
+    /// The partition of a key of which only a part decides; `None` where the producer hashes all its bytes.
+    fn partition_of(&self, topic: &Arc<str>, key: &[u8], task: &mut TaskContext) -> Result<Option<i32>> {
+        let deciding = self.key.partitioning_bytes(key);
+        if deciding.len() == key.len() {
+            return Ok(None);
+        }
+        Ok(Some(partition::for_key(deciding, task.emit.partition_count(topic)?)))
+    }
+
     fn send(
         &self,
         topic: &Arc<str>,
@@ -90,9 +99,16 @@ impl<K: Data, V: Data> SinkNode<K, V> {
             }
             Partitions::Only(chosen) => chosen,
         };
+        let by_key = match (partitions, key) {
+            (Partitions::ByKey, Some(key)) => match self.partition_of(topic, key, task) {
+                Ok(partition) => partition,
+                Err(error) => return Err(task.stop(error.at(format_args!("node {}", self.name)))),
+            },
+            _ => None,
+        };
         let mut outgoing = OutgoingRecord { topic, partition: None, key, value, timestamp: record.timestamp, headers: &record.headers };
         for index in 0..chosen.len().max(1) {
-            outgoing.partition = chosen.get(index).copied();
+            outgoing.partition = chosen.get(index).copied().or(by_key);
             match task.emit.emit(&outgoing) {
                 Ok(()) => task.metrics.produced.add(1),
                 Err(error) => return Err(task.stop(error.at(format_args!("node {}, topic {topic}", self.name)))),

@@ -117,6 +117,12 @@ pub trait Serde<T>: Send + Sync + 'static {
     /// When the bytes are not those of a `T`; the deserialization handler decides.
     fn deserialize(&self, bytes: &[u8], cx: &SerdeContext<'_>) -> Result<T, SerdeError>;
 
+    /// The part of a key's bytes that the default partitioner hashes: all of them, except for windowed keys, whose windows go where
+    /// their key goes.
+    fn partitioning_bytes<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        bytes
+    }
+
     /// Whether `value` is written as null. [`serialize`](Self::serialize) is not called for it.
     fn is_null(&self, _value: &T) -> bool {
         false

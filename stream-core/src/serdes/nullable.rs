@@ -31,6 +31,10 @@ impl<T: 'static> Serde<Option<T>> for Nullable<T> {
         self.0.deserialize(bytes, cx).map(Some)
     }
 
+    fn partitioning_bytes<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        self.0.partitioning_bytes(bytes)
+    }
+
     fn is_null(&self, value: &Option<T>) -> bool {
         value.as_ref().is_none_or(|value| self.0.is_null(value))
     }

@@ -1,16 +1,17 @@
 //! [`KGroupedStream::aggregate`], and the processor of all unwindowed aggregations.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use stream_core::processor::{InitContext, Processor, ProcessorContext};
 use stream_core::serdes::DefaultSerde;
 use stream_core::store::StoreName;
 use stream_core::{BoxError, Record};
-use stream_state::{CachedChange, TimestampedKeyValueStore, ValueAndTimestamp};
+use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
 
 use super::KGroupedStream;
-use crate::options::Materialized;
-use crate::table::{Change, KTable, store};
+use crate::options::{Materialized, Named};
+use crate::table::{Change, KTable, OldValues, StoredTable, TableForwarder, store};
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     /// Aggregates the values of each key: `init` makes the first aggregate, `aggregator` takes key, value and aggregate so far and gives
@@ -46,37 +47,65 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         A: Clone + 'static,
         R: Into<Option<A>>,
     {
-        self.folded("KSTREAM-AGGREGATE-", materialized, move |key, value, old| aggregator(key, value, old.unwrap_or_else(&init)).into())
+        self.aggregate_named_with(init, aggregator, Named::default(), materialized)
+    }
+
+    /// As [`aggregate_with`](Self::aggregate_with), with a name.
+    pub fn aggregate_named_with<A, R>(
+        &self,
+        init: impl Fn() -> A + Send + Sync + 'static,
+        aggregator: impl Fn(&K, V, A) -> R + Send + Sync + 'static,
+        named: Named,
+        materialized: Materialized<K, A>,
+    ) -> KTable<K, A>
+    where
+        A: Clone + 'static,
+        R: Into<Option<A>>,
+    {
+        let fold = move |key: &K, value: V, old: Option<A>| aggregator(key, value, old.unwrap_or_else(&init)).into();
+        self.folded("KSTREAM-AGGREGATE-", &named, materialized, fold)
     }
 
     /// Any unwindowed aggregation: `fold` gives the next aggregate, from the one so far if there is one.
     pub(super) fn folded<A: Clone + 'static>(
         &self,
         prefix: &str,
+        named: &Named,
         materialized: Materialized<K, A>,
         fold: impl Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
     ) -> KTable<K, A> {
         let plan = &self.stream.plan;
         let store_name = plan.resource_name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
-        let name = plan.name(prefix);
+        let name = plan.name_or(named.get(), prefix);
         let keys = materialized.keys.clone().unwrap_or_else(|| self.keys());
         let Some(values) = store::value_serde(plan, &store_name, &materialized) else {
             return KTable::refused(plan, name);
         };
         let factory = store::key_value(&store_name, &materialized, &keys, &values);
         let (fold, handle) = (Arc::new(fold), StoreName::from_string(store_name.clone()));
-        let (output, topics) = self.aggregation(&name, factory, move || Aggregate {
+        let old_values = OldValues::default();
+        let (output, topics) = self.aggregation(&name, factory, &old_values, move |forwarder| Aggregate {
             fold: Arc::clone(&fold),
+            forwarder,
             name: handle.clone(),
             store: None,
             types: std::marker::PhantomData,
         });
-        KTable::stored(plan, name, output, topics, keys, values, store_name)
+        KTable {
+            plan: plan.clone(),
+            name,
+            upstream: output,
+            keys: Some(keys),
+            values: Some(values),
+            topics,
+            node: Rc::new(StoredTable { store: store_name, old_values }),
+        }
     }
 }
 
 struct Aggregate<F, K, V, A> {
     fold: Arc<F>,
+    forwarder: TableForwarder,
     name: StoreName<TimestampedKeyValueStore<K, A>>,
     store: Option<TimestampedKeyValueStore<K, A>>,
     types: std::marker::PhantomData<fn(V)>,
@@ -108,11 +137,11 @@ where
         let is_caching = store.is_caching();
         let old = old.map(|old| old.value);
         // Cached, the change is told at the drain, with the old value that was committed.
-        let told = if is_caching { None } else { old.clone() };
+        let told = if is_caching || !self.forwarder.sends_old_values { None } else { old.clone() };
         let new = (self.fold)(&key, value, old);
         store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
         if !is_caching {
-            cx.forward(Record { key, value: Change { old: told, new }, timestamp, headers })?;
+            self.forwarder.forward(cx, key, Change { old: told, new }, timestamp, headers)?;
         }
         Ok(())
     }
@@ -121,19 +150,9 @@ where
         let store = self.store.as_ref().ok_or("the aggregation is not initialised")?;
         if store.is_caching() {
             while let Some(change) = store.next_change()? {
-                forward_change(cx, change)?;
+                self.forwarder.forward_held_back(cx, change)?;
             }
         }
         Ok(())
     }
-}
-
-/// Forwards what a cached store held back, as if the record that wrote it last were being processed.
-pub(crate) fn forward_change<K: Clone + 'static, A: Clone + 'static>(
-    cx: &mut ProcessorContext<'_, K, Change<A>>,
-    change: CachedChange<K, ValueAndTimestamp<A>>,
-) -> Result<(), BoxError> {
-    let CachedChange { key, old, new, timestamp, headers, metadata } = change;
-    let value = Change { old: old.map(|old| old.value), new: new.map(|new| new.value) };
-    Ok(cx.forward_from(metadata.as_ref(), Record { key, value, timestamp, headers })?)
 }

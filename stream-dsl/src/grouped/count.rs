@@ -3,7 +3,7 @@
 use stream_core::serdes::DefaultSerde;
 
 use super::KGroupedStream;
-use crate::options::Materialized;
+use crate::options::{Materialized, Named};
 use crate::table::KTable;
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
@@ -21,11 +21,16 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
 
     /// As [`count`](Self::count), with a named or configured store.
     pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<K, i64> {
+        self.count_named_with(Named::default(), materialized)
+    }
+
+    /// As [`count_with`](Self::count_with), with a name.
+    pub fn count_named_with(&self, named: Named, materialized: Materialized<K, i64>) -> KTable<K, i64> {
         if materialized.name.is_none() {
             // Kafka Streams takes a number here, for ever.
             self.stream.plan.store_name("KSTREAM-AGGREGATE-");
         }
         let values = materialized.values.clone().unwrap_or_else(i64::default_serde);
-        self.folded("KSTREAM-AGGREGATE-", materialized.with_value_serde(values), |_, _, count| Some(count.unwrap_or(0) + 1))
+        self.folded("KSTREAM-AGGREGATE-", &named, materialized.with_value_serde(values), |_, _, count| Some(count.unwrap_or(0) + 1))
     }
 }

@@ -17,8 +17,7 @@ use crate::options::Grouped;
 use crate::plan::{Slot, Upstream, upstream};
 use crate::stream::KStream;
 use crate::stream::repartition::{RepartitionNames, RepartitionSpec};
-use crate::table::Change;
-pub(crate) use aggregate::forward_change;
+use crate::table::{Change, OldValues, TableForwarder};
 pub use windowed::TimeWindowedKStream;
 
 /// A stream whose records are grouped by key, to be aggregated. Mirrors Kafka Streams' `KGroupedStream`.
@@ -61,18 +60,26 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     }
 
     /// Adds an aggregating processor and its store; gives its output and the topics that its table depends on.
-    fn aggregation<P, S, KT, VT>(&self, name: &str, store: Arc<dyn StoreFactory>, supplier: S) -> (Upstream<KT, Change<VT>>, Vec<String>)
+    fn aggregation<P, S, KT, VT>(
+        &self,
+        name: &str,
+        store: Arc<dyn StoreFactory>,
+        old_values: &OldValues,
+        supplier: S,
+    ) -> (Upstream<KT, Change<VT>>, Vec<String>)
     where
         P: Processor<KeyIn = K, ValueIn = V, KeyOut = KT, ValueOut = Change<VT>>,
-        S: Fn() -> P + Send + Sync + 'static,
+        S: Fn(TableForwarder) -> P + Send + Sync + 'static,
         KT: Clone + 'static,
         VT: Clone + 'static,
     {
         let input = self.input(store.name());
         let slot = Slot::new();
         let (node, node_name, parent) = (slot.clone(), name.to_owned(), Rc::clone(&input.upstream));
+        let old_values = old_values.clone();
         self.stream.plan.add(move |topology| {
-            node.set(topology.add_processor(&node_name, &[&parent()?], supplier)?);
+            let forwarder = TableForwarder { sends_old_values: old_values.are_sent() };
+            node.set(topology.add_processor(&node_name, &[&parent()?], move || supplier(forwarder))?);
             topology.add_state_store(store, &[&node_name])
         });
         (upstream(&slot), input.topics)

@@ -3,7 +3,7 @@
 use stream_core::serdes::DefaultSerde;
 
 use super::KGroupedStream;
-use crate::options::Materialized;
+use crate::options::{Materialized, Named};
 use crate::table::KTable;
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
@@ -29,8 +29,18 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         reducer: impl Fn(V, V) -> R + Send + Sync + 'static,
         materialized: Materialized<K, V>,
     ) -> KTable<K, V> {
+        self.reduce_named_with(reducer, Named::default(), materialized)
+    }
+
+    /// As [`reduce_with`](Self::reduce_with), with a name.
+    pub fn reduce_named_with<R: Into<Option<V>>>(
+        &self,
+        reducer: impl Fn(V, V) -> R + Send + Sync + 'static,
+        named: Named,
+        materialized: Materialized<K, V>,
+    ) -> KTable<K, V> {
         let values = materialized.values.clone().unwrap_or_else(|| self.grouped.values.clone());
-        self.folded("KSTREAM-REDUCE-", materialized.with_value_serde(values), move |_, value, old| match old {
+        self.folded("KSTREAM-REDUCE-", &named, materialized.with_value_serde(values), move |_, value, old| match old {
             Some(old) => reducer(old, value).into(),
             None => Some(value),
         })

@@ -1,6 +1,7 @@
 //! [`KGroupedStream::windowed_by`]: aggregations per key and window.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +13,16 @@ use stream_core::{BoxError, Record};
 use stream_state::{CachedChange, TimestampedWindowStore, ValueAndTimestamp};
 
 use super::KGroupedStream;
-use super::aggregate::forward_change;
-use crate::options::Materialized;
-use crate::table::{Change, KTable, store};
+use crate::options::{Materialized, Named};
+use crate::table::{Change, KTable, OldValues, TableForwarder, WindowedTable, store};
 use crate::window::{TimeWindowedSerde, TimeWindows, Windowed};
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     /// Aggregates per key and window, tumbling or hopping.
     pub fn windowed_by(&self, windows: TimeWindows) -> TimeWindowedKStream<K, V> {
+        if let Err(error) = windows.check() {
+            self.stream.plan.refuse(error);
+        }
         TimeWindowedKStream {
             grouped: Self { stream: self.stream.clone(), grouped: self.grouped.clone(), shared: self.shared.clone() },
             windows,
@@ -62,11 +65,16 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
 
     /// As [`count`](Self::count), with a named or configured store.
     pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
+        self.count_named_with(Named::default(), materialized)
+    }
+
+    /// As [`count_with`](Self::count_with), with a name.
+    pub fn count_named_with(&self, named: Named, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
         if materialized.name.is_none() {
             self.grouped.stream.plan.store_name("KSTREAM-AGGREGATE-");
         }
         let values = materialized.values.clone().unwrap_or_else(i64::default_serde);
-        self.folded("KSTREAM-AGGREGATE-", materialized.with_value_serde(values), |_, _, count| Some(count.unwrap_or(0) + 1))
+        self.folded("KSTREAM-AGGREGATE-", &named, materialized.with_value_serde(values), |_, _, count| Some(count.unwrap_or(0) + 1))
     }
 
     /// Combines the values of each key and window, as [`KGroupedStream::reduce`].
@@ -80,8 +88,18 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
         reducer: impl Fn(V, V) -> R + Send + Sync + 'static,
         materialized: Materialized<K, V>,
     ) -> KTable<Windowed<K>, V> {
+        self.reduce_named_with(reducer, Named::default(), materialized)
+    }
+
+    /// As [`reduce_with`](Self::reduce_with), with a name.
+    pub fn reduce_named_with<R: Into<Option<V>>>(
+        &self,
+        reducer: impl Fn(V, V) -> R + Send + Sync + 'static,
+        named: Named,
+        materialized: Materialized<K, V>,
+    ) -> KTable<Windowed<K>, V> {
         let values = materialized.values.clone().unwrap_or_else(|| self.grouped.grouped.values.clone());
-        self.folded("KSTREAM-REDUCE-", materialized.with_value_serde(values), move |_, value, old| match old {
+        self.folded("KSTREAM-REDUCE-", &named, materialized.with_value_serde(values), move |_, value, old| match old {
             Some(old) => reducer(old, value).into(),
             None => Some(value),
         })
@@ -111,18 +129,35 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
         A: Clone + 'static,
         R: Into<Option<A>>,
     {
-        self.folded("KSTREAM-AGGREGATE-", materialized, move |key, value, old| aggregator(key, value, old.unwrap_or_else(&init)).into())
+        self.aggregate_named_with(init, aggregator, Named::default(), materialized)
+    }
+
+    /// As [`aggregate_with`](Self::aggregate_with), with a name.
+    pub fn aggregate_named_with<A, R>(
+        &self,
+        init: impl Fn() -> A + Send + Sync + 'static,
+        aggregator: impl Fn(&K, V, A) -> R + Send + Sync + 'static,
+        named: Named,
+        materialized: Materialized<K, A>,
+    ) -> KTable<Windowed<K>, A>
+    where
+        A: Clone + 'static,
+        R: Into<Option<A>>,
+    {
+        let fold = move |key: &K, value: V, old: Option<A>| aggregator(key, value, old.unwrap_or_else(&init)).into();
+        self.folded("KSTREAM-AGGREGATE-", &named, materialized, fold)
     }
 
     fn folded<A: Clone + 'static>(
         &self,
         prefix: &str,
+        named: &Named,
         materialized: Materialized<K, A>,
         fold: impl Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
     ) -> KTable<Windowed<K>, A> {
         let plan = &self.grouped.stream.plan;
         let store_name = plan.resource_name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
-        let name = plan.name(prefix);
+        let name = plan.name_or(named.get(), prefix);
         let keys = materialized.keys.clone().unwrap_or_else(|| self.grouped.keys());
         let windows = self.windows;
         let factory = store::value_serde(plan, &store_name, &materialized)
@@ -131,8 +166,10 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
             return KTable::refused(plan, name);
         };
         let (fold, handle) = (Arc::new(fold), StoreName::from_string(store_name.clone()));
-        let (output, topics) = self.grouped.aggregation(&name, factory, move || WindowAggregate {
+        let old_values = OldValues::default();
+        let (output, topics) = self.grouped.aggregation(&name, factory, &old_values, move |forwarder| WindowAggregate {
             fold: Arc::clone(&fold),
+            forwarder,
             windows,
             stream_time: UNKNOWN_TIME,
             name: handle.clone(),
@@ -140,12 +177,21 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
             types: PhantomData,
         });
         let size = Duration::from_millis(u64::try_from(windows.size_ms()).unwrap_or(0));
-        KTable::unreadable(plan, name, output, topics, Arc::new(TimeWindowedSerde::new(keys, size)), values)
+        KTable {
+            plan: plan.clone(),
+            name,
+            upstream: output,
+            keys: Some(Arc::new(TimeWindowedSerde::new(keys, size))),
+            values: Some(values),
+            topics,
+            node: Rc::new(WindowedTable { store: store_name, old_values }),
+        }
     }
 }
 
 struct WindowAggregate<F, K, V, A> {
     fold: Arc<F>,
+    forwarder: TableForwarder,
     windows: TimeWindows,
     /// The largest timestamp that this operator saw; starts anew with the task (traps T5, T6).
     stream_time: i64,
@@ -186,12 +232,12 @@ where
             let old = store.get(&record.key, start)?;
             let timestamp = old.as_ref().map_or(record.timestamp, |old| old.timestamp.max(record.timestamp));
             let old = old.map(|old| old.value);
-            let told = if is_caching { None } else { old.clone() };
+            let told = if is_caching || !self.forwarder.sends_old_values { None } else { old.clone() };
             let new = (self.fold)(&record.key, record.value.clone(), old);
             store.put(&record.key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)), start)?;
             if !is_caching {
                 let key = Windowed { key: record.key.clone(), window };
-                cx.forward(Record { key, value: Change { old: told, new }, timestamp, headers: record.headers.clone() })?;
+                self.forwarder.forward(cx, key, Change { old: told, new }, timestamp, record.headers.clone())?;
             }
         }
         Ok(())
@@ -203,7 +249,7 @@ where
             while let Some(change) = store.next_change()? {
                 let CachedChange { key, old, new, timestamp, headers, metadata } = change;
                 let key = Windowed { window: self.windows.window_at(key.start), key: key.key };
-                forward_change(cx, CachedChange { key, old, new, timestamp, headers, metadata })?;
+                self.forwarder.forward_held_back(cx, CachedChange { key, old, new, timestamp, headers, metadata })?;
             }
         }
         Ok(())

@@ -9,6 +9,13 @@ use crate::options::Named;
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Does something with each record; nothing goes on. It may be done again after a failure.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<String, i64>("in").for_each(|key, value| println!("{key}: {value}"));
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: KSTREAM-FOREACH-0000000001 (stores: [])\n      --> none"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn for_each(&self, action: impl Fn(&K, &V) + Send + Sync + 'static) {
         self.for_each_named(action, Named::default());
     }

@@ -11,6 +11,14 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     ///
     /// A stream whose keys or values may be null is narrowed before: [`non_null_key`](Self::non_null_key),
     /// [`non_null_value`](Self::non_null_value).
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// let clicks = builder.stream::<Option<String>, Option<String>>("clicks");
+    /// clicks.non_null_key().non_null_value().group_by_key().count().to_stream().to("clicks-by-user");
+    /// assert!(!builder.build()?.describe().to_string().contains("repartition"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn group_by_key(&self) -> KGroupedStream<K, V>
     where
         K: DefaultSerde,

@@ -1,17 +1,19 @@
 //! [`KStream::join`] and [`KStream::left_join`] with a table.
 
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use stream_core::processor::{InitContext, Processor, ProcessorContext};
 use stream_core::serdes::DefaultSerde;
-use stream_core::{BoxError, Record, TopologyError};
+use stream_core::{BoxError, Record};
 
 use super::KStream;
 use super::repartition::{RepartitionNames, RepartitionSpec};
+use crate::nullability::MaybeNull;
 use crate::options::Joined;
 use crate::plan::{Slot, upstream};
-use crate::table::{KTable, TableView};
+use crate::table::{KTable, OpenView, TableView};
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Looks each record's key up in a table; records without a match are left out. Only the stream triggers results; they have the
@@ -45,17 +47,37 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         joiner: impl Fn(&V, &VT) -> VR + Send + Sync + 'static,
         joined: Joined<K, V>,
     ) -> KStream<K, VR> {
-        self.joined("KSTREAM-JOIN-", table, move |value, other| other.map(|other| joiner(value, other)), joined)
+        self.join_with_key(table, move |_, value, other| joiner(value, other), joined)
     }
 
-    /// As [`join`](Self::join); a record without a match is joined with `None`.
-    pub fn left_join<VT: Clone + 'static, VR: Clone + 'static>(
+    /// As [`join_with`](Self::join_with); the joiner sees the key.
+    pub fn join_with_key<VT: Clone + 'static, VR: Clone + 'static>(
         &self,
         table: &KTable<K, VT>,
+        joiner: impl Fn(&K, &V, &VT) -> VR + Send + Sync + 'static,
+        joined: Joined<K, V>,
+    ) -> KStream<K, VR> {
+        self.joined("KSTREAM-JOIN-", table, move |key, value, other| other.map(|other| joiner(key, value, other)), joined)
+    }
+
+    /// As [`join`](Self::join); a record without a match is joined with `None`. A record whose key is null has no match (KIP-962): a
+    /// stream of `Option` keys is joined as it is, and its null keys pass a repartition topic.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// let owners = builder.table::<String, String>("owners");
+    /// let orders = builder.stream::<Option<String>, i64>("orders");
+    /// orders.left_join(&owners, |amount, owner| format!("{owner:?}: {amount}")).to("bills");
+    /// assert!(builder.build()?.describe().to_string().contains("KSTREAM-LEFTJOIN-0000000004 (stores: [owners-STATE-STORE-0000000000])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn left_join<KT: Clone + 'static, VT: Clone + 'static, VR: Clone + 'static>(
+        &self,
+        table: &KTable<KT, VT>,
         joiner: impl Fn(&V, Option<&VT>) -> VR + Send + Sync + 'static,
     ) -> KStream<K, VR>
     where
-        K: DefaultSerde,
+        K: DefaultSerde + MaybeNull<KT>,
         V: DefaultSerde,
     {
         let (keys, values) = self.serdes();
@@ -63,75 +85,91 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`left_join`](Self::left_join), with serdes for the repartition topic, and a name.
-    pub fn left_join_with<VT: Clone + 'static, VR: Clone + 'static>(
+    pub fn left_join_with<KT: Clone + 'static, VT: Clone + 'static, VR: Clone + 'static>(
         &self,
-        table: &KTable<K, VT>,
+        table: &KTable<KT, VT>,
         joiner: impl Fn(&V, Option<&VT>) -> VR + Send + Sync + 'static,
         joined: Joined<K, V>,
-    ) -> KStream<K, VR> {
-        self.joined("KSTREAM-LEFTJOIN-", table, move |value, other| Some(joiner(value, other)), joined)
+    ) -> KStream<K, VR>
+    where
+        K: MaybeNull<KT>,
+    {
+        self.left_join_with_key(table, move |_, value, other| joiner(value, other), joined)
     }
 
-    fn joined<VT: Clone + 'static, VR: Clone + 'static>(
+    /// As [`left_join_with`](Self::left_join_with); the joiner sees the key.
+    pub fn left_join_with_key<KT: Clone + 'static, VT: Clone + 'static, VR: Clone + 'static>(
+        &self,
+        table: &KTable<KT, VT>,
+        joiner: impl Fn(&K, &V, Option<&VT>) -> VR + Send + Sync + 'static,
+        joined: Joined<K, V>,
+    ) -> KStream<K, VR>
+    where
+        K: MaybeNull<KT>,
+    {
+        self.null_keys.keep();
+        self.joined(LEFT, table, move |key, value, other| Some(joiner(key, value, other)), joined)
+    }
+
+    fn joined<KT: Clone + 'static, VT: Clone + 'static, VR: Clone + 'static>(
         &self,
         prefix: &str,
-        table: &KTable<K, VT>,
-        joiner: impl Fn(&V, Option<&VT>) -> Option<VR> + Send + Sync + 'static,
+        table: &KTable<KT, VT>,
+        joiner: impl Fn(&K, &V, Option<&VT>) -> Option<VR> + Send + Sync + 'static,
         joined: Joined<K, V>,
-    ) -> KStream<K, VR> {
+    ) -> KStream<K, VR>
+    where
+        K: MaybeNull<KT>,
+    {
         let input = if self.needs_repartition {
             let names = RepartitionNames::new(&self.plan, joined.name.as_deref().unwrap_or(&self.name));
-            self.repartitioned(RepartitionSpec {
-                names,
-                partitions: None,
-                keys: Arc::clone(&joined.keys),
-                values: joined.values,
-                partitioner: None,
-            })
+            let (keys, values) = (Arc::clone(&joined.keys), joined.values);
+            let behind = self.repartitioned(RepartitionSpec { names, partitions: None, keys, values, partitioner: None });
+            if prefix == LEFT {
+                behind.null_keys.keep();
+            }
+            behind
         } else {
             self.clone()
         };
         let name = self.plan.name_or(joined.name.as_deref(), prefix);
         let slot = Slot::new();
         let topics: Vec<String> = input.topics.iter().chain(&table.topics).cloned().collect();
-        match &table.readable {
-            Some(readable) => {
-                let (stores, open) = (readable.stores(), readable.opener());
-                let (node, node_name, parent, topics) = (slot.clone(), name.clone(), Rc::clone(&input.upstream), topics.clone());
-                let joiner = Arc::new(joiner);
-                self.plan.add(move |topology| {
-                    node.set(topology.add_processor(&node_name, &[&parent()?], move || TableJoin {
-                        joiner: Arc::clone(&joiner),
-                        open: Arc::clone(&open),
-                        table: None,
-                        types: std::marker::PhantomData,
-                    })?);
-                    topology.connect(&node_name, &stores.iter().map(String::as_str).collect::<Vec<_>>())?;
-                    topology.copartition(&topics.iter().map(String::as_str).collect::<Vec<_>>());
-                    Ok(())
-                });
-            }
-            None => self.plan.refuse(TopologyError::Invalid {
-                message: format!("stream `{}` is joined with table `{}`, which cannot be looked up by key", self.name, table.name),
-            }),
+        {
+            let (stores, open) = (table.node.stores(), table.node.opener());
+            let (node, node_name, parent, topics) = (slot.clone(), name.clone(), Rc::clone(&input.upstream), topics.clone());
+            let joiner = Arc::new(joiner);
+            self.plan.add(move |topology| {
+                node.set(topology.add_processor(&node_name, &[&parent()?], move || TableJoin {
+                    joiner: Arc::clone(&joiner),
+                    open: Arc::clone(&open),
+                    table: None,
+                    types: PhantomData,
+                })?);
+                topology.connect(&node_name, &stores.iter().map(String::as_str).collect::<Vec<_>>())?;
+                topology.copartition(&topics.iter().map(String::as_str).collect::<Vec<_>>());
+                Ok(())
+            });
         }
-        KStream::new(&self.plan, name, upstream(&slot), topics).with_serdes(Some(joined.keys), None)
+        let stream = KStream::new(&self.plan, name, upstream(&slot), topics).with_serdes(Some(joined.keys), None);
+        KStream { null_keys: input.null_keys, ..stream }
     }
 }
 
-type Open<K, VT> = Arc<dyn Fn(&InitContext<'_>) -> stream_core::Result<Box<dyn TableView<K, VT>>> + Send + Sync>;
+const LEFT: &str = "KSTREAM-LEFTJOIN-";
 
-struct TableJoin<F, K, V, VT, VR> {
+struct TableJoin<F, K, KT, V, VT, VR> {
     joiner: Arc<F>,
-    open: Open<K, VT>,
-    table: Option<Box<dyn TableView<K, VT>>>,
-    types: std::marker::PhantomData<fn(V) -> VR>,
+    open: OpenView<KT, VT>,
+    table: Option<Box<dyn TableView<KT, VT>>>,
+    types: PhantomData<fn(K, V) -> VR>,
 }
 
-impl<F, K, V, VT, VR> Processor for TableJoin<F, K, V, VT, VR>
+impl<F, K, KT, V, VT, VR> Processor for TableJoin<F, K, KT, V, VT, VR>
 where
-    F: Fn(&V, Option<&VT>) -> Option<VR> + 'static,
-    K: Clone + 'static,
+    F: Fn(&K, &V, Option<&VT>) -> Option<VR> + 'static,
+    K: MaybeNull<KT>,
+    KT: Clone + 'static,
     V: Clone + 'static,
     VT: Clone + 'static,
     VR: Clone + 'static,
@@ -148,8 +186,8 @@ where
 
     fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, VR>) -> Result<(), BoxError> {
         let table = self.table.as_ref().ok_or("the join is not initialised")?;
-        let other = table.get(&record.key)?;
-        match (self.joiner)(&record.value, other.as_ref()) {
+        let other = record.key.as_option().map_or(Ok(None), |key| table.get(key))?;
+        match (self.joiner)(&record.key, &record.value, other.as_ref()) {
             Some(joined) => Ok(cx.forward(record.with_value(joined))?),
             None => Ok(()),
         }

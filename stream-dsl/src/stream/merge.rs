@@ -37,7 +37,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let mut topics = self.topics.clone();
         topics.extend(other.topics.iter().filter(|topic| !self.topics.contains(topic)).cloned());
         let merged = KStream::new(&self.plan, name, upstream(&slot), topics);
-        KStream { needs_repartition: self.needs_repartition || other.needs_repartition, ..merged }
+        let null_keys = self.null_keys.and(&other.null_keys);
+        KStream { needs_repartition: self.needs_repartition || other.needs_repartition, null_keys, ..merged }
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod repartition;
 mod select_key;
 mod split;
 mod to;
+mod to_table;
 
 use std::rc::Rc;
 
@@ -40,6 +41,8 @@ pub struct KStream<K, V> {
     pub(crate) values: Option<SerdeRef<V>>,
     /// The topics that must have as many partitions as those of what it is joined with.
     pub(crate) topics: Vec<String>,
+    /// The filters of null keys that the records passed.
+    pub(crate) null_keys: repartition::NullKeys,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
@@ -53,6 +56,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
             keys: None,
             values: None,
             topics,
+            null_keys: repartition::NullKeys::default(),
         }
     }
 
@@ -83,7 +87,11 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
             let stores: Vec<&str> = stores.iter().map(String::as_str).collect();
             topology.connect(&node_name, &stores)
         });
-        KStream { needs_repartition: self.needs_repartition, ..KStream::new(&self.plan, name, upstream(&slot), self.topics.clone()) }
+        KStream {
+            needs_repartition: self.needs_repartition,
+            null_keys: self.null_keys.clone(),
+            ..KStream::new(&self.plan, name, upstream(&slot), self.topics.clone())
+        }
     }
 
     /// Adds a processor that forwards nothing.
@@ -108,6 +116,7 @@ impl<K, V> Clone for KStream<K, V> {
             keys: self.keys.clone(),
             values: self.values.clone(),
             topics: self.topics.clone(),
+            null_keys: self.null_keys.clone(),
         }
     }
 }

@@ -13,11 +13,18 @@ use super::repartition::RepartitionSpec;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
     /// The records whose key is not null. Adds no node: at the operator below, what is left out counts in `dropped-records`; before a
     /// repartition topic it is left out by the topic's own filter and counts nothing, as in Kafka Streams (trap T97).
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<Option<String>, String>("in").non_null_key().map_values(|value| value.len() as i64).to("out");
+    /// assert!(!builder.build()?.describe().to_string().contains("FILTER"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn non_null_key(&self) -> KStream<K, V> {
         let (wide, through) = (Rc::clone(&self.upstream), Rc::clone(&self.repartition));
         let narrowed = KStream::new(&self.plan, self.name.clone(), Rc::new(move || Ok(wide()?.non_null_key())), self.topics.clone());
         KStream {
-            repartition: Rc::new(move |topology, spec| {
+            repartition: Rc::new(move |topology, spec, _| {
                 let wide = RepartitionSpec {
                     names: spec.names.clone(),
                     partitions: spec.partitions,
@@ -25,7 +32,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
                     values: Arc::clone(&spec.values),
                     partitioner: spec.partitioner.clone().map(|partitioner| Arc::new(ByPresent(partitioner)) as _),
                 };
-                Ok(through(topology, &wide)?.non_null_key())
+                Ok(through(topology, &wide, false)?.non_null_key())
             }),
             needs_repartition: self.needs_repartition,
             values: self.values.clone(),
@@ -41,7 +48,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
         let (wide, through) = (Rc::clone(&self.upstream), Rc::clone(&self.repartition));
         let narrowed = KStream::new(&self.plan, self.name.clone(), Rc::new(move || Ok(wide()?.non_null_value())), self.topics.clone());
         KStream {
-            repartition: Rc::new(move |topology, spec| {
+            repartition: Rc::new(move |topology, spec, keeps_null_keys| {
                 let wide = RepartitionSpec {
                     names: spec.names.clone(),
                     partitions: spec.partitions,
@@ -49,9 +56,10 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
                     values: Nullable::over(Arc::clone(&spec.values)),
                     partitioner: spec.partitioner.clone().map(|partitioner| Arc::new(ByPresentValue(partitioner)) as _),
                 };
-                Ok(through(topology, &wide)?.non_null_value())
+                Ok(through(topology, &wide, keeps_null_keys)?.non_null_value())
             }),
             needs_repartition: self.needs_repartition,
+            null_keys: self.null_keys.clone(),
             keys: self.keys.clone(),
             ..narrowed
         }

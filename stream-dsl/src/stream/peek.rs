@@ -11,6 +11,13 @@ use crate::options::Named;
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Looks at each record and passes it on unchanged. A record may be seen again after a failure.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// builder.stream::<String, i64>("in").peek(|key, value| println!("{key}: {value}")).to("out");
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: KSTREAM-PEEK-0000000001"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn peek(&self, look: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
         self.peek_named(look, Named::default())
     }

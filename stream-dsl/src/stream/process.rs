@@ -7,6 +7,31 @@ use crate::options::Named;
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Runs a processor of the program's own, connected to these stores. The key may change: a grouping or join below repartitions.
+    ///
+    /// ```
+    /// use stream_core::{BoxError, Processor, ProcessorContext, Record};
+    /// use stream_dsl::StreamsBuilder;
+    ///
+    /// /// Swaps key and value.
+    /// struct Swap;
+    ///
+    /// impl Processor for Swap {
+    ///     type KeyIn = String;
+    ///     type ValueIn = String;
+    ///     type KeyOut = String;
+    ///     type ValueOut = String;
+    ///
+    ///     fn process(&mut self, record: Record<String, String>, cx: &mut ProcessorContext<'_, String, String>) -> Result<(), BoxError> {
+    ///         let Record { key, value, timestamp, headers } = record;
+    ///         Ok(cx.forward(Record { key: value, value: key, timestamp, headers })?)
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream("in").process(|| Swap, &[]).to("out");
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: KSTREAM-PROCESSOR-0000000001"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn process<P, S>(&self, supplier: S, stores: &[&str]) -> KStream<P::KeyOut, P::ValueOut>
     where
         P: Processor<KeyIn = K, ValueIn = V>,
@@ -26,6 +51,31 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// Runs a processor that cannot change the key, by its type: nothing below repartitions because of it.
+    ///
+    /// ```
+    /// use stream_core::BoxError;
+    /// use stream_core::processor::{FixedKeyContext, FixedKeyProcessor, FixedKeyRecord};
+    /// use stream_dsl::StreamsBuilder;
+    ///
+    /// /// Adds the time of the record.
+    /// struct Stamp;
+    ///
+    /// impl FixedKeyProcessor for Stamp {
+    ///     type Key = String;
+    ///     type ValueIn = String;
+    ///     type ValueOut = String;
+    ///
+    ///     fn process(&mut self, record: FixedKeyRecord<String, String>, cx: &mut FixedKeyContext<'_, '_, String, String>) -> Result<(), BoxError> {
+    ///         let value = format!("{} at {}", record.value(), record.timestamp());
+    ///         Ok(cx.forward(record.with_value(value))?)
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream("in").process_values(|| Stamp, &[]).group_by_key().count().to_stream().to("counts");
+    /// assert!(!builder.build()?.describe().to_string().contains("repartition"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn process_values<P, S>(&self, supplier: S, stores: &[&str]) -> KStream<K, P::ValueOut>
     where
         P: FixedKeyProcessor<Key = K, ValueIn = V>,

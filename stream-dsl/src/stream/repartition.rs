@@ -1,5 +1,6 @@
 //! [`KStream::repartition`], and the repartition topics of groupings and joins.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use super::KStream;
 use crate::options::Repartitioned;
 use crate::plan::{Plan, Slot, Upstream, upstream};
 
-/// Writes records to a repartition topic and reads them in the task of their new partition.
-pub(crate) type Through<K, V> = Rc<dyn Fn(&mut Topology, &RepartitionSpec<K, V>) -> Result<NodeHandle<K, V>, TopologyError>>;
+/// Writes records to a repartition topic and reads them in the task of their new partition; the flag says whether null keys pass.
+pub(crate) type Through<K, V> = Rc<dyn Fn(&mut Topology, &RepartitionSpec<K, V>, bool) -> Result<NodeHandle<K, V>, TopologyError>>;
 
 /// The names of a repartition topic and its nodes.
 #[derive(Clone, Debug)]
@@ -44,6 +45,21 @@ fn is_generated(name: &str) -> bool {
     name.starts_with("KSTREAM") && digits.len() == 10 && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
+/// The filters of null keys that a stream passed on its way. They let null keys through once a left join lies beneath: it joins a
+/// record without a key with nothing (KIP-962, trap T97).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NullKeys(Vec<Rc<Cell<bool>>>);
+
+impl NullKeys {
+    pub(crate) fn keep(&self) {
+        self.0.iter().for_each(|filter| filter.set(true));
+    }
+
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        Self(self.0.iter().chain(&other.0).cloned().collect())
+    }
+}
+
 /// A repartition topic.
 pub(crate) struct RepartitionSpec<K, V> {
     pub(crate) names: RepartitionNames,
@@ -56,7 +72,7 @@ pub(crate) struct RepartitionSpec<K, V> {
 /// The way of a stream through a repartition topic: a filter of null keys, a sink, a source.
 pub(crate) fn through<K: Clone + 'static, V: Clone + 'static>(parent: &Upstream<K, V>) -> Through<K, V> {
     let parent = Rc::clone(parent);
-    Rc::new(move |topology, spec| {
+    Rc::new(move |topology, spec, keeps_null_keys| {
         let RepartitionNames { topic, filter, sink, source } = &spec.names;
         let internal = InternalTopic::repartition(topic.as_str());
         topology.add_internal_topic(match spec.partitions {
@@ -64,8 +80,11 @@ pub(crate) fn through<K: Clone + 'static, V: Clone + 'static>(parent: &Upstream<
             None => internal,
         })?;
         let (keys, values) = (Arc::clone(&spec.keys), Arc::clone(&spec.values));
-        let filtered = topology
-            .add_processor(filter, &[&parent()?], move || NullKeyFilter { keys: Arc::clone(&keys), values: std::marker::PhantomData })?;
+        let filtered = topology.add_processor(filter, &[&parent()?], move || NullKeyFilter {
+            keys: Arc::clone(&keys),
+            keeps_null_keys,
+            values: std::marker::PhantomData,
+        })?;
         let mut produced = Produced::with(Arc::clone(&spec.keys), Arc::clone(&values));
         if let Some(partitioner) = &spec.partitioner {
             produced = produced.with_shared_partitioner(Arc::clone(partitioner));
@@ -77,7 +96,7 @@ pub(crate) fn through<K: Clone + 'static, V: Clone + 'static>(parent: &Upstream<
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Writes the stream to a topic of the application's own, and reads it again, partitioned by its keys. Records with a null key are
-    /// left out.
+    /// left out, and not counted, unless a left join lies beneath.
     ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
@@ -114,17 +133,21 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let (node, through) = (slot.clone(), Rc::clone(&self.repartition));
         let (keys, values) = (Arc::clone(&spec.keys), Arc::clone(&spec.values));
         let (source, topic) = (spec.names.source.clone(), spec.names.topic.clone());
+        let filter = Rc::new(Cell::new(false));
+        let (keeps, null_keys) = (Rc::clone(&filter), self.null_keys.and(&NullKeys(vec![filter])));
         self.plan.add(move |topology| {
-            node.set(through(topology, &spec)?);
+            node.set(through(topology, &spec, keeps.get())?);
             Ok(())
         });
-        KStream::new(&self.plan, source, upstream(&slot), vec![topic]).with_serdes(Some(keys), Some(values))
+        let stream = KStream::new(&self.plan, source, upstream(&slot), vec![topic]).with_serdes(Some(keys), Some(values));
+        KStream { null_keys, ..stream }
     }
 }
 
 /// Lets records go on whose key is not null. What it leaves out is not counted (trap T97).
 struct NullKeyFilter<K, V> {
     keys: SerdeRef<K>,
+    keeps_null_keys: bool,
     values: std::marker::PhantomData<fn(V)>,
 }
 
@@ -135,7 +158,7 @@ impl<K: Clone + 'static, V: Clone + 'static> Processor for NullKeyFilter<K, V> {
     type ValueOut = V;
 
     fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, V>) -> Result<(), BoxError> {
-        if !self.keys.is_null(&record.key) {
+        if self.keeps_null_keys || !self.keys.is_null(&record.key) {
             cx.forward(record)?;
         }
         Ok(())

@@ -62,14 +62,14 @@ pub struct BranchedKStream<K, V> {
 impl<K: Clone + 'static, V: Clone + 'static> BranchedKStream<K, V> {
     /// Adds a branch for records that no branch before took. Unnamed ones are numbered from 1.
     #[must_use]
-    pub fn branch(mut self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static, branched: Branched) -> Self {
+    pub fn branch(mut self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static, branched: Branched<K, V>) -> Self {
         let index = self.branches.borrow().len() + 1;
         self.add(Some(Arc::new(predicate)), branched, index);
         self
     }
 
     /// Ends the split with a branch for all other records. The streams are found by prefix and branch name; an unnamed default is `0`.
-    pub fn default_branch(mut self, branched: Branched) -> BTreeMap<String, KStream<K, V>> {
+    pub fn default_branch(mut self, branched: Branched<K, V>) -> BTreeMap<String, KStream<K, V>> {
         self.add(None, branched, 0);
         self.streams
     }
@@ -79,10 +79,11 @@ impl<K: Clone + 'static, V: Clone + 'static> BranchedKStream<K, V> {
         self.streams
     }
 
-    fn add(&mut self, predicate: Option<Predicate<K, V>>, branched: Branched, index: usize) {
+    fn add(&mut self, predicate: Option<Predicate<K, V>>, branched: Branched<K, V>, index: usize) {
         // Kafka Streams takes a number for each branch, although its name does not show it.
         self.stream.plan.name("KSTREAM-BRANCHCHILD-");
-        let name = format!("{}{}", self.name, branched.name.unwrap_or_else(|| index.to_string()));
+        let name =
+            format!("{}{}", self.name, branched.name.as_deref().map_or_else(|| index.to_string(), |name| self.stream.plan.checked(name)));
         self.branches.borrow_mut().push((predicate, name.clone()));
         let slot = Slot::new();
         let (node, node_name, splitter) = (slot.clone(), name.clone(), Rc::clone(&self.splitter));
@@ -92,7 +93,14 @@ impl<K: Clone + 'static, V: Clone + 'static> BranchedKStream<K, V> {
         });
         let stream = KStream::new(&self.stream.plan, name.clone(), upstream(&slot), self.stream.topics.clone())
             .with_serdes(self.stream.keys.clone(), self.stream.values.clone());
-        self.streams.insert(name, KStream { needs_repartition: self.stream.needs_repartition, ..stream });
+        let stream = KStream { needs_repartition: self.stream.needs_repartition, null_keys: self.stream.null_keys.clone(), ..stream };
+        let stream = match branched.chain {
+            Some(chain) => chain(stream),
+            None => Some(stream),
+        };
+        if let Some(stream) = stream {
+            self.streams.insert(name, stream);
+        }
     }
 }
 

@@ -11,6 +11,29 @@ use super::KStream;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Writes the stream to a topic, which must exist, or to a topic per record ([`SinkTopic::extracted`]). A null key goes to any
     /// partition, a null value is written as null.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use stream_core::topology::{SinkTopic, TopicContext, TopicNameExtractor};
+    /// use stream_core::{BoxError, Record};
+    /// use stream_dsl::StreamsBuilder;
+    ///
+    /// /// A topic for each tenant.
+    /// struct ByTenant;
+    ///
+    /// impl TopicNameExtractor<String, String> for ByTenant {
+    ///     fn topic(&self, record: &Record<String, String>, _cx: &TopicContext<'_>) -> Result<Arc<str>, BoxError> {
+    ///         Ok(Arc::from(format!("orders-{}", record.key)))
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, String>("orders");
+    /// orders.to("all-orders");
+    /// orders.to(SinkTopic::extracted(ByTenant));
+    /// assert!(builder.build()?.describe().to_string().contains("Sink: KSTREAM-SINK-0000000001 (topic: all-orders)"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn to(&self, topic: impl Into<SinkTopic<K, V>>)
     where
         K: DefaultSerde,

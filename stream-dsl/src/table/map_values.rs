@@ -1,89 +1,76 @@
-//! [`KTable::map_values`], and tables that are derived row by row.
+//! [`KTable::map_values`] and [`KTable::map_values_with_key`].
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use stream_core::processor::{Processor, ProcessorContext};
-use stream_core::{BoxError, Record, Result};
-
-use super::view::OpenView;
-use super::{Change, KTable, Readable, TableView};
-use crate::plan::{Slot, upstream};
+use super::KTable;
+use super::derived::Derivation;
+use crate::options::{Materialized, Named};
 
 impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
-    /// Another value for each row. Keeps no store of its own: look-ups go through to this table.
-    pub fn map_values<V2: Clone + 'static>(&self, mapper: impl Fn(&V) -> V2 + Send + Sync + 'static) -> KTable<K, V2> {
-        self.derived("KTABLE-MAPVALUES-", Arc::new(move |_, value| Some(mapper(value))))
+    /// Another value for each row, or `None` to leave the row out. The key stays; a deletion stays a deletion, the mapper is not called
+    /// for it (trap T71). Without a named store, look-ups go through to this table and call the mapper again.
+    ///
+    /// ```
+    /// use stream_dsl::{KTable, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let names: KTable<String, String> = builder.table("names");
+    /// names.map_values(|name| name.to_uppercase()).to_stream().to("loud");
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: KTABLE-MAPVALUES-0000000003 (stores: [])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn map_values<V2: Clone + 'static, R: Into<Option<V2>>>(&self, mapper: impl Fn(&V) -> R + Send + Sync + 'static) -> KTable<K, V2> {
+        self.mapped(move |_, value| mapper(value), &Named::default(), None)
     }
 
-    /// A table whose rows follow from this one's, each from one.
-    pub(super) fn derived<V2: Clone + 'static>(&self, prefix: &str, derive: Derived<K, V, V2>) -> KTable<K, V2> {
-        let name = self.plan.name(prefix);
-        let slot = Slot::new();
-        {
-            let (node, name, parent, derive) = (slot.clone(), name.clone(), Rc::clone(&self.upstream), Arc::clone(&derive));
-            self.plan.add(move |topology| {
-                node.set(topology.add_processor(&name, &[&parent()?], move || Derive { derive: Arc::clone(&derive) })?);
-                Ok(())
-            });
-        }
-        let readable = self.readable.clone().map(|table| Rc::new(DerivedView { table, derive }) as Rc<dyn Readable<K, V2>>);
-        KTable {
-            plan: self.plan.clone(),
-            name,
-            upstream: upstream(&slot),
-            keys: self.keys.clone(),
+    /// As [`map_values`](Self::map_values); the mapper sees the key.
+    pub fn map_values_with_key<V2: Clone + 'static, R: Into<Option<V2>>>(
+        &self,
+        mapper: impl Fn(&K, &V) -> R + Send + Sync + 'static,
+    ) -> KTable<K, V2> {
+        self.mapped(mapper, &Named::default(), None)
+    }
+
+    /// As [`map_values_with_key`](Self::map_values_with_key), with a name.
+    pub fn map_values_named<V2: Clone + 'static, R: Into<Option<V2>>>(
+        &self,
+        mapper: impl Fn(&K, &V) -> R + Send + Sync + 'static,
+        named: Named,
+    ) -> KTable<K, V2> {
+        self.mapped(mapper, &named, None)
+    }
+
+    /// As [`map_values_with_key`](Self::map_values_with_key), with a store of its own if `materialized` names one; then it must name the
+    /// value serde, too.
+    pub fn map_values_with<V2: Clone + 'static, R: Into<Option<V2>>>(
+        &self,
+        mapper: impl Fn(&K, &V) -> R + Send + Sync + 'static,
+        materialized: Materialized<K, V2>,
+    ) -> KTable<K, V2> {
+        self.mapped(mapper, &Named::default(), Some(materialized))
+    }
+
+    /// As [`map_values_with`](Self::map_values_with), with a name.
+    pub fn map_values_named_with<V2: Clone + 'static, R: Into<Option<V2>>>(
+        &self,
+        mapper: impl Fn(&K, &V) -> R + Send + Sync + 'static,
+        named: Named,
+        materialized: Materialized<K, V2>,
+    ) -> KTable<K, V2> {
+        self.mapped(mapper, &named, Some(materialized))
+    }
+
+    fn mapped<V2: Clone + 'static, R: Into<Option<V2>>>(
+        &self,
+        mapper: impl Fn(&K, &V) -> R + Send + Sync + 'static,
+        named: &Named,
+        materialized: Option<Materialized<K, V2>>,
+    ) -> KTable<K, V2> {
+        let derivation = Derivation {
+            prefix: "KTABLE-MAPVALUES-",
+            derive: Arc::new(move |key: &K, value: &V| mapper(key, value).into()),
+            skips_absent: false,
             values: None,
-            topics: self.topics.clone(),
-            readable,
-        }
-    }
-}
-
-/// The row that follows from a row; `None`: none.
-pub(super) type Derived<K, V, V2> = Arc<dyn Fn(&K, &V) -> Option<V2> + Send + Sync>;
-
-struct Derive<K, V, V2> {
-    derive: Derived<K, V, V2>,
-}
-
-impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for Derive<K, V, V2> {
-    type KeyIn = K;
-    type ValueIn = Change<V>;
-    type KeyOut = K;
-    type ValueOut = Change<V2>;
-
-    fn process(&mut self, record: Record<K, Change<V>>, cx: &mut ProcessorContext<'_, K, Change<V2>>) -> Result<(), BoxError> {
-        let Record { key, value, timestamp, headers } = record;
-        let derive = |value: Option<V>| value.and_then(|value| (self.derive)(&key, &value));
-        let value = Change { old: derive(value.old), new: derive(value.new) };
-        Ok(cx.forward(Record { key, value, timestamp, headers })?)
-    }
-}
-
-struct DerivedView<K, V, V2> {
-    table: Rc<dyn Readable<K, V>>,
-    derive: Derived<K, V, V2>,
-}
-
-impl<K: 'static, V: 'static, V2: 'static> Readable<K, V2> for DerivedView<K, V, V2> {
-    fn stores(&self) -> Vec<String> {
-        self.table.stores()
-    }
-
-    fn opener(&self) -> OpenView<K, V2> {
-        let (open, derive) = (self.table.opener(), Arc::clone(&self.derive));
-        Arc::new(move |cx| Ok(Box::new(OpenDerived { table: open(cx)?, derive: Arc::clone(&derive) })))
-    }
-}
-
-struct OpenDerived<K, V, V2> {
-    table: Box<dyn TableView<K, V>>,
-    derive: Derived<K, V, V2>,
-}
-
-impl<K, V, V2> TableView<K, V2> for OpenDerived<K, V, V2> {
-    fn get(&self, key: &K) -> Result<Option<V2>> {
-        Ok(self.table.get(key)?.and_then(|value| (self.derive)(key, &value)))
+        };
+        self.derived(derivation, named, materialized)
     }
 }

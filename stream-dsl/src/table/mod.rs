@@ -1,7 +1,10 @@
 //! [`KTable`]: one operator, one file.
 
 mod change;
+mod derived;
 mod filter;
+mod forward;
+mod group_by;
 mod map_values;
 pub(crate) mod source;
 pub(crate) mod store;
@@ -16,9 +19,15 @@ use stream_core::serdes::SerdeRef;
 
 use crate::plan::{Plan, Upstream};
 pub use change::Change;
-pub(crate) use view::{Readable, StoreView, TableView};
+pub(crate) use change::ChangedSerde;
+pub(crate) use forward::TableForwarder;
+use view::RefusedTable;
+pub(crate) use view::{OldValues, OpenView, StoredTable, TableNode, TableView, WindowedTable};
 
 /// A table: the latest value of each key, and every change of it. Mirrors Kafka Streams' `KTable`.
+///
+/// A table has a store only where something needs one: a name that the program gave, an aggregation, a join that looks rows up, an
+/// operator that needs old values.
 pub struct KTable<K, V> {
     pub(crate) plan: Plan,
     pub(crate) name: String,
@@ -26,44 +35,17 @@ pub struct KTable<K, V> {
     pub(crate) keys: Option<SerdeRef<K>>,
     pub(crate) values: Option<SerdeRef<V>>,
     pub(crate) topics: Vec<String>,
-    /// How a join looks keys up; `None` when it cannot.
-    pub(crate) readable: Option<Rc<dyn Readable<K, V>>>,
+    pub(crate) node: Rc<dyn TableNode<K, V>>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
-    /// The table of an aggregation with a key-value store.
-    pub(crate) fn stored(
-        plan: &Plan,
-        name: String,
-        upstream: Upstream<K, Change<V>>,
-        topics: Vec<String>,
-        keys: SerdeRef<K>,
-        values: SerdeRef<V>,
-        store: String,
-    ) -> Self {
-        let readable: Rc<dyn Readable<K, V>> = Rc::new(StoreView::<K, V>::new(store));
-        Self { plan: plan.clone(), name, upstream, keys: Some(keys), values: Some(values), topics, readable: Some(readable) }
-    }
-
-    /// A table that cannot be looked up by key in a join.
-    pub(crate) fn unreadable(
-        plan: &Plan,
-        name: String,
-        upstream: Upstream<K, Change<V>>,
-        topics: Vec<String>,
-        keys: SerdeRef<K>,
-        values: SerdeRef<V>,
-    ) -> Self {
-        Self { plan: plan.clone(), name, upstream, keys: Some(keys), values: Some(values), topics, readable: None }
-    }
-
     /// Stands for a table whose mistake was noted; it is told when the topology is built.
     pub(crate) fn refused(plan: &Plan, name: String) -> Self {
         let upstream: Upstream<K, Change<V>> = {
             let name = name.clone();
             Rc::new(move || Err(TopologyError::UnknownNode { node: name.clone() }))
         };
-        Self { plan: plan.clone(), name, upstream, keys: None, values: None, topics: Vec::new(), readable: None }
+        Self { plan: plan.clone(), name, upstream, keys: None, values: None, topics: Vec::new(), node: Rc::new(RefusedTable) }
     }
 }
 
@@ -76,7 +58,7 @@ impl<K, V> Clone for KTable<K, V> {
             keys: self.keys.as_ref().map(Arc::clone),
             values: self.values.as_ref().map(Arc::clone),
             topics: self.topics.clone(),
-            readable: self.readable.clone(),
+            node: Rc::clone(&self.node),
         }
     }
 }

@@ -5,16 +5,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use stream_core::processor::{InitContext, Processor, ProcessorContext};
+use stream_core::serdes::SerdeRef;
 use stream_core::store::StoreName;
 use stream_core::topology::Consumed;
 use stream_core::{BoxError, Record};
 use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
 
 use super::view::OpenView;
-use super::{Change, KTable, Readable, StoreView, store};
-use crate::grouped::forward_change;
+use super::{Change, KTable, OldValues, StoredTable, TableForwarder, TableNode, store};
 use crate::options::Materialized;
-use crate::plan::{Plan, Slot, upstream};
+use crate::plan::{Plan, Slot, Upstream, upstream};
 
 /// Reads a table; see [`StreamsBuilder::table`](crate::StreamsBuilder::table).
 pub(crate) fn table<K: Clone + 'static, V: Clone + 'static>(
@@ -24,53 +24,147 @@ pub(crate) fn table<K: Clone + 'static, V: Clone + 'static>(
     materialized: Materialized<K, V>,
 ) -> KTable<K, V> {
     let store_name = plan.resource_name_or(materialized.name.as_deref(), &format!("{topic}-STATE-STORE-"));
-    let source = plan.name_or(consumed.name(), "KSTREAM-SOURCE-");
-    let table_name = consumed.name().map(|name| format!("{name}-table-source"));
-    let name = plan.name_or(table_name.as_deref(), "KTABLE-SOURCE-");
-    // A store nobody reads is not made: a name is a reader, a join becomes one.
-    let is_read = Rc::new(Cell::new(materialized.name.is_some()));
+    let source_name = consumed.name().map(|name| format!("{name}-source"));
+    let source = plan.name_or(source_name.as_deref(), "KSTREAM-SOURCE-");
+    let name = plan.name_or(consumed.name(), "KTABLE-SOURCE-");
     let keys = materialized.keys.clone().unwrap_or_else(|| Arc::clone(consumed.key_serde()));
     let values = materialized.values.clone().unwrap_or_else(|| Arc::clone(consumed.value_serde()));
-    let slot = Slot::new();
+    let records: Slot<Option<K>, Option<V>> = Slot::new();
     {
-        let (node, name, topic, store_name) = (slot.clone(), name.clone(), topic.to_owned(), store_name.clone());
-        let (is_read, keys, values) = (Rc::clone(&is_read), Arc::clone(&keys), Arc::clone(&values));
+        let (records, topic) = (records.clone(), topic.to_owned());
         plan.add(move |topology| {
-            let is_read = is_read.get();
             // Null is seen at the level of bytes, whatever the types: it never reaches the deserialization handler.
-            let records = topology.add_source(&source, topic.as_str(), consumed.nullable())?;
-            let handle = is_read.then(|| StoreName::from_string(store_name.clone()));
-            node.set(topology.add_processor(&name, &[&records], move || TableSource { name: handle.clone(), store: None })?);
-            if is_read {
-                topology.add_state_store(store::key_value(&store_name, &materialized, &keys, &values), &[&name])?;
-            }
+            records.set(topology.add_source(&source, topic.as_str(), consumed.nullable())?);
             Ok(())
         });
     }
-    let readable: Rc<dyn Readable<K, V>> = Rc::new(OnDemand { is_read, view: StoreView::new(store_name) });
-    KTable { readable: Some(readable), ..KTable::unreadable(plan, name, upstream(&slot), vec![topic.to_owned()], keys, values) }
+    let spec = TableSpec { name, store_name, materialized, keys, values, topics: vec![topic.to_owned()] };
+    spec.below(plan, &upstream(&records), TableSource::new)
+}
+
+/// A table that is fed by records.
+pub(crate) struct TableSpec<K, V> {
+    pub(crate) name: String,
+    pub(crate) store_name: String,
+    pub(crate) materialized: Materialized<K, V>,
+    pub(crate) keys: SerdeRef<K>,
+    pub(crate) values: SerdeRef<V>,
+    pub(crate) topics: Vec<String>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
+    /// The table below `records`. A store nobody reads is not made: a name is a reader, a join becomes one.
+    pub(crate) fn below<P>(self, plan: &Plan, records: &Upstream<P::KeyIn, P::ValueIn>, supplier: fn(TableRows<K, V>) -> P) -> KTable<K, V>
+    where
+        P: Processor<KeyOut = K, ValueOut = Change<V>>,
+    {
+        let Self { name, store_name, materialized, keys, values, topics } = self;
+        let is_read = Rc::new(Cell::new(materialized.name.is_some()));
+        let (slot, old_values) = (Slot::new(), OldValues::default());
+        {
+            let (node, name, store_name, records) = (slot.clone(), name.clone(), store_name.clone(), Rc::clone(records));
+            let (is_read, old_values, keys, values) = (Rc::clone(&is_read), old_values.clone(), Arc::clone(&keys), Arc::clone(&values));
+            plan.add(move |topology| {
+                let is_read = is_read.get();
+                let handle = is_read.then(|| StoreName::from_string(store_name.clone()));
+                let rows = TableRows { forwarder: TableForwarder { sends_old_values: old_values.are_sent() }, name: handle };
+                node.set(topology.add_processor(&name, &[&records()?], move || supplier(rows.clone()))?);
+                if is_read {
+                    topology.add_state_store(store::key_value(&store_name, &materialized, &keys, &values), &[&name])?;
+                }
+                Ok(())
+            });
+        }
+        let stored = StoredTable { store: store_name, old_values };
+        KTable {
+            plan: plan.clone(),
+            name,
+            upstream: upstream(&slot),
+            keys: Some(keys),
+            values: Some(values),
+            topics,
+            node: Rc::new(OnDemand { is_read, stored }),
+        }
+    }
 }
 
 /// Makes the table keep its store when it is asked for.
-struct OnDemand<K, V> {
+struct OnDemand {
     is_read: Rc<Cell<bool>>,
-    view: StoreView<K, V>,
+    stored: StoredTable,
 }
 
-impl<K: 'static, V: 'static> Readable<K, V> for OnDemand<K, V> {
+impl<K: 'static, V: 'static> TableNode<K, V> for OnDemand {
     fn stores(&self) -> Vec<String> {
         self.is_read.set(true);
-        self.view.stores()
+        TableNode::<K, V>::stores(&self.stored)
     }
 
     fn opener(&self) -> OpenView<K, V> {
-        self.view.opener()
+        self.stored.opener()
+    }
+
+    fn send_old_values(&self, force: bool) -> bool {
+        if force {
+            self.is_read.set(true);
+        }
+        self.is_read.get() && TableNode::<K, V>::send_old_values(&self.stored, force)
     }
 }
 
-struct TableSource<K, V> {
+/// How records become rows: where they are kept, and how their changes are told.
+pub(crate) struct TableRows<K, V> {
+    forwarder: TableForwarder,
     name: Option<StoreName<TimestampedKeyValueStore<K, V>>>,
+}
+
+impl<K, V> Clone for TableRows<K, V> {
+    fn clone(&self) -> Self {
+        Self { forwarder: self.forwarder, name: self.name.clone() }
+    }
+}
+
+/// Upserts: a null value deletes, a null key is dropped.
+pub(crate) struct TableSource<K, V> {
+    rows: TableRows<K, V>,
     store: Option<TimestampedKeyValueStore<K, V>>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> TableSource<K, V> {
+    pub(crate) fn new(rows: TableRows<K, V>) -> Self {
+        Self { rows, store: None }
+    }
+
+    pub(crate) fn open(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
+        self.store = self.rows.name.as_ref().map(|name| cx.store(name)).transpose()?;
+        Ok(())
+    }
+
+    /// Rows are written in the order of their records, also when their times are not (trap T68).
+    pub(crate) fn upsert(&self, record: Record<K, Option<V>>, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {
+        let Record { key, value: new, timestamp, headers } = record;
+        let mut old = None;
+        if let Some(store) = &self.store {
+            let is_caching = store.is_caching();
+            if !is_caching && self.rows.forwarder.sends_old_values {
+                old = store.get(&key)?.map(|row| row.value);
+            }
+            store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
+            if is_caching {
+                return Ok(());
+            }
+        }
+        self.rows.forwarder.forward(cx, key, Change { old, new }, timestamp, headers)
+    }
+
+    pub(crate) fn forward_held_back(&self, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {
+        if let Some(store) = self.store.as_ref().filter(|store| store.is_caching()) {
+            while let Some(change) = store.next_change()? {
+                self.rows.forwarder.forward_held_back(cx, change)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> Processor for TableSource<K, V> {
@@ -80,35 +174,21 @@ impl<K: Clone + 'static, V: Clone + 'static> Processor for TableSource<K, V> {
     type ValueOut = Change<V>;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = self.name.as_ref().map(|name| cx.store(name)).transpose()?;
-        Ok(())
+        self.open(cx)
     }
 
     fn process(&mut self, record: Record<Option<K>, Option<V>>, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {
-        let Record { key, value: new, timestamp, headers } = record;
-        let Some(key) = key else {
-            cx.drop_record("null key");
-            return Ok(());
-        };
-        let mut old = None;
-        if let Some(store) = &self.store {
-            if !store.is_caching() {
-                old = store.get(&key)?.map(|row| row.value);
-            }
-            store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
-            if store.is_caching() {
-                return Ok(());
+        let Record { key, value, timestamp, headers } = record;
+        match key {
+            Some(key) => self.upsert(Record { key, value, timestamp, headers }, cx),
+            None => {
+                cx.drop_record("null key");
+                Ok(())
             }
         }
-        Ok(cx.forward(Record { key, value: Change { old, new }, timestamp, headers })?)
     }
 
     fn drain(&mut self, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {
-        if let Some(store) = self.store.as_ref().filter(|store| store.is_caching()) {
-            while let Some(change) = store.next_change()? {
-                forward_change(cx, change)?;
-            }
-        }
-        Ok(())
+        self.forward_held_back(cx)
     }
 }

@@ -16,14 +16,15 @@ use crate::window::TimeWindows;
 /// The value serde of a store; a missing one is told when the topology is built.
 pub(crate) fn value_serde<K, V>(plan: &Plan, store: &str, materialized: &Materialized<K, V>) -> Option<SerdeRef<V>> {
     if materialized.values.is_none() {
-        plan.refuse(TopologyError::Invalid {
-            message: format!(
-                "store `{store}` has no serde for its values of type `{}`; give one with `with_value_serde`",
-                std::any::type_name::<V>()
-            ),
-        });
+        plan.refuse(missing_serde::<V>(store, "values", "with_value_serde"));
     }
     materialized.values.clone()
+}
+
+/// A store without a serde for its keys or values of type `T`.
+pub(crate) fn missing_serde<T>(store: &str, what: &str, method: &str) -> TopologyError {
+    let message = format!("store `{store}` has no serde for its {what} of type `{}`; give one with `{method}`", std::any::type_name::<T>());
+    TopologyError::Invalid { message }
 }
 
 /// A key-value store with timestamps.

@@ -14,6 +14,14 @@ use crate::stream::KStream;
 
 impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     /// The changes of the table as a stream: the new value of each, `None` for a deletion.
+    ///
+    /// ```
+    /// let builder = stream_dsl::StreamsBuilder::new();
+    /// let names = builder.table::<String, String>("names");
+    /// names.to_stream().map_values(|name| name.clone().unwrap_or_else(|| "(deleted)".to_owned())).to("changes");
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: KTABLE-TOSTREAM-0000000003"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn to_stream(&self) -> KStream<K, Option<V>> {
         self.to_stream_named(Named::default())
     }

@@ -1,14 +1,17 @@
-//! How joins look up a table.
+//! How the operators below a table read it: look-ups by key, and old values on demand.
 
-use std::marker::PhantomData;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use stream_core::Result;
 use stream_core::processor::InitContext;
 use stream_core::store::StoreName;
-use stream_state::TimestampedKeyValueStore;
+use stream_core::{Error, Result};
+use stream_state::{TimestampedKeyValueStore, TimestampedWindowStore};
 
-/// A table as a running join sees it.
+use crate::window::Windowed;
+
+/// A table as a running operator sees it.
 pub(crate) trait TableView<K, V> {
     fn get(&self, key: &K) -> Result<Option<V>>;
 }
@@ -16,40 +19,107 @@ pub(crate) trait TableView<K, V> {
 /// Opens a view in a processor's `init`.
 pub(crate) type OpenView<K, V> = Arc<dyn Fn(&InitContext<'_>) -> Result<Box<dyn TableView<K, V>>> + Send + Sync>;
 
-/// A table that can be looked up.
-pub(crate) trait Readable<K, V> {
+/// What the operators below a table may ask of it while the program is recorded.
+pub(crate) trait TableNode<K, V> {
     /// The names of the stores that a look-up reads. Asking makes a table keep a store that would do without.
     fn stores(&self) -> Vec<String>;
 
     /// How a task opens the view.
     fn opener(&self) -> OpenView<K, V>;
+
+    /// Makes every [`Change`](super::Change) carry the old value. A table without a store makes one when `force` is set, and answers
+    /// `false` when it is not (trap T70).
+    fn send_old_values(&self, force: bool) -> bool;
 }
 
-/// A table with a store of its own.
-pub(crate) struct StoreView<K, V> {
-    store: String,
-    types: PhantomData<fn() -> (K, V)>,
-}
+/// Whether a table sends old values; known when the plan is complete, which is before it is lowered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OldValues(Rc<Cell<bool>>);
 
-impl<K, V> StoreView<K, V> {
-    pub(crate) fn new(store: String) -> Self {
-        Self { store, types: PhantomData }
+impl OldValues {
+    pub(crate) fn send(&self) {
+        self.0.set(true);
+    }
+
+    pub(crate) fn are_sent(&self) -> bool {
+        self.0.get()
     }
 }
 
-impl<K: 'static, V: 'static> Readable<K, V> for StoreView<K, V> {
+/// A table with a key-value store of its own.
+pub(crate) struct StoredTable {
+    pub(crate) store: String,
+    pub(crate) old_values: OldValues,
+}
+
+impl<K: 'static, V: 'static> TableNode<K, V> for StoredTable {
     fn stores(&self) -> Vec<String> {
         vec![self.store.clone()]
     }
 
     fn opener(&self) -> OpenView<K, V> {
-        let name = StoreName::<TimestampedKeyValueStore<K, V>>::from_string(self.store.clone());
-        Arc::new(move |cx| Ok(Box::new(cx.store(&name)?)))
+        key_value_view(&self.store)
     }
+
+    fn send_old_values(&self, _force: bool) -> bool {
+        self.old_values.send();
+        true
+    }
+}
+
+/// A view of a key-value store.
+pub(crate) fn key_value_view<K: 'static, V: 'static>(store: &str) -> OpenView<K, V> {
+    let name = StoreName::<TimestampedKeyValueStore<K, V>>::from_string(store);
+    Arc::new(move |cx| Ok(Box::new(cx.store(&name)?)))
 }
 
 impl<K: 'static, V: 'static> TableView<K, V> for TimestampedKeyValueStore<K, V> {
     fn get(&self, key: &K) -> Result<Option<V>> {
         Ok(self.get(key)?.map(|row| row.value))
+    }
+}
+
+/// A table with a window store of its own.
+pub(crate) struct WindowedTable {
+    pub(crate) store: String,
+    pub(crate) old_values: OldValues,
+}
+
+impl<K: 'static, V: 'static> TableNode<Windowed<K>, V> for WindowedTable {
+    fn stores(&self) -> Vec<String> {
+        vec![self.store.clone()]
+    }
+
+    fn opener(&self) -> OpenView<Windowed<K>, V> {
+        let name = StoreName::<TimestampedWindowStore<K, V>>::from_string(self.store.clone());
+        Arc::new(move |cx| Ok(Box::new(cx.store(&name)?)))
+    }
+
+    fn send_old_values(&self, _force: bool) -> bool {
+        self.old_values.send();
+        true
+    }
+}
+
+impl<K: 'static, V: 'static> TableView<Windowed<K>, V> for TimestampedWindowStore<K, V> {
+    fn get(&self, key: &Windowed<K>) -> Result<Option<V>> {
+        Ok(self.get(&key.key, key.window.start_ms())?.map(|row| row.value))
+    }
+}
+
+/// Stands for a table whose mistake was noted; the topology that holds it is never built.
+pub(crate) struct RefusedTable;
+
+impl<K: 'static, V: 'static> TableNode<K, V> for RefusedTable {
+    fn stores(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn opener(&self) -> OpenView<K, V> {
+        Arc::new(|_| Err(Error::internal("a table that was refused is running")))
+    }
+
+    fn send_old_values(&self, _force: bool) -> bool {
+        true
     }
 }

@@ -1,8 +1,9 @@
 //! [`TimeWindowedSerde`]: the bytes of windowed keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use stream_core::serdes::{Serde, SerdeContext, SerdeError, SerdeRef};
+use stream_core::serdes::{DefaultSerde, Serde, SerdeContext, SerdeError, SerdeRef};
 
 use super::{TimeWindow, Windowed};
 
@@ -27,6 +28,11 @@ impl<K: 'static> Serde<Windowed<K>> for TimeWindowedSerde<K> {
         Ok(())
     }
 
+    /// All windows of a key lie in its partition (trap T100).
+    fn partitioning_bytes<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        bytes.split_last_chunk::<8>().map_or(bytes, |(key, _)| self.inner.partitioning_bytes(key))
+    }
+
     fn deserialize(&self, bytes: &[u8], cx: &SerdeContext<'_>) -> Result<Windowed<K>, SerdeError> {
         match bytes.split_last_chunk::<8>() {
             Some((key, start)) => {
@@ -39,8 +45,38 @@ impl<K: 'static> Serde<Windowed<K>> for TimeWindowedSerde<K> {
     }
 }
 
+/// Writes any windowed key. What it reads has windows without an end, because the size is not in the bytes: to read, name a
+/// [`TimeWindowedSerde`] with the size.
+impl<K: DefaultSerde> DefaultSerde for Windowed<K> {
+    fn default_serde() -> SerdeRef<Self> {
+        Arc::new(TimeWindowedSerde { inner: K::default_serde(), size_ms: i64::MAX })
+    }
+}
+
 impl<K> std::fmt::Debug for TimeWindowedSerde<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TimeWindowedSerde").field("size_ms", &self.size_ms).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stream_core::Headers;
+    use stream_core::serdes::Role;
+
+    use super::*;
+
+    #[test]
+    fn windowed_keys_have_kafkas_bytes_and_the_partition_of_their_key() {
+        let (serde, headers) = (TimeWindowedSerde::new(String::default_serde(), Duration::from_millis(10)), Headers::new());
+        let cx = SerdeContext { topic: "t", headers: &headers, role: Role::Key };
+        let key = Windowed { key: "a".to_owned(), window: TimeWindow::new(20, 30) };
+        let mut bytes = Vec::new();
+        serde.serialize(&key, &mut bytes, &cx).expect("bytes");
+        assert_eq!(bytes, [b'a', 0, 0, 0, 0, 0, 0, 0, 20]);
+        assert_eq!(serde.deserialize(&bytes, &cx).expect("a key"), key);
+        assert_eq!(serde.partitioning_bytes(&bytes), b"a");
+        let unsized_windows = Windowed::<String>::default_serde().deserialize(&bytes, &cx).expect("a key");
+        assert_eq!(unsized_windows.window.end_ms(), i64::MAX);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use stream_core::TopologyError;
+
 /// A span of time, from its start to before its end, ms since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TimeWindow {
@@ -44,31 +46,46 @@ pub struct TimeWindows {
 }
 
 impl TimeWindows {
-    /// Tumbling windows that close when their end has come. A size below 1 ms is taken as 1 ms.
+    /// Tumbling windows that close when their end has come. A size below 1 ms is refused when the topology is built.
     pub fn of_size_with_no_grace(size: Duration) -> Self {
         Self::of_size_and_grace(size, Duration::ZERO)
     }
 
-    /// Tumbling windows that take late records for `grace` behind their end. A size below 1 ms is taken as 1 ms.
+    /// Tumbling windows that take late records for `grace` behind their end. A size below 1 ms is refused when the topology is built.
     pub fn of_size_and_grace(size: Duration, grace: Duration) -> Self {
-        let size_ms = ms(size).max(1);
+        let size_ms = ms(size);
         Self { size_ms, advance_ms: size_ms, grace_ms: ms(grace) }
     }
 
-    /// Hopping windows: one begins every `advance`, which is at least 1 ms and at most the size.
+    /// Hopping windows: one begins every `advance`. Less than 1 ms, and more than the size, is refused when the topology is built.
     #[must_use]
     pub fn advance_by(self, advance: Duration) -> Self {
-        Self { advance_ms: ms(advance).clamp(1, self.size_ms), ..self }
+        Self { advance_ms: ms(advance), ..self }
     }
 
     /// The windows that a timestamp (ms) belongs to, by ascending start. None begins before 0 (trap T1).
     pub fn windows_for(&self, timestamp: i64) -> impl Iterator<Item = TimeWindow> + use<> {
         let Self { size_ms, advance_ms, .. } = *self;
+        // Without an advance there is no next window; such windows are refused where they are used.
+        let advance_ms = advance_ms.max(1);
         let first = (timestamp - size_ms + advance_ms).max(0) / advance_ms * advance_ms;
         (0..)
             .map(move |index| first.saturating_add(advance_ms.saturating_mul(index)))
             .take_while(move |start| *start <= timestamp)
             .map(move |start| TimeWindow::new(start, start.saturating_add(size_ms)))
+    }
+
+    /// What is wrong with these windows.
+    pub(crate) fn check(&self) -> Result<(), TopologyError> {
+        let Self { size_ms, advance_ms, .. } = *self;
+        let message = if size_ms < 1 {
+            format!("windows of {size_ms} ms hold nothing; give them a size of at least 1 ms")
+        } else if !(1..=size_ms).contains(&advance_ms) {
+            format!("windows of {size_ms} ms cannot advance by {advance_ms} ms; advance by 1 ms to {size_ms} ms")
+        } else {
+            return Ok(());
+        };
+        Err(TopologyError::Invalid { message })
     }
 
     /// The window that begins at `start_ms`.

@@ -1,0 +1,60 @@
+//! [`KGroupedTable::reduce`].
+
+use stream_core::serdes::DefaultSerde;
+
+use super::KGroupedTable;
+use crate::options::{Materialized, Named};
+use crate::table::KTable;
+
+impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
+    /// Combines the values of each group: the first value is the first aggregate; `adder` takes the aggregate so far and a value that
+    /// comes, `subtractor` the aggregate and a value that leaves. Each gives the next aggregate, or `None` to delete it.
+    ///
+    /// ```
+    /// use stream_dsl::{KTable, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let balances: KTable<String, i64> = builder.table("balances");
+    /// let totals = balances.group_by(|account, balance| (account[..2].to_owned(), *balance)).reduce(|sum, new| sum + new, |sum, old| sum - old);
+    /// totals.to_stream().to("totals");
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: KTABLE-REDUCE-0000000007"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn reduce<A: Into<Option<V>>, S: Into<Option<V>>>(
+        &self,
+        adder: impl Fn(V, V) -> A + Send + Sync + 'static,
+        subtractor: impl Fn(V, V) -> S + Send + Sync + 'static,
+    ) -> KTable<K, V>
+    where
+        V: DefaultSerde,
+    {
+        self.reduce_with(adder, subtractor, Materialized::default())
+    }
+
+    /// As [`reduce`](Self::reduce), with a named or configured store.
+    pub fn reduce_with<A: Into<Option<V>>, S: Into<Option<V>>>(
+        &self,
+        adder: impl Fn(V, V) -> A + Send + Sync + 'static,
+        subtractor: impl Fn(V, V) -> S + Send + Sync + 'static,
+        materialized: Materialized<K, V>,
+    ) -> KTable<K, V> {
+        self.reduce_named_with(adder, subtractor, Named::default(), materialized)
+    }
+
+    /// As [`reduce_with`](Self::reduce_with), with a name.
+    pub fn reduce_named_with<A: Into<Option<V>>, S: Into<Option<V>>>(
+        &self,
+        adder: impl Fn(V, V) -> A + Send + Sync + 'static,
+        subtractor: impl Fn(V, V) -> S + Send + Sync + 'static,
+        named: Named,
+        materialized: Materialized<K, V>,
+    ) -> KTable<K, V> {
+        let values = materialized.values.clone().unwrap_or_else(|| self.grouped.values.clone());
+        let add = move |_: &K, value: V, sum: Option<V>| match sum {
+            Some(sum) => adder(sum, value).into(),
+            None => Some(value),
+        };
+        self.folded("KTABLE-REDUCE-", &named, materialized.with_value_serde(values), add, move |_, value, sum| {
+            subtractor(sum, value).into()
+        })
+    }
+}

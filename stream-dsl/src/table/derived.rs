@@ -1,0 +1,177 @@
+//! Tables whose rows follow from another table's, each from one: the processor and the view of `filter` and `map_values`.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use stream_core::processor::{InitContext, Processor, ProcessorContext};
+use stream_core::serdes::SerdeRef;
+use stream_core::store::StoreName;
+use stream_core::{BoxError, Record, Result};
+use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
+
+use super::view::{OpenView, key_value_view};
+use super::{Change, KTable, OldValues, TableForwarder, TableNode, TableView, store};
+use crate::options::{Materialized, Named};
+use crate::plan::{Slot, upstream};
+
+/// The row that follows from a row; `None`: none.
+pub(super) type Derive<K, V, V2> = Arc<dyn Fn(&K, &V) -> Option<V2> + Send + Sync>;
+
+/// What kind of derived table it is.
+pub(super) struct Derivation<K, V, V2> {
+    pub(super) prefix: &'static str,
+    pub(super) derive: Derive<K, V, V2>,
+    /// A row that was not there and is not there now is not told, where old values are known (trap T69).
+    pub(super) skips_absent: bool,
+    /// The serde of the values, where the derivation keeps their type.
+    pub(super) values: Option<SerdeRef<V2>>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
+    pub(super) fn derived<V2: Clone + 'static>(
+        &self,
+        derivation: Derivation<K, V, V2>,
+        named: &Named,
+        materialized: Option<Materialized<K, V2>>,
+    ) -> KTable<K, V2> {
+        let Derivation { prefix, derive, skips_absent, values } = derivation;
+        if materialized.as_ref().is_some_and(|materialized| materialized.name.is_none()) {
+            // Kafka Streams takes a number here although no store is made: only a name makes one.
+            self.plan.store_name(prefix);
+        }
+        let name = self.plan.name_or(named.get(), prefix);
+        let values = materialized.as_ref().and_then(|materialized| materialized.values.clone()).or(values);
+        let keys = materialized.as_ref().and_then(|materialized| materialized.keys.clone()).or_else(|| self.keys.clone());
+        let mut stored = None;
+        if let Some((materialized, store_name)) = materialized.as_ref().and_then(|it| Some((it, self.plan.checked(it.name.as_deref()?)))) {
+            match (&keys, &values) {
+                (Some(keys), Some(values)) => stored = Some((store::key_value(&store_name, materialized, keys, values), store_name)),
+                (None, _) => self.plan.refuse(store::missing_serde::<K>(&store_name, "keys", "with_key_serde")),
+                (_, None) => self.plan.refuse(store::missing_serde::<V2>(&store_name, "values", "with_value_serde")),
+            }
+        }
+        let (factory, store_name) = stored.unzip();
+        let old_values = OldValues::default();
+        if skips_absent && self.node.send_old_values(false) {
+            old_values.send();
+        }
+        let slot = Slot::new();
+        {
+            let (node, name, parent, derive) = (slot.clone(), name.clone(), Rc::clone(&self.upstream), Arc::clone(&derive));
+            let (handle, old_values) = (store_name.clone().map(StoreName::from_string), old_values.clone());
+            self.plan.add(move |topology| {
+                let forwarder = TableForwarder { sends_old_values: old_values.are_sent() };
+                node.set(topology.add_processor(&name, &[&parent()?], move || DerivedTable {
+                    derive: Arc::clone(&derive),
+                    skips_absent,
+                    forwarder,
+                    name: handle.clone(),
+                    store: None,
+                })?);
+                match factory {
+                    Some(factory) => topology.add_state_store(factory, &[&name]),
+                    None => Ok(()),
+                }
+            });
+        }
+        KTable {
+            plan: self.plan.clone(),
+            name,
+            upstream: upstream(&slot),
+            keys,
+            values,
+            topics: self.topics.clone(),
+            node: Rc::new(DerivedNode { parent: Rc::clone(&self.node), derive, store: store_name, old_values }),
+        }
+    }
+}
+
+struct DerivedTable<K, V, V2> {
+    derive: Derive<K, V, V2>,
+    skips_absent: bool,
+    forwarder: TableForwarder,
+    name: Option<StoreName<TimestampedKeyValueStore<K, V2>>>,
+    store: Option<TimestampedKeyValueStore<K, V2>>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for DerivedTable<K, V, V2> {
+    type KeyIn = K;
+    type ValueIn = Change<V>;
+    type KeyOut = K;
+    type ValueOut = Change<V2>;
+
+    fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
+        self.store = self.name.as_ref().map(|name| cx.store(name)).transpose()?;
+        Ok(())
+    }
+
+    fn process(&mut self, record: Record<K, Change<V>>, cx: &mut ProcessorContext<'_, K, Change<V2>>) -> Result<(), BoxError> {
+        let Record { key, value, timestamp, headers } = record;
+        let derive = |value: Option<V>| value.and_then(|value| (self.derive)(&key, &value));
+        let new = derive(value.new);
+        let old = match &self.store {
+            _ if !self.forwarder.sends_old_values => None,
+            Some(store) => store.get(&key)?.map(|row| row.value),
+            None => derive(value.old),
+        };
+        if self.skips_absent && self.forwarder.sends_old_values && old.is_none() && new.is_none() {
+            return Ok(());
+        }
+        if let Some(store) = &self.store {
+            store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
+            if store.is_caching() {
+                return Ok(());
+            }
+        }
+        self.forwarder.forward(cx, key, Change { old, new }, timestamp, headers)
+    }
+
+    fn drain(&mut self, cx: &mut ProcessorContext<'_, K, Change<V2>>) -> Result<(), BoxError> {
+        if let Some(store) = self.store.as_ref().filter(|store| store.is_caching()) {
+            while let Some(change) = store.next_change()? {
+                self.forwarder.forward_held_back(cx, change)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks up in the store, if there is one, else in the table above.
+struct DerivedNode<K, V, V2> {
+    parent: Rc<dyn TableNode<K, V>>,
+    derive: Derive<K, V, V2>,
+    store: Option<String>,
+    old_values: OldValues,
+}
+
+impl<K: 'static, V: 'static, V2: 'static> TableNode<K, V2> for DerivedNode<K, V, V2> {
+    fn stores(&self) -> Vec<String> {
+        self.store.as_ref().map_or_else(|| self.parent.stores(), |store| vec![store.clone()])
+    }
+
+    fn opener(&self) -> OpenView<K, V2> {
+        if let Some(store) = &self.store {
+            return key_value_view(store);
+        }
+        let (open, derive) = (self.parent.opener(), Arc::clone(&self.derive));
+        Arc::new(move |cx| Ok(Box::new(DerivedView { table: open(cx)?, derive: Arc::clone(&derive) })))
+    }
+
+    fn send_old_values(&self, force: bool) -> bool {
+        if self.store.is_some() || self.parent.send_old_values(force) {
+            self.old_values.send();
+        }
+        self.old_values.are_sent()
+    }
+}
+
+struct DerivedView<K, V, V2> {
+    table: Box<dyn TableView<K, V>>,
+    derive: Derive<K, V, V2>,
+}
+
+impl<K, V, V2> TableView<K, V2> for DerivedView<K, V, V2> {
+    fn get(&self, key: &K) -> Result<Option<V2>> {
+        Ok(self.table.get(key)?.and_then(|value| (self.derive)(key, &value)))
+    }
+}

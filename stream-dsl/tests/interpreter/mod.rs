@@ -1,0 +1,10 @@
+//! Interprets cases over the public API, and compares with what Kafka Streams did.
+
+mod compare;
+mod datum;
+mod functions;
+mod program;
+mod streams;
+mod tables;
+
+pub use compare::{Verdict, judge};
