@@ -8,7 +8,7 @@ use kafka_protocol::messages::{RequestKind, ResponseKind};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::core::{Core, CoreConfig, Outbox, Outcome, Request, Ticket};
-use crate::storage::simulated::Simulated;
+use crate::storage::tests::simulated::Simulated;
 
 /// See the module.
 pub(crate) struct Harness {

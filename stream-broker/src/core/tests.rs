@@ -19,7 +19,7 @@ use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEnc
 
 use super::CoreConfig;
 use crate::harness::{Harness, body, text};
-use crate::storage::simulated::Simulated;
+use crate::storage::tests::simulated::Simulated;
 use crate::topic::partition::Isolation;
 
 const NOT_COORDINATOR: i16 = 16;

@@ -8,7 +8,7 @@
 
 mod directory;
 #[cfg(test)]
-pub(crate) mod simulated;
+pub(crate) mod tests;
 
 use std::fmt::Debug;
 use std::io;

@@ -58,7 +58,7 @@ fn parse(text: &str) -> Option<Offsets> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::simulated::Simulated;
+    use crate::storage::tests::simulated::Simulated;
 
     #[test]
     fn offsets_read_back_and_a_cut_file_knows_nothing() {

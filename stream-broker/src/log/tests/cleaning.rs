@@ -11,7 +11,7 @@ use kafka_protocol::records::{Compression, Record, RecordBatchDecoder, RecordBat
 use super::*;
 use crate::log::aborted::AbortedTransaction;
 use crate::log::cleaner::{CleanerPolicy, Producers};
-use crate::storage::simulated::Simulated;
+use crate::storage::tests::simulated::Simulated;
 
 const POLICY: CleanerPolicy = CleanerPolicy { min_dirty_ratio: 0.5, min_lag_ms: 0, max_lag_ms: i64::MAX, delete_retention_ms: 1_000 };
 const CODECS: [Compression; 5] = [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::storage::simulated::Simulated;
+use crate::storage::tests::simulated::Simulated;
 
 fn folder(storage: &Simulated) -> LogFolder {
     LogFolder { storage: Arc::new(storage.clone()), path: Arc::from(Path::new("t-0")) }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::{Space, Storage};
+use crate::storage::{Space, Storage};
 
 /// See the module. Clones share their files.
 #[derive(Clone, Debug, Default)]
