@@ -13,7 +13,8 @@ use bytes::Bytes;
 use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
 use rdkafka::ClientConfig;
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use stream_broker::{Broker, BrokerConfig, BrokerError};
@@ -181,12 +182,7 @@ fn transactions_stay_whole_when_the_broker_is_killed() {
 }
 
 /// One record to each partition and an offset.
-fn transaction(
-    producer: &BaseProducer,
-    group: &rdkafka::consumer::ConsumerGroupMetadata,
-    index: u64,
-    commits: bool,
-) -> rdkafka::error::KafkaResult<()> {
+fn transaction(producer: &BaseProducer, group: &ConsumerGroupMetadata, index: u64, commits: bool) -> KafkaResult<()> {
     producer.begin_transaction()?;
     for partition in 0..2 {
         let payload = index.to_string();
@@ -199,20 +195,21 @@ fn transaction(
 }
 
 /// Calls until the call ends for good. It waits for delivery reports, which only polling takes.
-fn retried(producer: &BaseProducer, call: impl Fn(Duration) -> rdkafka::error::KafkaResult<()>) -> rdkafka::error::KafkaResult<()> {
+fn retried(producer: &BaseProducer, call: impl Fn(Duration) -> KafkaResult<()>) -> KafkaResult<()> {
     let begun = Instant::now();
     loop {
         assert!(begun.elapsed() < 3 * WAIT, "the transaction does not come on");
         producer.poll(Duration::ZERO);
         match call(Duration::from_millis(200)) {
-            Err(rdkafka::error::KafkaError::Transaction(error)) if error.is_retriable() => {}
+            Err(KafkaError::Transaction(error)) if error.is_retriable() => {}
+            Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => {}
             other => return other,
         }
     }
 }
 
-fn abortable(error: &rdkafka::error::KafkaError) -> bool {
-    matches!(error, rdkafka::error::KafkaError::Transaction(error) if error.txn_requires_abort())
+fn abortable(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort())
 }
 
 fn read_committed(config: &ClientConfig, partition: i32) -> Vec<u64> {
@@ -231,7 +228,7 @@ fn read_committed(config: &ClientConfig, partition: i32) -> Vec<u64> {
     loop {
         match consumer.poll(WAIT).expect("a record or the end") {
             Ok(record) => read.push(std::str::from_utf8(record.payload().unwrap()).unwrap().parse().unwrap()),
-            Err(rdkafka::error::KafkaError::PartitionEOF(_)) => return read,
+            Err(KafkaError::PartitionEOF(_)) => return read,
             Err(error) => panic!("{error}"),
         }
     }

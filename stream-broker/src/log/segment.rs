@@ -116,7 +116,9 @@ impl Segment {
                 Ok(())
             }
             Batches::File(file) => {
-                file.finish_time_index(self.max_timestamp, self.max_timestamp_offset);
+                if self.size > 0 {
+                    file.finish_time_index(self.max_timestamp, self.max_timestamp_offset);
+                }
                 file.save_indexes()
             }
         }
