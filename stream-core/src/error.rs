@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Fenced,
     /// A local store cannot be trusted: its directory is set aside and it is rebuilt from its changelog.
     Corrupted,
+    /// What was tried again and again has failed for `task.timeout.ms`: the uncaught-error handler decides.
+    TimedOut,
     /// A processor, serde, extractor or handler of the program failed (or panicked): the uncaught-error handler decides.
     User,
     /// The local disk failed or is full: the worker stops; nothing committed is lost.

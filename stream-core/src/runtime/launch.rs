@@ -7,14 +7,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::worker::ProducerFactory;
-use super::{ControlEnvironment, ControlEvent, PurgePositions, Worker, WorkerCommand, WorkerEnvironment, WorkerFailure, WorkerStopped};
+use super::{
+    ControlEnvironment, ControlEvent, PurgePositions, State, Worker, WorkerCommand, WorkerEnvironment, WorkerFailure, WorkerStopped,
+};
 use crate::client::{Admin, DataConsumer, DeliveryReports, PollWaker, Producer};
 use crate::commit::fault::{SeededFault, is_seeded};
 use crate::config::{ClientRole, ProcessingGuarantee};
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::handler::{UncaughtErrorHandler, UncaughtResponse};
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::restore::{Cluster, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings};
+use crate::time::Retry;
 
 /// How long one attempt to register a transactional id takes; between two the worker looks whether the application is closing.
 const INIT_ATTEMPT: Duration = Duration::from_secs(5);
@@ -103,7 +106,7 @@ fn response(failure: WorkerFailure, uncaught: &UncaughtErrorHandler, is_ending: 
 fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerFactory {
     let properties = environment.config.client_properties(ClientRole::Producer);
     let context = Arc::clone(&environment.context);
-    let timeout = environment.settings.retry.timeout;
+    let retry = environment.settings.retry;
     let clock = Arc::clone(&environment.clock);
     let shared = Arc::clone(&environment.shared);
     // Offsets of delivery reports are only needed for changelogs.
@@ -112,24 +115,30 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
     let transactional_id =
         (environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2).then(|| environment.directory.transactional_id(index));
     Box::new(move || {
-        let producer = Producer::new(&properties, transactional_id.as_deref(), reports, &format!("worker-{index}"), &context)?;
-        if transactional_id.is_some() {
-            let started = clock.monotonic();
-            loop {
-                if shared.is_ending() {
-                    return Err(Error::new(ErrorKind::Closed, "the application is closing"));
-                }
-                let remaining = timeout.saturating_sub(clock.monotonic().saturating_sub(started));
-                match producer.init_transactions(remaining.min(INIT_ATTEMPT)) {
-                    Ok(()) => break,
-                    Err(error) if error.kind() == ErrorKind::Retriable && !remaining.is_zero() => {
-                        tracing::warn!(%error, "the transaction coordinator is not ready")
-                    }
-                    Err(error) => return Err(error).at(|| "start of transactions"),
-                }
-            }
+        let make = || Producer::new(&properties, transactional_id.as_deref(), reports, &format!("worker-{index}"), &context);
+        let mut producer = make()?;
+        if transactional_id.is_none() {
+            return Ok(producer);
         }
-        Ok(producer)
+        let mut attempts = Retry::default();
+        loop {
+            if shared.is_ending() {
+                return Err(Error::new(ErrorKind::Closed, "the application is closing"));
+            }
+            let error = match producer.init_transactions(INIT_ATTEMPT.min(retry.timeout)) {
+                Ok(()) => return Ok(producer),
+                Err(error) => error.at("start of transactions"),
+            };
+            match error.kind() {
+                ErrorKind::Retriable => {}
+                // This one never works again.
+                ErrorKind::Fenced | ErrorKind::Abortable => producer = make()?,
+                _ => return Err(error),
+            }
+            tracing::warn!(%error, "the transaction coordinator is not ready");
+            let backoff = attempts.failed(error, clock.monotonic(), &retry)?;
+            shared.wait(backoff, State::is_ending);
+        }
     })
 }
 
@@ -179,4 +188,34 @@ pub(super) fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender
         })
         .map_err(|error| Error::storage("the operating system gave no thread for restoration").with_source(error))?;
     Ok((sender, thread))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handler(asked: &Arc<std::sync::Mutex<Vec<String>>>) -> UncaughtErrorHandler {
+        let asked = Arc::clone(asked);
+        Arc::new(move |error: &Error| {
+            asked.lock().expect("unpoisoned").push(error.message().to_owned());
+            UncaughtResponse::ShutdownApplication
+        })
+    }
+
+    #[test]
+    fn the_handler_decides_about_failures_and_not_about_the_end_that_was_asked_for() {
+        let asked = Arc::default();
+        let handler = handler(&asked);
+        let closed = || WorkerFailure::Uncaught(Error::new(ErrorKind::Closed, "closed"));
+        assert!(response(closed(), &handler, true, 0).is_none());
+        let at_close = response(WorkerFailure::AtClose(Error::internal("at close")), &handler, true, 0);
+        assert_eq!(at_close.map(|(_, response)| response), Some(UncaughtResponse::ShutdownClient));
+        assert!(asked.lock().expect("unpoisoned").is_empty());
+
+        for failure in [closed(), WorkerFailure::Uncaught(Error::internal("failed"))] {
+            let decided = response(failure, &handler, false, 0);
+            assert_eq!(decided.map(|(_, response)| response), Some(UncaughtResponse::ShutdownApplication));
+        }
+        assert_eq!(*asked.lock().expect("unpoisoned"), ["closed", "failed"]);
+    }
 }

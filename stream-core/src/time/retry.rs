@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How often something is tried again, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +27,13 @@ impl Retry {
     /// Notes a failure at `now` (monotonic clock). Returns how long to wait before the next attempt.
     ///
     /// # Errors
-    /// The failure itself, once the policy's time is over: it begins at the first failure, not at the start of what failed.
+    /// The failure, of kind [`ErrorKind::TimedOut`], once the policy's time is over: it begins at the first failure, not at the start of
+    /// what failed.
     pub(crate) fn failed(&mut self, error: Error, now: Duration, policy: &RetryPolicy) -> Result<Duration> {
         let since = *self.failing_since.get_or_insert(now);
         if now.saturating_sub(since) >= policy.timeout {
-            return Err(error.at(format_args!("no progress for {} ms (`task.timeout.ms`)", policy.timeout.as_millis())));
+            let waited = format!("no progress for {} ms (`task.timeout.ms`)", policy.timeout.as_millis());
+            return Err(error.with_kind(ErrorKind::TimedOut).at(waited));
         }
         let wait = policy.backoff.saturating_mul(2_u32.saturating_pow(self.failures)).min(policy.longest_backoff.max(policy.backoff));
         self.failures = self.failures.saturating_add(1);
@@ -86,6 +88,7 @@ mod tests {
         assert!(!retry.is_failing());
         assert!(retry.failed(failure(), ms(65_000), &POLICY).is_ok());
         let error = retry.failed(failure(), ms(70_000), &POLICY).expect_err("5 s are over");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert_eq!(error.to_string(), "no progress for 5000 ms (`task.timeout.ms`): the brokers are away");
     }
 }
