@@ -1,6 +1,7 @@
 //! What the group decides, carried out: who gets which task, who gives one up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::WorkerCommand;
 use super::control::Control;
@@ -43,6 +44,8 @@ impl Control {
                 // It may be this process that is behind.
                 self.look_at_topics_soon();
             }
+            // A process that closes anyway goes on doing so.
+            GroupEvent::ShutdownRequested { .. } if self.closing.is_some() => {}
             GroupEvent::ShutdownRequested { by } => {
                 return Err(Error::new(ErrorKind::Closed, format!("member {by} asked all processes of the application to stop")));
             }
@@ -65,10 +68,10 @@ impl Control {
             self.tell_restorer(RestoreCommand::Cancel(preparing));
         }
         for (worker, tasks) in by_worker {
-            let command = if is_lost { WorkerCommand::Lose(tasks.clone()) } else { WorkerCommand::Revoke(tasks.clone()) };
-            let is_sent = self.workers.get(&worker).is_some_and(|handle| handle.tell(command));
-            if !is_sent {
-                tasks.into_iter().for_each(|task| self.placement.released(task));
+            let command = if is_lost { WorkerCommand::Lose(tasks) } else { WorkerCommand::Revoke(tasks) };
+            if !self.workers.get(&worker).is_some_and(|handle| handle.tell(command)) {
+                // They are released when the worker's end is heard of.
+                tracing::debug!(worker, "a worker is gone already");
             }
         }
     }
@@ -105,6 +108,7 @@ impl Control {
                 stores: Vec::new(),
                 metrics: self.environment.shared.task_metrics(id),
                 directory: None,
+                backoff: Duration::ZERO,
             })
             .collect();
         self.tell_restorer(RestoreCommand::Prepare(requests));
