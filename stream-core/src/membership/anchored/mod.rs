@@ -1,10 +1,10 @@
 //! The anchored backend: a consumer that is subscribed to one *anchor* topic per sub-topology, with the assignor
-//! `cooperative-sticky`, and fetches nothing. Partition `p` of the anchor of sub-topology `s` is task `s_p`; the other source partitions of
+//! `cooperative-sticky`, and fetches nothing. Each partition of an anchor is one task (`slots.rs` says which); the source partitions of
 //! a task follow by the topology, so that the assignor need not know of co-partitioning.
 //!
 //! Tasks are sticky and move one by one, in two steps: the old owner commits, closes and answers; then the group gives the task to the
 //! new one. The assignor balances partitions over all anchors together: every process gets the same number of tasks, give or take one,
-//! but not the same number of each sub-topology.
+//! and about the same number of each sub-topology.
 //!
 //! Before a new task starts, the group is read: members whose fingerprints differ see other partition counts, and may count the same
 //! task under different anchors. The coordinator of a classic group checks no partitions, so nothing else would keep two of them from
@@ -14,6 +14,7 @@ mod client_id;
 mod committer;
 mod consumer;
 mod session;
+mod slots;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub struct AnchoredConfig {
 }
 
 /// Membership by a librdkafka consumer that is subscribed to one anchor topic per sub-topology, with `cooperative-sticky`, and fetches
-/// nothing. Tasks are sticky and move one by one; they are balanced over all sub-topologies together, not within each.
+/// nothing. Tasks are sticky and move one by one; their number is balanced, and each process gets a share of every sub-topology.
 ///
 /// With `group.instance.id`, the fingerprint is appended to it: when a static member comes back, the coordinator keeps showing the
 /// client id of its first join, so a changed plan must be another member. Its old self leaves by its session timeout.
