@@ -1,6 +1,7 @@
 //! The restore thread: owns stores, a consumer and an admin client; never runs user code.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -117,7 +118,11 @@ impl Restorer {
                 RestoreCommand::Prepare(tasks) => {
                     let now = self.environment.clock.monotonic();
                     for task in tasks {
-                        self.preparations.insert(task.id, Preparation::new(task, now));
+                        // A second one would open stores that are open.
+                        match self.preparations.entry(task.id) {
+                            Entry::Vacant(place) => drop(place.insert(Preparation::new(task, now))),
+                            Entry::Occupied(_) => tracing::warn!(task = %task.id, "asked twice to prepare a task"),
+                        }
                     }
                 }
                 RestoreCommand::Cancel(tasks) => self.cancel(&tasks),
@@ -225,7 +230,7 @@ impl Restorer {
             }
             let holds_data = store.store.changelog_position().is_some();
             let reason = if holds_data && store.position > end && !changelog.is_source {
-                Some(format!("its position {} is behind the end {end} of changelog {}", store.position, changelog.partition))
+                Some(format!("its position {} is beyond the end {end} of changelog {}", store.position, changelog.partition))
             } else if holds_data && store.position < first {
                 Some(format!("its position {} is before the first offset {first} of changelog {}", store.position, changelog.partition))
             } else {
@@ -340,7 +345,6 @@ impl Restorer {
                 return None;
             };
             restored += 1;
-            // SAFETY-free borrow: the slices live as long as `run`.
             Some(ChangelogRecord { key, value: raw.value, timestamp: raw.timestamp, headers: &headers })
         });
         store.store.restore(&mut records, position)?;

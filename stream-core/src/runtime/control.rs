@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::launch::{WorkerHandle, start_restorer, start_worker};
-use super::placement::{Place, Placement};
+use super::placement::Placement;
 use super::{ControlEvent, PurgePositions, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
 use crate::client::{Admin, ClientContext};
 use crate::config::{ClientRole, StreamsConfig};
@@ -201,9 +201,7 @@ impl Control {
             None => shared.set_state(State::PendingShutdown),
         }
         self.closing = Some(Closing { failure });
-        let preparing: Vec<TaskId> =
-            self.placement.all().into_iter().filter(|task| matches!(self.placement.place(*task), Some(Place::Preparing { .. }))).collect();
-        self.tell_restorer(RestoreCommand::Cancel(preparing));
+        self.tell_restorer(RestoreCommand::Cancel(self.placement.all_preparing().collect()));
         for worker in self.workers.values() {
             if !worker.tell(WorkerCommand::Close) {
                 tracing::debug!("a worker is gone already");
@@ -214,23 +212,8 @@ impl Control {
     fn handle(&mut self, event: ControlEvent) -> Result<()> {
         match event {
             ControlEvent::Restore(RestoreEvent::Prepared(task)) => self.prepared(task),
-            ControlEvent::Restore(RestoreEvent::Failed { task, error }) => {
-                // The task is nowhere now; whoever would have run it lets the uncaught-error handler decide.
-                let worker = self.placement.place(task).map(Place::worker);
-                self.placement.released(task);
-                match worker.and_then(|worker| self.workers.get(&worker)) {
-                    Some(worker) if !worker.tell(WorkerCommand::Fail(error)) => {
-                        tracing::debug!("a worker is gone already")
-                    }
-                    Some(_) => {}
-                    None => return Err(Error::internal("a task could not be prepared, and its worker does not exist")),
-                }
-            }
-            ControlEvent::Running { worker, tasks } => {
-                for task in tasks {
-                    self.placement.set(task, Place::Running { worker });
-                }
-            }
+            ControlEvent::Restore(RestoreEvent::Failed { task, error }) => self.not_prepared(task, error),
+            ControlEvent::Running { worker, task } => self.placement.running(task, worker),
             ControlEvent::Released { tasks } | ControlEvent::Restore(RestoreEvent::Released(tasks)) => {
                 for task in tasks {
                     self.placement.released(task);
@@ -245,20 +228,25 @@ impl Control {
     }
 
     fn prepared(&mut self, task: Box<PreparedTask>) {
-        let id = task.id;
-        let worker = match self.placement.place(id) {
-            Some(place) if self.placement.is_wanted(id) && self.closing.is_none() => place.worker(),
-            _ => {
-                // Given up while it was restored.
-                self.placement.released(id);
-                drop(task);
-                return;
-            }
+        // Given up while it was restored, it ends here, unless its worker is told to end anyway.
+        let Some(worker) = self.placement.prepared(task.id).filter(|_| self.closing.is_none()) else {
+            return;
         };
-        self.placement.set(id, Place::Starting { worker });
-        let is_sent = self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Start(task)));
-        if !is_sent {
-            self.placement.released(id);
+        if !self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Start(task))) {
+            // It is placed again when the worker's end is heard of.
+            tracing::debug!(worker, "a worker is gone already");
+        }
+    }
+
+    /// The worker that would have run the task ends, and the uncaught-error handler decides.
+    fn not_prepared(&mut self, task: TaskId, error: Error) {
+        match self.placement.not_prepared(task).filter(|_| self.closing.is_none()) {
+            Some(worker) => {
+                if !self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Fail(error))) {
+                    tracing::debug!(worker, "a worker is gone already");
+                }
+            }
+            None => tracing::debug!(%task, %error, "a task that is given up could not be prepared"),
         }
     }
 
@@ -266,21 +254,14 @@ impl Control {
         let mut again = Vec::new();
         for task in tasks {
             let id = task.id;
-            match self.placement.place(id) {
-                Some(place) if self.placement.is_wanted(id) && self.closing.is_none() => {
-                    self.placement.set(id, Place::Preparing { worker: place.worker() });
-                    again.push(PrepareTask {
-                        id,
-                        inputs: self.wanted_inputs(id),
-                        stores: task.stores,
-                        metrics: task.metrics,
-                        directory: task.directory,
-                    });
-                }
-                _ => {
-                    drop(task);
-                    self.placement.released(id);
-                }
+            if self.closing.is_none() && self.placement.revived(id) {
+                again.push(PrepareTask {
+                    id,
+                    inputs: self.wanted_inputs(id),
+                    stores: task.stores,
+                    metrics: task.metrics,
+                    directory: task.directory,
+                });
             }
         }
         if !again.is_empty() {
@@ -295,19 +276,7 @@ impl Control {
             }
         }
         self.membership.tokens().forget_worker(stopped.worker);
-        let lost: Vec<TaskId> = self
-            .placement
-            .all()
-            .into_iter()
-            .filter(|task| {
-                self.placement.place(*task).is_some_and(
-                    |place| matches!(place, Place::Starting { worker } | Place::Running { worker } if worker == stopped.worker),
-                )
-            })
-            .collect();
-        for task in stopped.tasks.into_iter().chain(lost) {
-            self.placement.released(task);
-        }
+        self.placement.worker_ended(stopped.worker);
         let Some((error, response)) = stopped.failure else {
             return Ok(());
         };
@@ -404,7 +373,7 @@ impl Control {
 
     fn show_state(&self) {
         let shared = &self.environment.shared;
-        shared.set_tasks(self.placement.running().collect());
+        shared.set_tasks(self.placement.all_running().collect());
         shared.set_state(if self.has_joined && self.placement.is_settled() { State::Running } else { State::Rebalancing });
     }
 

@@ -10,8 +10,8 @@ use crate::task::PreparedTask;
 pub(crate) enum ControlEvent {
     /// From the restore thread.
     Restore(RestoreEvent),
-    /// A worker runs these now.
-    Running { worker: usize, tasks: Vec<TaskId> },
+    /// A worker runs this task now.
+    Running { worker: usize, task: TaskId },
     /// These were given up, committed or not; nobody in this process touches them any more.
     Released { tasks: Vec<TaskId> },
     /// These were rolled back and must be prepared again.
@@ -27,8 +27,6 @@ pub(crate) struct WorkerStopped {
     pub(crate) worker: usize,
     /// The error that ended it, with the answer of the uncaught-error handler; `None` after [`WorkerCommand::Close`].
     pub(crate) failure: Option<(Error, UncaughtResponse)>,
-    /// The tasks that it had.
-    pub(crate) tasks: Vec<TaskId>,
 }
 
 /// To a worker.

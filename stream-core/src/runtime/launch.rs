@@ -68,7 +68,7 @@ pub(super) fn start_worker(
             Err(error) => {
                 let error = error.at(format_args!("start of worker {index}"));
                 let response = uncaught(&error);
-                let stopped = WorkerStopped { worker: index, failure: Some((error, response)), tasks: Vec::new() };
+                let stopped = WorkerStopped { worker: index, failure: Some((error, response)) };
                 if events.send(ControlEvent::Stopped(stopped)).is_err() {
                     tracing::debug!("the control thread is gone");
                 }

@@ -65,10 +65,10 @@ impl Control {
             self.tell_restorer(RestoreCommand::Cancel(preparing));
         }
         for (worker, tasks) in by_worker {
-            let command = if is_lost { WorkerCommand::Lose(tasks.clone()) } else { WorkerCommand::Revoke(tasks.clone()) };
-            let is_sent = self.workers.get(&worker).is_some_and(|handle| handle.tell(command));
-            if !is_sent {
-                tasks.into_iter().for_each(|task| self.placement.released(task));
+            let command = if is_lost { WorkerCommand::Lose(tasks) } else { WorkerCommand::Revoke(tasks) };
+            if !self.workers.get(&worker).is_some_and(|handle| handle.tell(command)) {
+                // They are released when the worker's end is heard of.
+                tracing::debug!(worker, "a worker is gone already");
             }
         }
     }

@@ -116,7 +116,6 @@ impl Worker {
                 }
             }
         };
-        let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
         let failure = failure.map(|error| {
             tracing::error!(worker = self.environment.index, %error, "the worker stops");
             let ended = catch_unwind(AssertUnwindSafe(|| self.end_dirty()));
@@ -130,7 +129,7 @@ impl Worker {
         let (index, events) = (self.environment.index, self.environment.events.clone());
         // Stores and clients are closed before anybody may open them again.
         drop(self);
-        if events.send(ControlEvent::Stopped(WorkerStopped { worker: index, failure, tasks })).is_err() {
+        if events.send(ControlEvent::Stopped(WorkerStopped { worker: index, failure })).is_err() {
             tracing::debug!(worker = index, "the control thread is gone");
         }
     }
@@ -181,14 +180,7 @@ impl Worker {
                 max_task_idle_ms: self.environment.settings.max_task_idle_ms,
             },
         );
-        // The task is this worker's from now on, also when it fails to start: the handler's answer is about it.
-        let task = match task {
-            Ok(task) => task,
-            Err(error) => {
-                self.tell(ControlEvent::Running { worker: self.environment.index, tasks: vec![id] });
-                return Err(error);
-            }
-        };
+        let task = task?;
         let mut positions = Vec::new();
         for (slot, (partition, offset)) in task.inputs().enumerate() {
             self.routes.insert(partition.clone(), (id, slot));
@@ -197,7 +189,7 @@ impl Worker {
         self.tasks.insert(id, task);
         self.consumer.assign(&positions).at(|| format!("task {id}"))?;
         tracing::info!(task = %id, worker = self.environment.index, "running");
-        self.tell(ControlEvent::Running { worker: self.environment.index, tasks: vec![id] });
+        self.tell(ControlEvent::Running { worker: self.environment.index, task: id });
         Ok(())
     }
 
