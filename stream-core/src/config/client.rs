@@ -127,7 +127,12 @@ impl StreamsConfig {
                 put_fetching(put);
                 put("isolation.level", committed);
             }
-            ClientRole::Restore => put_fetching(put),
+            ClientRole::Restore => {
+                put_fetching(put);
+                // A changelog ends in a commit marker, so only a fetch that finds nothing tells that its end is reached, and the broker
+                // answers that when this time is over. With the default, half a second, a task waits longer for that than for its records.
+                put("fetch.wait.max.ms", "20");
+            }
             ClientRole::Membership => {
                 for (name, duration) in [
                     ("session.timeout.ms", self.session_timeout()),

@@ -205,18 +205,7 @@ impl Worker {
             self.react(if repeats { error.with_kind(ErrorKind::Abortable) } else { error })?;
         }
         kill_point(KillPoint::RevokeAfterCommit);
-        for id in ids {
-            if let Some(task) = self.take_task(*id) {
-                for store in task.stores() {
-                    // What is not flushed is in the changelog: no reason to keep the group waiting.
-                    if let Err(error) = self.flush_store(*id, &**store) {
-                        tracing::warn!(task = %id, %error, "a store could not be flushed before its task was given up");
-                    }
-                }
-                drop(task.close());
-            }
-        }
-        self.tell(ControlEvent::Released { tasks: ids.to_vec() });
+        self.give_up(ids);
         Ok(())
     }
 
@@ -224,17 +213,17 @@ impl Worker {
     fn lose(&mut self, ids: &[TaskId]) -> Result<()> {
         let is_touched = ids.iter().any(|id| self.tasks.get(id).is_some_and(Task::is_touched));
         let is_usable = !is_touched || self.abort();
-        for id in ids {
-            if let Some(task) = self.take_task(*id) {
-                drop(task.close());
-            }
-        }
-        self.tell(ControlEvent::Released { tasks: ids.to_vec() });
+        self.give_up(ids);
         if is_touched {
             let others: Vec<TaskId> = self.tasks.keys().copied().collect();
             self.restart(&others, is_usable, false)?;
         }
         Ok(())
+    }
+
+    fn give_up(&mut self, ids: &[TaskId]) {
+        let tasks = ids.iter().filter_map(|id| self.take_task(*id)).map(Task::close).collect();
+        self.tell(ControlEvent::Closed { ids: ids.to_vec(), tasks });
     }
 
     /// The end that the program asked for: commits and flushes what it can, and never waits for a new producer.
