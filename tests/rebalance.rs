@@ -54,19 +54,19 @@ fn feed_steadily(cluster: &Cluster, topic: &str, stop: &Arc<AtomicBool>) -> std:
 }
 
 /// How long the records of each key were on their way, by output partition: from the moment at which the broker took the input until it
-/// took the result. Only of inputs that came in while `of_interest`, which is given partition and time.
-fn delays(inputs: &[Row], outputs: &[Row], of_interest: impl Fn(i32, i64) -> bool) -> BTreeMap<i32, Vec<i64>> {
+/// took the result, and when that moment was. Only of inputs that came in while `of_interest`, which is given partition and time.
+fn delays(inputs: &[Row], outputs: &[Row], of_interest: impl Fn(i32, i64) -> bool) -> BTreeMap<i32, Vec<(i64, i64)>> {
     let mut taken: BTreeMap<&[u8], Vec<i64>> = BTreeMap::new();
     for row in inputs {
         taken.entry(row.key.as_deref().unwrap_or_default()).or_default().push(row.timestamp);
     }
-    let mut delays: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+    let mut delays: BTreeMap<i32, Vec<(i64, i64)>> = BTreeMap::new();
     for row in outputs.iter().filter(|row| row.key_text().starts_with('k')) {
         // The n-th record of a key has the result n.
         let times = &taken[row.key.as_deref().unwrap_or_default()];
         let at = times[usize::try_from(row.value_long()).expect("a count") - 1];
         if of_interest(row.partition, at) {
-            delays.entry(row.partition).or_default().push(row.timestamp - at);
+            delays.entry(row.partition).or_default().push((row.timestamp - at, at));
         }
     }
     delays
@@ -132,11 +132,13 @@ fn no_task_pauses_for_a_second_while_others_move_and_a_million_records_are_resto
     // A task that moved counts from when it ran again.
     let since = |partition| moved.get(&partition).copied().unwrap_or(joins.1);
     let delays = delays(&inputs, &outputs, |partition, at| at >= since(partition));
-    let longest: BTreeMap<i32, i64> =
-        delays.iter().map(|(partition, delays)| (*partition, delays.iter().copied().max().unwrap_or(0))).collect();
-    println!("{} tasks moved and restored {restored} records within {took:?}; longest delays by task, ms: {longest:?}", moved.len());
+    let longest: BTreeMap<i32, (i64, i64)> =
+        delays.iter().filter_map(|(partition, delays)| Some((*partition, delays.iter().max().copied()?))).collect();
+    let shown: Vec<String> =
+        longest.iter().map(|(partition, (delay, at))| format!("0_{partition}: {delay} ms at {} ms", at - joins.1)).collect();
+    println!("{} tasks moved and restored {restored} records within {took:?}; longest delays: {}", moved.len(), shown.join(", "));
     assert_eq!(longest.len(), PARTITIONS as usize, "every task was measured");
-    assert!(longest.values().all(|longest| *longest < 1000), "tasks paused, ms: {longest:?}");
+    assert!(longest.values().all(|(delay, _)| *delay < 1000), "tasks paused: {}", shown.join(", "));
 
     assert!(first.close(PATIENCE), "the first process ends");
     // Everything is with the second now, also what was restored.
