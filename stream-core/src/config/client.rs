@@ -125,6 +125,9 @@ impl StreamsConfig {
         match role {
             ClientRole::Main | ClientRole::Global => {
                 put_fetching(put);
+                // One fetch at a time goes to each broker, and a partition that is assigned while one waits for records of others is not in
+                // it: this is the longest that a task which moved here waits for its first record.
+                put("fetch.wait.max.ms", "100");
                 put("isolation.level", committed);
             }
             ClientRole::Restore => {

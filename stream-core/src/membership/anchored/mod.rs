@@ -37,6 +37,8 @@ const FIRST_CHECKS: u32 = 5;
 const FIRST_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest interval while the group leaves tasks to nobody.
 const LAST_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// After how long without a first assignment the log says what it is that takes so long.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);
 /// How often `Waiting` is repeated while nothing changes.
 const WAITING_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest wait for an answer about the group; the caller has other things to do.
@@ -75,6 +77,8 @@ pub struct AnchoredMembership {
     checks: u32,
     next_check: Instant,
     last_waiting: Option<(Instant, String)>,
+    /// Since when the client joins; `None` when it has joined, or the log says already that it takes long.
+    joining_since: Option<Instant>,
     /// The process left because a worker is stuck.
     is_stalled: bool,
     is_failed: bool,
@@ -108,6 +112,7 @@ impl AnchoredMembership {
             checks: 0,
             next_check: Instant::now(),
             last_waiting: None,
+            joining_since: None,
             is_stalled: false,
             is_failed: false,
             asks_for_shutdown: false,
@@ -131,6 +136,7 @@ impl AnchoredMembership {
         let consumer = Arc::new(MembershipConsumer::join(&properties, &anchors(plan), &self.context, false)?);
         self.committer.set(Some(&consumer));
         self.consumer = Some(consumer);
+        self.joining_since = Some(Instant::now());
         Ok(())
     }
 
@@ -188,6 +194,7 @@ impl AnchoredMembership {
                     tracing::debug!(?partitions, ?member, "offered");
                     self.session.offered(&partitions, member.as_deref());
                     (self.checks, self.next_check) = (0, Instant::now());
+                    self.joining_since = None;
                 }
                 Rebalance::AskedBack { partitions, is_lost } => {
                     tracing::debug!(?partitions, ?member, is_lost, "asked back");
@@ -197,6 +204,12 @@ impl AnchoredMembership {
         }
         self.session.member_is(member_id(&consumer).as_deref());
         drop(consumer);
+        if self.joining_since.take_if(|since| since.elapsed() >= JOIN_PATIENCE).is_some() {
+            tracing::warn!(
+                group = %self.config.application_id,
+                "still joining the group: it waits for all of its members, and for one that was killed until its `session.timeout.ms` is over"
+            );
+        }
         self.act()?;
         self.check()?;
         Ok(())
