@@ -13,6 +13,7 @@ mod cluster;
 mod positions;
 mod preparation;
 mod restorer;
+mod retire;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use positions::WantedInput;

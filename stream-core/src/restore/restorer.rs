@@ -32,6 +32,11 @@ pub(crate) enum RestoreCommand {
     Prepare(Vec<PrepareTask>),
     /// Give these up; answered by [`RestoreEvent::Released`].
     Cancel(Vec<TaskId>),
+    /// A worker gave these up: flush and close the stores of those that it had; answered by [`RestoreEvent::Released`] for all.
+    Retire {
+        ids: Vec<TaskId>,
+        tasks: Vec<PreparedTask>,
+    },
     Close,
 }
 
@@ -128,6 +133,7 @@ impl Restorer {
                     }
                 }
                 RestoreCommand::Cancel(tasks) => self.cancel(&tasks),
+                RestoreCommand::Retire { ids, tasks } => self.retire(ids, tasks),
                 RestoreCommand::Close => return None,
             }
         }
@@ -141,6 +147,23 @@ impl Restorer {
             }
         }
         self.tell(RestoreEvent::Released(tasks.to_vec()));
+    }
+
+    fn retire(&mut self, ids: Vec<TaskId>, tasks: Vec<PreparedTask>) {
+        let now_ms = self.environment.clock.now_ms();
+        super::retire::retire(tasks, self.owner(), now_ms);
+        if self.preparations.is_empty() {
+            self.owner = None;
+        }
+        self.tell(RestoreEvent::Released(ids));
+    }
+
+    fn owner(&mut self) -> &StoreOwner {
+        let budget = &self.environment.budget;
+        self.owner.get_or_insert_with(|| StoreOwner {
+            current: Rc::new(CurrentRecord::default()),
+            memory: Rc::new(WorkerMemory::new(Arc::clone(budget))),
+        })
     }
 
     /// What was restored so far need not be read again.
@@ -200,17 +223,14 @@ impl Restorer {
     }
 
     fn advance_one(&mut self, preparation: &mut Preparation) -> Result<()> {
-        let environment = &self.environment;
-        let owner = self.owner.get_or_insert_with(|| StoreOwner {
-            current: Rc::new(CurrentRecord::default()),
-            memory: Rc::new(WorkerMemory::new(Arc::clone(&environment.budget))),
-        });
         if preparation.inputs.is_none() {
-            preparation.inputs = Some(positions::resolve(&self.cluster, &preparation.wanted, &*environment.clock)?);
+            preparation.inputs = Some(positions::resolve(&self.cluster, &preparation.wanted, &*self.environment.clock)?);
         }
         if !preparation.are_stores_open {
+            let owner = self.owner().clone();
+            let environment = &self.environment;
             let directory = Arc::clone(&environment.directory);
-            preparation.open_stores(&environment.topology, |task| directory.lock_task(task), &environment.settings, owner)?;
+            preparation.open_stores(&environment.topology, |task| directory.lock_task(task), &environment.settings, &owner)?;
         }
         self.find_targets(preparation)?;
         self.begin_fetching(preparation)

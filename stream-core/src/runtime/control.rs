@@ -227,7 +227,8 @@ impl Control {
             ControlEvent::Restore(RestoreEvent::Prepared(task)) => self.prepared(task),
             ControlEvent::Restore(RestoreEvent::Failed { task, error }) => self.not_prepared(task, error),
             ControlEvent::Running { worker, task } => self.placement.running(task, worker),
-            ControlEvent::Released { tasks } | ControlEvent::Restore(RestoreEvent::Released(tasks)) => {
+            ControlEvent::Closed { ids, tasks } => self.closed(ids, tasks),
+            ControlEvent::Restore(RestoreEvent::Released(tasks)) => {
                 for task in tasks {
                     self.placement.released(task);
                 }

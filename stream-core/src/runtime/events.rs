@@ -14,8 +14,9 @@ pub(crate) enum ControlEvent {
     Restore(RestoreEvent),
     /// A worker runs this task now.
     Running { worker: usize, task: TaskId },
-    /// These were given up, committed or not; nobody in this process touches them any more.
-    Released { tasks: Vec<TaskId> },
+    /// A worker gave up what it was asked for, committed or not: others may run it. `tasks` are those of them that it had, with stores
+    /// still to be flushed and closed.
+    Closed { ids: Vec<TaskId>, tasks: Vec<PreparedTask> },
     /// These were rolled back and must be prepared again.
     Revived { tasks: Vec<RevivedTask> },
     /// The restore thread ended by a panic.

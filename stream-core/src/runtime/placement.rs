@@ -13,12 +13,15 @@ pub(crate) enum Place {
     Starting { worker: usize },
     /// Running on this worker.
     Running { worker: usize },
+    /// Given up by this worker. The restore thread has its stores, to flush and close them: others may run the task, but this process
+    /// cannot open it again yet.
+    Closing { worker: usize },
 }
 
 impl Place {
     pub(crate) fn worker(self) -> usize {
         match self {
-            Self::Preparing { worker } | Self::Starting { worker } | Self::Running { worker } => worker,
+            Self::Preparing { worker } | Self::Starting { worker } | Self::Running { worker } | Self::Closing { worker } => worker,
         }
     }
 }
@@ -72,6 +75,13 @@ impl Placement {
     pub(crate) fn released(&mut self, task: TaskId) {
         if self.leaving.remove(&task) {
             self.places.remove(&task);
+        }
+    }
+
+    /// The worker gave the task up, as it was asked to; its stores are with the restore thread.
+    pub(crate) fn closing(&mut self, task: TaskId) {
+        if let Some(place) = self.places.get_mut(&task).filter(|_| self.leaving.contains(&task)) {
+            *place = Place::Closing { worker: place.worker() };
         }
     }
 
@@ -146,9 +156,9 @@ impl Placement {
         self.owned.contains(&task) && !self.leaving.contains(&task)
     }
 
-    /// Whether any of these is still somewhere in this process.
+    /// Whether this process still has something to do for any of these before others may run it.
     pub(crate) fn holds_any(&self, tasks: &BTreeSet<TaskId>) -> bool {
-        tasks.iter().any(|task| self.places.contains_key(task))
+        tasks.iter().filter_map(|task| self.places.get(task)).any(|place| !matches!(place, Place::Closing { .. }))
     }
 
     /// All tasks that are somewhere.
@@ -252,6 +262,19 @@ mod tests {
         assert!(placement.holds_any(&tasks(0..1)));
         placement.released(TASK);
         assert!(!placement.holds_any(&tasks(0..1)));
+    }
+
+    #[test]
+    fn a_task_whose_stores_are_being_closed_may_run_elsewhere_but_not_here() {
+        let mut placement = running();
+        placement.leave(&tasks(0..1));
+        placement.closing(TASK);
+        assert!(!placement.holds_any(&tasks(0..1)), "the group need not wait");
+        assert_eq!(placement.assign(&tasks(0..1), &[0]), [], "its stores are open");
+        placement.worker_ended(0);
+        assert_eq!(placement.place_missing(&[0]), [], "they are not with the worker");
+        placement.released(TASK);
+        assert_eq!(placement.place_missing(&[0]), [TASK]);
     }
 
     #[test]

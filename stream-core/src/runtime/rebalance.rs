@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::TaskId;
 use crate::membership::GroupEvent;
 use crate::restore::{PrepareTask, RestoreCommand, WantedInput};
+use crate::task::PreparedTask;
 
 impl Control {
     pub(super) fn group_changed(&mut self, event: GroupEvent) -> Result<()> {
@@ -61,6 +62,8 @@ impl Control {
         for (task, place) in self.placement.leave(tasks) {
             match place {
                 Place::Preparing { .. } => preparing.push(task),
+                // Not among those that leave only now.
+                Place::Closing { .. } => {}
                 Place::Starting { worker } | Place::Running { worker } => by_worker.entry(worker).or_default().push(task),
             }
         }
@@ -74,6 +77,12 @@ impl Control {
                 tracing::debug!(worker, "a worker is gone already");
             }
         }
+    }
+
+    /// Workers gave these up. To write out what their stores hold takes as long as a disk takes: no worker may stand still for that.
+    pub(super) fn closed(&mut self, ids: Vec<TaskId>, tasks: Vec<PreparedTask>) {
+        ids.iter().for_each(|task| self.placement.closing(*task));
+        self.tell_restorer(RestoreCommand::Retire { ids, tasks });
     }
 
     /// Answers the group when everything that it asked back is given up.

@@ -204,38 +204,35 @@ impl Worker {
             self.react(if repeats { error.with_kind(ErrorKind::Abortable) } else { error })?;
         }
         kill_point(KillPoint::RevokeAfterCommit);
-        let mut closed = Ok(());
-        for id in ids {
-            if let Some(task) = self.take_task(*id) {
-                for store in task.stores() {
-                    // What is not flushed is in the changelog: no reason to keep the group waiting.
-                    if let Err(error) = self.flush_store(*id, &**store) {
-                        tracing::warn!(task = %id, %error, "a store could not be flushed before its task was given up");
-                    }
-                }
-                closed = closed.and(task.close().1);
-            }
-            self.failing.forget(*id);
-        }
-        self.tell(ControlEvent::Released { tasks: ids.to_vec() });
-        closed
+        self.give_up(ids)
     }
 
     /// These belong to others already: what was not committed is given up, also of the tasks that shared the transaction.
     fn lose(&mut self, ids: &[TaskId]) -> Result<()> {
         let is_touched = ids.iter().any(|id| self.tasks.get(id).is_some_and(Task::is_touched));
         let is_usable = !is_touched || self.abort();
-        let mut closed = Ok(());
-        for id in ids {
-            if let Some(task) = self.take_task(*id) {
-                closed = closed.and(task.close().1);
-            }
-            self.failing.forget(*id);
-        }
-        self.tell(ControlEvent::Released { tasks: ids.to_vec() });
+        let closed = self.give_up(ids);
         if is_touched {
             self.restart(is_usable, Restart::default())?;
         }
+        closed
+    }
+
+    /// Closes tasks that leave. Their stores are flushed elsewhere: what is not flushed is in the changelog, no reason to keep the group waiting.
+    ///
+    /// # Errors
+    /// The first panic of a processor that was being closed. All are closed nevertheless.
+    fn give_up(&mut self, ids: &[TaskId]) -> Result<()> {
+        let (mut closed, mut tasks) = (Ok(()), Vec::with_capacity(ids.len()));
+        for id in ids {
+            if let Some(task) = self.take_task(*id) {
+                let (prepared, result) = task.close();
+                tasks.push(prepared);
+                closed = closed.and(result);
+            }
+            self.failing.forget(*id);
+        }
+        self.tell(ControlEvent::Closed { ids: ids.to_vec(), tasks });
         closed
     }
 
