@@ -11,6 +11,7 @@
 mod cluster;
 mod positions;
 mod preparation;
+mod rebuild;
 mod restorer;
 
 pub(crate) use cluster::Cluster;

@@ -244,7 +244,7 @@ impl Control {
         Ok(())
     }
 
-    fn prepared(&mut self, task: Box<PreparedTask>) {
+    fn prepared(&mut self, mut task: Box<PreparedTask>) {
         let id = task.id;
         let worker = match self.placement.place(id) {
             Some(place) if self.placement.is_wanted(id) && self.closing.is_none() => place.worker(),
@@ -255,6 +255,7 @@ impl Control {
                 return;
             }
         };
+        task.membership = self.membership.tokens().membership();
         self.placement.set(id, Place::Starting { worker });
         let is_sent = self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Start(task)));
         if !is_sent {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::worker::ProducerFactory;
 use super::{ControlEnvironment, ControlEvent, PurgePositions, Worker, WorkerCommand, WorkerEnvironment, WorkerStopped};
 use crate::client::{Admin, DataConsumer, DeliveryReports, PollWaker, Producer};
-use crate::commit::fault::{SeededFault, is_seeded};
 use crate::config::{ClientRole, ProcessingGuarantee};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::fault::{SeededFault, is_seeded};
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::restore::{Cluster, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings};
 
