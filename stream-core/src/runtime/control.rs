@@ -244,11 +244,12 @@ impl Control {
         Ok(())
     }
 
-    fn prepared(&mut self, task: Box<PreparedTask>) {
+    fn prepared(&mut self, mut task: Box<PreparedTask>) {
         // Given up while it was restored, it ends here, unless its worker is told to end anyway.
         let Some(worker) = self.placement.prepared(task.id).filter(|_| self.closing.is_none()) else {
             return;
         };
+        task.membership = self.membership.tokens().membership();
         if !self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Start(task))) {
             // It is placed again when the worker's end is heard of.
             tracing::debug!(worker, "a worker is gone already");

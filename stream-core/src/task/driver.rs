@@ -108,7 +108,7 @@ impl TaskDriver {
             let changelog = topic.map(|(topic, is_source)| TaskChangelog { partition: TopicPartition::new(topic, 0), is_source });
             stores.push(PreparedStore { store: opened.store, changelog });
         }
-        let prepared = PreparedTask { id, stores, inputs, metrics: Arc::clone(&metrics), directory: None };
+        let prepared = PreparedTask { id, stores, inputs, metrics: Arc::clone(&metrics), membership: 0, directory: None };
         let memory = Rc::new(WorkerMemory::new(MemoryBudget::new(0)));
         let task = Task::start(
             prepared,

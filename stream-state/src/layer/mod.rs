@@ -27,7 +27,7 @@ use hashbrown::HashMap;
 use self::coverage::Coverage;
 use self::dirty::DirtyList;
 pub(crate) use self::drain::{ByteChange, Writer};
-use self::entry::{DRAINED, Entry, NONE, REFERENCED, UNFLUSHED, heap_bytes};
+use self::entry::{DRAINED, Entry, LOGGED, NONE, REFERENCED, UNFLUSHED, heap_bytes};
 pub(crate) use self::scan::{OpenScan, Scan};
 use self::table::Table;
 use crate::bytes::{ByteStore, Checkpoint, RowBytes};
@@ -65,6 +65,7 @@ pub(crate) struct Layers {
     unflushed_bytes: usize,
     below: Option<Box<dyn ByteStore>>,
     position: Option<i64>,
+    changelog_id: Option<u128>,
     /// What is on disk.
     checkpoint: Option<Checkpoint>,
     pub(crate) pending: Observed,
@@ -102,6 +103,7 @@ impl Layers {
             unflushed_bytes: 0,
             below,
             position: found.position,
+            changelog_id: found.changelog_id,
             checkpoint,
             pending: observed,
             committed: observed,
@@ -189,7 +191,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !DRAINED;
+            entry.flags &= !(DRAINED | LOGGED);
             if let Some(value) = entry.pending.take() {
                 self.forget_writer(slot);
                 self.settle(slot, value);
@@ -214,7 +216,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !DRAINED;
+            entry.flags &= !(DRAINED | LOGGED);
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
             self.forget_writer(slot);
             let entry = self.table.entry(slot);
@@ -292,13 +294,16 @@ impl Layers {
     }
 
     /// Gives each dirty row to `log`: key and value as the changelog holds them, and the timestamp (ms).
-    pub(crate) fn log_changes<E>(&self, mut log: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn log_changes<E>(&mut self, mut log: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>) -> Result<(), E> {
         let mut slot = self.dirty.head();
         while slot != NONE {
-            let entry = self.table.entry(slot);
-            // A cached row that came and went between two commits leaves no trace (trap T39); the drain has looked what was there.
+            let entry = self.table.entry_mut(slot);
+            // A cached row that came and went between two commits leaves no trace (trap T39); the drain has looked what was there. But at
+            // least once, a commit that failed and is made again may have sent the row already: then its deletion must follow.
             let unchanged = self.caching && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
-            if !unchanged {
+            if !unchanged || entry.is(LOGGED) {
+                // Set before it is sent: of a record whose sending failed nobody knows whether it comes into the log.
+                entry.flags |= LOGGED;
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
                 log(self.schema.changelog_key(entry.key.as_slice()), value, timestamp)?;
@@ -322,6 +327,14 @@ impl Layers {
 
     pub(crate) fn position(&self) -> Option<i64> {
         self.position
+    }
+
+    pub(crate) fn changelog_id(&self) -> Option<u128> {
+        self.changelog_id
+    }
+
+    pub(crate) fn set_changelog_id(&mut self, id: Option<u128>) {
+        self.changelog_id = id;
     }
 
     pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
@@ -376,6 +389,7 @@ impl Layers {
         self.unflushed_bytes = 0;
         self.end_transaction();
         self.position = None;
+        self.changelog_id = None;
         self.checkpoint = None;
         self.committed = Observed { stream_time: NO_TIME, sequence: 0 };
         self.pending = self.committed;

@@ -51,6 +51,14 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
         self.store.layers.borrow().position()
     }
 
+    fn changelog_id(&self) -> Option<u128> {
+        self.store.layers.borrow().changelog_id()
+    }
+
+    fn set_changelog_id(&self, id: Option<u128>) {
+        self.store.layers.borrow_mut().set_changelog_id(id);
+    }
+
     fn restore(&self, records: &mut dyn Iterator<Item = ChangelogRecord<'_>>, position: i64) -> Result<()> {
         self.store.with(|layers| layers.restore(records, position)).map_err(|error| self.store.error(error))
     }
@@ -58,7 +66,7 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
     fn log_changes(&self, sink: &mut dyn ChangelogSink) -> Result<()> {
         self.store
             .layers
-            .borrow()
+            .borrow_mut()
             .log_changes(|key, value, timestamp| sink.log(&ChangelogRecord { key, value, timestamp, headers: &NO_HEADERS }))
     }
 
