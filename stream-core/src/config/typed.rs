@@ -141,9 +141,14 @@ impl StreamsConfig {
         self.duration("state.flush.interval.ms")
     }
 
-    /// `state.flush.max.bytes`.
+    /// `state.flush.max.bytes`; at most a sixteenth of `state.memory.max.bytes`, or 1 MiB if that is more: a flush takes memory of its own, a
+    /// few times what it writes.
     pub fn state_flush_max_bytes(&self) -> usize {
-        self.count("state.flush.max.bytes")
+        let wanted = self.count("state.flush.max.bytes");
+        match self.state_memory_max_bytes() {
+            0 => wanted,
+            bytes => wanted.min((bytes / 16).max(1 << 20)),
+        }
     }
 
     /// `state.memory.max.bytes`; 0 is no bound.
