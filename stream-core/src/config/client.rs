@@ -121,6 +121,11 @@ impl StreamsConfig {
         if let Some(age) = self.values.get("metadata.max.age.ms") {
             put("topic.metadata.refresh.interval.ms", age);
         }
+        for name in ["retry.backoff.ms", "retry.backoff.max.ms"] {
+            if let Some(backoff) = self.values.get(name) {
+                put(name, backoff);
+            }
+        }
         let committed = if self.processing_guarantee().is_exactly_once() { "read_committed" } else { "read_uncommitted" };
         match role {
             ClientRole::Main | ClientRole::Global => {

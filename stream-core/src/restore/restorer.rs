@@ -11,18 +11,16 @@ use super::preparation::{Preparation, PrepareTask, StoreSettings};
 use super::{Cluster, positions};
 use crate::client::{DataConsumer, Message, OffsetSpec, Polled};
 use crate::commit::fault::{KillPoint, kill_point};
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{TaskId, TopicPartition};
 use crate::record::Headers;
 use crate::store::{ChangelogRecord, CurrentRecord, MemoryBudget, StoreOwner, WorkerMemory};
 use crate::task::{PreparedTask, StateDirectory};
-use crate::time::Clock;
+use crate::time::{Clock, RetryPolicy};
 use crate::topology::BuiltTopology;
 
 /// How long the thread waits for changelog records before it looks at its commands.
 const POLL: Duration = Duration::from_millis(50);
-/// Between attempts that the cluster was not ready for.
-const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 const BATCH: usize = 2_000;
 
 /// What the control thread asks of the restore thread.
@@ -55,7 +53,7 @@ pub(crate) struct RestorerEnvironment {
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) directory: Arc<StateDirectory>,
     pub(crate) settings: StoreSettings,
-    pub(crate) task_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
     pub(crate) flush_max_bytes: usize,
     pub(crate) tell: Box<dyn Fn(RestoreEvent) + Send>,
     pub(crate) commands: Receiver<RestoreCommand>,
@@ -183,27 +181,29 @@ impl Restorer {
         let due: Vec<TaskId> = self
             .preparations
             .values()
-            .filter(|preparation| preparation.retry_at <= now && !preparation.is_restored())
+            .filter(|preparation| preparation.due() <= now && !preparation.is_restored())
             .map(|preparation| preparation.id)
             .collect();
         for id in due {
             let Some(mut preparation) = self.preparations.remove(&id) else {
                 continue;
             };
-            match self.advance_one(&mut preparation).at(|| format!("task {id}")) {
+            let advanced = match self.advance_one(&mut preparation) {
                 Ok(()) => {
-                    self.preparations.insert(id, preparation);
+                    preparation.retry.succeeded();
+                    Ok(())
                 }
-                Err(error)
-                    if error.kind() == ErrorKind::Retriable && now.saturating_sub(preparation.started) < self.environment.task_timeout =>
-                {
+                Err(error) if error.kind() == ErrorKind::Retriable => {
                     tracing::debug!(task = %id, %error, "the task cannot be prepared yet");
-                    preparation.retry_at = now + RETRY_BACKOFF;
-                    self.preparations.insert(id, preparation);
+                    preparation.retry.failed(error, self.environment.clock.monotonic(), &self.environment.retry).map(drop)
                 }
+                Err(error) => Err(error),
+            };
+            match advanced {
+                Ok(()) => drop(self.preparations.insert(id, preparation)),
                 Err(error) => {
                     self.stop_fetching(id);
-                    self.tell(RestoreEvent::Failed { task: id, error });
+                    self.tell(RestoreEvent::Failed { task: id, error: error.at("the task cannot be prepared").of_task(id) });
                 }
             }
         }
@@ -445,7 +445,7 @@ impl Restorer {
     fn fail_task(&mut self, task: TaskId, error: Error) {
         self.stop_fetching(task);
         self.preparations.remove(&task);
-        self.tell(RestoreEvent::Failed { task, error: error.at(format_args!("task {task}, restoration")) });
+        self.tell(RestoreEvent::Failed { task, error: error.at("restoration").of_task(task) });
     }
 
     /// Hands over the tasks whose stores are restored.

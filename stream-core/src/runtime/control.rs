@@ -1,6 +1,7 @@
 //! The control thread: membership, plan, placement.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use super::launch::{WorkerHandle, start_restorer, start_worker};
 use super::placement::Placement;
-use super::{ControlEvent, PurgePositions, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
+use super::{ControlEvent, PurgePositions, RevivedTask, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
 use crate::client::{Admin, ClientContext};
 use crate::config::{ClientRole, StreamsConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,11 +19,14 @@ use crate::membership::Membership;
 use crate::restore::{PrepareTask, RestoreCommand, RestoreEvent};
 use crate::store::MemoryBudget;
 use crate::task::{PreparedTask, StateDirectory};
-use crate::time::Clock;
+use crate::time::{Clock, Retry};
 use crate::topology::{BuiltTopology, PartitionPlan};
 
 /// How long one look at the group takes at most.
 const GROUP_POLL: Duration = Duration::from_millis(20);
+
+/// Between looks at the topics while they cannot be read. The look blocks this thread, so not too often.
+const TOPICS_BACKOFF: Duration = Duration::from_secs(10);
 
 /// What the control thread is given.
 pub(crate) struct ControlEnvironment {
@@ -56,7 +60,9 @@ pub(crate) struct Control {
     pub(super) is_lost: bool,
     pub(super) has_joined: bool,
     pub(super) closing: Option<Closing>,
-    last_metadata: Duration,
+    next_look_at_topics: Duration,
+    /// The internal topics of a new plan, while they cannot be made.
+    new_topics: Retry,
     last_purge: Duration,
     last_cleanup: Duration,
 }
@@ -71,14 +77,16 @@ impl Control {
     pub(crate) fn run(environment: ControlEnvironment) {
         let shared = Arc::clone(&environment.shared);
         shared.set_state(State::Rebalancing);
-        let failure = match Self::start(environment) {
+        let ended = catch_unwind(AssertUnwindSafe(|| match Self::start(environment) {
             Ok(Some(mut control)) => {
                 control.run_loop();
                 control.end()
             }
             Ok(None) => None,
             Err(error) => Some(error),
-        };
+        }));
+        // Whoever closes the application waits for a final state. The other threads end when this one does not listen any more.
+        let failure = ended.unwrap_or_else(|panic| Some(Error::panicked(&*panic).with_kind(ErrorKind::Internal).at("the control thread")));
         match failure {
             None => {
                 shared.set_state(State::PendingShutdown);
@@ -104,15 +112,15 @@ impl Control {
         else {
             return Ok(None);
         };
-        let started = clock.monotonic();
+        let mut new_topics = Retry::default();
         while let Err(error) =
             internal_topics::ensure(&admin, topology, &plan, &settings.internal_topics, settings.replication_factor, settings.admin_timeout)
         {
-            if error.kind() != ErrorKind::Retriable || clock.monotonic().saturating_sub(started) >= settings.task_timeout {
+            if error.kind() != ErrorKind::Retriable {
                 return Err(error);
             }
             tracing::warn!(%error, "the internal topics are not ready");
-            if !wait(Duration::from_millis(100)) {
+            if !wait(new_topics.failed(error, clock.monotonic(), &settings.retry)?) {
                 return Ok(None);
             }
         }
@@ -135,13 +143,18 @@ impl Control {
             is_lost: false,
             has_joined: false,
             closing: None,
-            last_metadata: now,
+            next_look_at_topics: now + environment.settings.metadata_interval,
+            new_topics: Retry::default(),
             last_purge: now,
             last_cleanup: now,
             environment,
         };
         for index in 0..control.environment.settings.workers {
-            control.start_worker(index)?;
+            if let Err(error) = control.start_worker(index) {
+                // Those that run end in order.
+                control.close_with(Some(error));
+                break;
+            }
         }
         Ok(Some(control))
     }
@@ -222,6 +235,7 @@ impl Control {
                 self.place_missing();
             }
             ControlEvent::Revived { tasks } => self.revived(tasks),
+            ControlEvent::RestorationFailed(error) => return Err(error),
             ControlEvent::Stopped(stopped) => self.worker_stopped(stopped)?,
             ControlEvent::Close => self.close_with(None),
         }
@@ -251,9 +265,9 @@ impl Control {
         }
     }
 
-    fn revived(&mut self, tasks: Vec<PreparedTask>) {
+    fn revived(&mut self, tasks: Vec<RevivedTask>) {
         let mut again = Vec::new();
-        for task in tasks {
+        for RevivedTask { task, backoff } in tasks {
             let id = task.id;
             if self.closing.is_none() && self.placement.revived(id) {
                 again.push(PrepareTask {
@@ -262,6 +276,7 @@ impl Control {
                     stores: task.stores,
                     metrics: task.metrics,
                     directory: task.directory,
+                    backoff,
                 });
             }
         }
@@ -281,6 +296,15 @@ impl Control {
         let Some((error, response)) = stopped.failure else {
             return Ok(());
         };
+        if let Some(closing) = &mut self.closing
+            && response != UncaughtResponse::ReplaceThread
+            && closing.failure.is_none()
+        {
+            // The end that was asked for did not go as asked.
+            self.environment.shared.set_state(State::PendingError);
+            closing.failure = Some(error);
+            return Ok(());
+        }
         match response {
             UncaughtResponse::ReplaceThread if self.closing.is_none() => {
                 tracing::warn!(worker = stopped.worker, %error, "replacing the worker");
@@ -309,9 +333,9 @@ impl Control {
     fn tick(&mut self) -> Result<()> {
         let settings = Arc::clone(&self.environment.settings);
         let now = self.environment.clock.monotonic();
-        if now.saturating_sub(self.last_metadata) >= settings.metadata_interval {
-            self.last_metadata = now;
-            self.replan()?;
+        if now >= self.next_look_at_topics {
+            let wait = self.look_at_topics()?;
+            self.next_look_at_topics = self.environment.clock.monotonic() + wait;
         }
         if !self.purge.is_empty() && now.saturating_sub(self.last_purge) >= settings.purge_interval {
             self.last_purge = now;
@@ -336,40 +360,51 @@ impl Control {
 
     /// The next tick reads the topics again.
     pub(super) fn look_at_topics_soon(&mut self) {
-        self.last_metadata = self.environment.clock.monotonic().saturating_sub(self.environment.settings.metadata_interval);
+        self.next_look_at_topics = self.environment.clock.monotonic();
     }
 
-    /// Looks whether topics appeared or grew.
-    fn replan(&mut self) -> Result<()> {
-        let plan = match internal_topics::plan(&self.admin, &self.environment.topology, self.environment.settings.admin_timeout) {
+    /// Looks whether topics appeared or grew; says when to look again. What passes by itself does not end an application that runs.
+    ///
+    /// # Errors
+    /// When the topics do not fit together any more, or the internal ones of the new plan cannot be made for `task.timeout.ms`.
+    fn look_at_topics(&mut self) -> Result<Duration> {
+        let settings = Arc::clone(&self.environment.settings);
+        let plan = match internal_topics::plan(&self.admin, &self.environment.topology, settings.admin_timeout) {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) if error.is_missing_topics() => {
                 tracing::warn!(%error, "a source topic is gone");
-                return Ok(());
+                return Ok(settings.metadata_interval);
             }
             Ok(Err(error)) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "the topics could not be read");
-                return Ok(());
+                return Ok(settings.metadata_interval.min(TOPICS_BACKOFF));
             }
         };
         if plan.fingerprint() == self.plan.fingerprint() {
-            return Ok(());
+            return Ok(settings.metadata_interval);
         }
         PartitionPlan::check_growth(&self.plan, &plan)?;
-        let settings = &self.environment.settings;
-        internal_topics::ensure(
+        let ensured = internal_topics::ensure(
             &self.admin,
             &self.environment.topology,
             &plan,
             &settings.internal_topics,
             settings.replication_factor,
             settings.admin_timeout,
-        )?;
+        );
+        match ensured {
+            Err(error) if error.kind() == ErrorKind::Retriable => {
+                tracing::warn!(%error, "the topics changed, and the internal ones cannot be made yet; trying again");
+                return self.new_topics.failed(error, self.environment.clock.monotonic(), &settings.retry);
+            }
+            ensured => ensured?,
+        }
+        self.new_topics.succeeded();
         tracing::info!("the topics changed: joining the group with the new plan");
         self.membership.replan(membership_plan(&plan))?;
         self.plan = plan;
-        Ok(())
+        Ok(settings.metadata_interval)
     }
 
     fn show_state(&self) {

@@ -1,5 +1,7 @@
 //! What the threads tell each other.
 
+use std::time::Duration;
+
 use crate::error::Error;
 use crate::handler::UncaughtResponse;
 use crate::id::TaskId;
@@ -16,11 +18,20 @@ pub(crate) enum ControlEvent {
     /// still to be flushed and closed.
     Closed { ids: Vec<TaskId>, tasks: Vec<PreparedTask> },
     /// These were rolled back and must be prepared again.
-    Revived { tasks: Vec<PreparedTask> },
+    Revived { tasks: Vec<RevivedTask> },
+    /// The restore thread ended by a panic.
+    RestorationFailed(Error),
     /// A worker ended.
     Stopped(WorkerStopped),
     /// The application asks for the end.
     Close,
+}
+
+/// A task that starts again.
+pub(crate) struct RevivedTask {
+    pub(crate) task: PreparedTask,
+    /// How long to wait before.
+    pub(crate) backoff: Duration,
 }
 
 /// How a worker ended.

@@ -1,6 +1,7 @@
 //! What the group decides, carried out: who gets which task, who gives one up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::WorkerCommand;
 use super::control::Control;
@@ -44,6 +45,8 @@ impl Control {
                 // It may be this process that is behind.
                 self.look_at_topics_soon();
             }
+            // A process that closes anyway goes on doing so.
+            GroupEvent::ShutdownRequested { .. } if self.closing.is_some() => {}
             GroupEvent::ShutdownRequested { by } => {
                 return Err(Error::new(ErrorKind::Closed, format!("member {by} asked all processes of the application to stop")));
             }
@@ -114,6 +117,7 @@ impl Control {
                 stores: Vec::new(),
                 metrics: self.environment.shared.task_metrics(id),
                 directory: None,
+                backoff: Duration::ZERO,
             })
             .collect();
         self.tell_restorer(RestoreCommand::Prepare(requests));

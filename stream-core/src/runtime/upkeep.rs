@@ -29,11 +29,11 @@ impl Worker {
             self.tasks.values_mut().for_each(crate::task::Task::forget_committed);
         }
         if self.tasks.is_empty() {
-            self.failing_since = None;
+            self.failing.forget_worker();
             return false;
         }
-        if self.failing_since.is_some() {
-            return since >= UPKEEP_INTERVAL;
+        if let Some(due) = self.failing.next_commit() {
+            return now >= due;
         }
         if self.tasks.values().any(|task| task.commit_requested()) || self.must_commit_early || self.holds_back_too_much() {
             self.must_commit_early = false;

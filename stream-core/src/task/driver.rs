@@ -216,7 +216,8 @@ impl TaskDriver {
     fn run(&mut self) -> Result<Vec<OwnedRecord>> {
         let mut produced = Vec::new();
         loop {
-            let (processed, progress) = self.task.process(1)?;
+            let (processed, progress) = self.task.process(1);
+            let progress = progress?;
             if processed > 0 || progress == Progress::Empty {
                 self.task.punctuate()?;
                 self.commit()?;

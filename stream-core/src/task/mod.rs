@@ -10,7 +10,7 @@ mod prepared;
 mod record_queue;
 mod state_dir;
 
-pub(crate) use active::{Progress, Task, TaskEnvironment};
+pub(crate) use active::{Progress, StartFailure, Task, TaskEnvironment};
 pub(crate) use collector::{Outgoing, WorkerProducer};
 pub(crate) use commit_metadata::CommitMetadata;
 pub use driver::{DriverOptions, TaskDriver};
