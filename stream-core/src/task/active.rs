@@ -14,7 +14,7 @@ use crate::client::{CommitOffset, DeliverySlot, Message};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::node::{PunctuationType, SourceInlet, Stopped, TaskContext};
+use crate::node::{DroppedRecord, PunctuationType, SourceInlet, Stopped, TaskContext};
 use crate::store::{CurrentRecord, StateStore, StoreOwner, WorkerMemory};
 use crate::time::Clock;
 use crate::topology::{BuiltTopology, Subtopology};
@@ -239,7 +239,11 @@ impl Task {
         Ok(calls + self.punctuate_kind(PunctuationType::WallClockTime, now)?)
     }
 
-    fn punctuate_stream_time(&mut self) -> Result<u64> {
+    /// Runs the punctuations of stream time that are due; returns how many.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub(crate) fn punctuate_stream_time(&mut self) -> Result<u64> {
         let now = self.context.stream_time;
         self.punctuate_kind(PunctuationType::StreamTime, now)
     }
@@ -255,6 +259,11 @@ impl Task {
             self.context.metrics.punctuations.add(calls);
         }
         Ok(calls)
+    }
+
+    /// Notes down from now on which records are left out, and why.
+    pub(crate) fn note_drops(&mut self, drops: Rc<RefCell<Vec<DroppedRecord>>>) {
+        self.context.drops = Some(drops);
     }
 
     /// When the wall clock has the next punctuation due, ms.

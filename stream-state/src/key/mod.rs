@@ -8,6 +8,7 @@ use std::fmt;
 
 pub(crate) use window::WindowKeySchema;
 
+use crate::bytes::ByteRange;
 use crate::error::StoreError;
 
 /// How the rows of a store are keyed.
@@ -37,6 +38,24 @@ impl KeySchema {
             Self::Window(schema) => schema.stored_key(changelog, stored)?,
         }
         Ok(())
+    }
+
+    /// The ranges of a full scan; `segments` are those that hold anything.
+    pub(crate) fn ranges(&self, segments: &[u64]) -> Vec<ByteRange> {
+        match self {
+            Self::KeyValue => vec![ByteRange::all()],
+            Self::Window(_) => segments.iter().map(|segment| WindowKeySchema::segment_range(*segment)).collect(),
+        }
+    }
+
+    /// Whether reads show the row at a stream time.
+    pub(crate) fn shows(&self, stored: &[u8], stream_time: i64) -> bool {
+        match self {
+            Self::KeyValue => true,
+            Self::Window(schema) => {
+                window::parts(stored).is_some_and(|parts| parts.start >= schema.first_visible_start(stream_time).max(0))
+            }
+        }
     }
 
     /// The rows' time segments, for stores that forget.

@@ -312,6 +312,10 @@ impl Layers {
         !self.dirty.is_empty()
     }
 
+    pub(crate) fn format(&self) -> ValueFormat {
+        self.format
+    }
+
     pub(crate) fn is_persistent(&self) -> bool {
         self.below.is_some()
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use stream_core::Result;
 use stream_core::store::{ChangelogRecord, ChangelogSink, DetachedStore, StateStore, Unflushed};
+use stream_core::time::UNKNOWN_TIME;
 
 use super::{Detached, LayeredStore, NO_HEADERS};
 use crate::layer::Layers;
@@ -60,6 +61,22 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
             .layers
             .borrow()
             .log_changes(|key, value, timestamp| sink.log(&ChangelogRecord { key, value, timestamp, headers: &NO_HEADERS }))
+    }
+
+    fn rows(self: Rc<Self>, sink: &mut dyn ChangelogSink) -> Result<()> {
+        let (schema, format, stream_time, segments) = self.store.with(|layers| {
+            let segments = layers.segments(0, u64::MAX);
+            (layers.schema.clone(), layers.format(), layers.pending.stream_time, segments)
+        });
+        for row in self.store.scan(schema.ranges(&segments), false) {
+            let (key, value) = row?;
+            if schema.shows(key.as_slice(), stream_time) {
+                let (value, timestamp) = format.changelog_value(Some(value.as_slice()), UNKNOWN_TIME);
+                let key = schema.changelog_key(key.as_slice());
+                sink.log(&ChangelogRecord { key, value, timestamp, headers: &NO_HEADERS })?;
+            }
+        }
+        Ok(())
     }
 
     fn is_dirty(&self) -> bool {
