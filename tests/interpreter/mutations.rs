@@ -135,7 +135,7 @@ impl Mutations<'_> {
             }
             let Some(next) = records.get(index + 1).filter(|next| *next != record && !is_free(index + 1)) else { continue };
             let ordered = topic(index) == topic(index + 1) || !is_internal(topic(index)) && !is_internal(topic(index + 1));
-            if ordered && next["key"] != record["key"] || ordered && !is_changelog(topic(index)) {
+            if ordered && (next["key"] != record["key"] || !is_changelog(topic(index))) {
                 self.found.push(Mutation::Swap(at.clone(), index));
             }
         }
