@@ -3,6 +3,7 @@
 mod compare;
 mod datum;
 mod functions;
+mod joins;
 mod program;
 mod streams;
 mod tables;
