@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::punctuation::Punctuations;
 use super::push::Stopped;
 use crate::client::Message;
+use crate::config::EmitIntervals;
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::handler::{DeadLetter, Decision, FailureContext, Handlers, Response};
 use crate::id::TaskId;
@@ -42,6 +43,9 @@ pub struct TaskContext {
     pub(crate) stream_time: i64,
     pub(crate) system_time: i64,
     pub(crate) commit_requested: bool,
+    pub(crate) emit_intervals: EmitIntervals,
+    /// Numbers that processors keep with the committed offsets, by name.
+    pub(crate) processor_metadata: BTreeMap<String, i64>,
     /// The source record, as long as it is processed.
     pub(crate) message: Option<Message>,
     pub(crate) key_buffer: Vec<u8>,
@@ -74,6 +78,8 @@ impl TaskContext {
             stream_time: UNKNOWN_TIME,
             system_time: 0,
             commit_requested: false,
+            emit_intervals: EmitIntervals::ALWAYS,
+            processor_metadata: BTreeMap::new(),
             message: None,
             key_buffer: Vec::new(),
             value_buffer: Vec::new(),

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::EmitIntervals;
 use crate::error::{Error, Result};
 use crate::id::TaskId;
 use crate::node::{Data, Outlet, PunctuationId, PunctuationType, Stopped, StoreSet, TaskContext};
@@ -79,6 +80,16 @@ impl InitContext<'_> {
     pub fn current_system_time_ms(&self) -> i64 {
         self.task.system_time
     }
+
+    /// How often operators look for results whose time has come.
+    pub fn emit_intervals(&self) -> EmitIntervals {
+        self.task.emit_intervals
+    }
+
+    /// The number that was committed under `name` beside the task's offsets; see [`ProcessorContext::set_committed_metadata`].
+    pub fn committed_metadata(&self, name: &str) -> Option<i64> {
+        self.task.processor_metadata.get(name).copied()
+    }
 }
 
 /// Given to a processor with each call: where to forward, and what is known about the moment.
@@ -152,6 +163,17 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
     #[inline]
     pub fn current_system_time_ms(&self) -> i64 {
         self.task.system_time
+    }
+
+    /// Keeps a number beside the task's offsets, from the next commit on: it survives restarts and moves with the task, and an aborted
+    /// transaction takes it back. A broker bounds what it keeps per offset (4 KiB by default), so this is for few and small things.
+    pub fn set_committed_metadata(&mut self, name: &str, value: i64) {
+        match self.task.processor_metadata.get_mut(name) {
+            Some(known) => *known = value,
+            None => {
+                self.task.processor_metadata.insert(name.to_owned(), value);
+            }
+        }
     }
 
     /// Asks for a commit soon, of all tasks of this worker.

@@ -153,9 +153,20 @@ pub struct CurrentRecord {
     topic: RefCell<Option<Arc<str>>>,
     partition: Cell<i32>,
     offset: Cell<i64>,
+    dropped: Cell<u64>,
 }
 
 impl CurrentRecord {
+    /// Counts a row that a store left out, because it is behind the store's retention: one of the task's `dropped-records`.
+    pub fn drop_row(&self) {
+        self.dropped.set(self.dropped.get() + 1);
+    }
+
+    /// How many rows were left out since the last call.
+    pub fn take_dropped(&self) -> u64 {
+        self.dropped.replace(0)
+    }
+
     /// The timestamp (ms) of the record that the running node received.
     #[inline]
     pub fn timestamp(&self) -> i64 {

@@ -10,6 +10,7 @@ use super::active::{Progress, Task, TaskEnvironment};
 use super::collector::Outgoing;
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
 use crate::client::{DeliverySlot, Message};
+use crate::config::EmitIntervals;
 use crate::error::{Error, Result};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
@@ -32,6 +33,8 @@ pub struct DriverOptions {
     pub caching_enabled: bool,
     /// The handlers.
     pub handlers: Handlers,
+    /// How often operators look for results whose time has come; at every record unless said otherwise.
+    pub emit_intervals: EmitIntervals,
     /// What the wall clock shows at first, ms.
     pub now_ms: i64,
 }
@@ -44,6 +47,7 @@ impl DriverOptions {
             state_dir: state_dir.into(),
             caching_enabled: true,
             handlers: Handlers::default(),
+            emit_intervals: EmitIntervals::ALWAYS,
             now_ms: 0,
         }
     }
@@ -88,7 +92,14 @@ impl TaskDriver {
             for topic in names {
                 slots.insert(Arc::clone(&topic), inputs.len());
                 let partition = TopicPartition::new(topic, 0);
-                inputs.push(InputPosition { partition, source: source.node, offset: 0, partition_time: UNKNOWN_TIME, committed: false });
+                inputs.push(InputPosition {
+                    partition,
+                    source: source.node,
+                    offset: 0,
+                    partition_time: UNKNOWN_TIME,
+                    processors: BTreeMap::new(),
+                    committed: false,
+                });
             }
         }
         let mut stores = Vec::new();
@@ -120,6 +131,7 @@ impl TaskDriver {
                 handlers: &options.handlers,
                 clock: &(Arc::clone(&clock) as Arc<dyn Clock>),
                 max_task_idle_ms: -1,
+                emit_intervals: options.emit_intervals,
             },
         )?;
         let mut driver = Self { task, subtopology, captured, clock, metrics, slots, patterns, offsets: HashMap::new() };
