@@ -1,6 +1,7 @@
 //! [`TaskContext`]: what the nodes of one task share while a record is processed.
 
-use std::collections::BTreeMap;
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -51,7 +52,10 @@ pub struct TaskContext {
     pub(crate) key_buffer: Vec<u8>,
     pub(crate) value_buffer: Vec<u8>,
     pub(crate) stores: Rc<StoreSet>,
+    /// Stores that every process keeps whole; all nodes may read them.
+    pub(crate) global_stores: StoreSet,
     pub(crate) connected: Vec<Vec<String>>,
+    shared: HashMap<(String, TypeId), Rc<dyn Any>>,
     failure: Option<Error>,
 }
 
@@ -84,7 +88,9 @@ impl TaskContext {
             key_buffer: Vec::new(),
             value_buffer: Vec::new(),
             stores: Rc::default(),
+            global_stores: StoreSet::new(),
             connected: Vec::new(),
+            shared: HashMap::new(),
             failure: None,
         }
     }
@@ -121,6 +127,12 @@ impl TaskContext {
     /// The names of the stores that are connected to a node.
     pub(crate) fn connected_stores(&mut self, node: usize) -> Vec<String> {
         self.connected.get_mut(node).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What processors of this task share under `name`.
+    pub(crate) fn shared<T: Default + 'static>(&mut self, name: &str) -> Rc<T> {
+        let shared = self.shared.entry((name.to_owned(), TypeId::of::<T>())).or_insert_with(|| Rc::<T>::default());
+        Rc::clone(shared).downcast().unwrap_or_default()
     }
 
     pub(crate) fn metadata(&self) -> Option<RecordMetadata> {

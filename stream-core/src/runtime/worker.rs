@@ -180,6 +180,7 @@ impl Worker {
                 clock: &self.environment.clock,
                 max_task_idle_ms: self.environment.settings.max_task_idle_ms,
                 emit_intervals: self.environment.settings.emit_intervals,
+                global_stores: &[],
             },
         );
         // The task is this worker's from now on, also when it fails to start: the handler's answer is about it.

@@ -132,6 +132,7 @@ impl TaskDriver {
                 clock: &(Arc::clone(&clock) as Arc<dyn Clock>),
                 max_task_idle_ms: -1,
                 emit_intervals: options.emit_intervals,
+                global_stores: &[],
             },
         )?;
         let mut driver = Self { task, subtopology, captured, clock, metrics, slots, patterns, offsets: HashMap::new() };

@@ -124,7 +124,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let input = if self.needs_repartition {
             let names = RepartitionNames::new(&self.plan, joined.name.as_deref().unwrap_or(&self.name));
             let (keys, values) = (Arc::clone(&joined.keys), joined.values);
-            let behind = self.repartitioned(RepartitionSpec { names, partitions: None, keys, values, partitioner: None });
+            let behind = self.repartitioned(RepartitionSpec { names, is_of_join: true, partitions: None, keys, values, partitioner: None });
             if prefix == LEFT {
                 behind.null_keys.keep();
             }

@@ -43,7 +43,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         self.joined(other, Keeps::Neither, inner(joiner), &named, None)
     }
 
-    /// As [`join`](Self::join), with a store of its own if `materialized` names one; then it must name the value serde, too.
+    /// As [`join`](Self::join), with a store of its own. `materialized` must name the value serde.
     pub fn join_with<V2: Clone + 'static, VR: Clone + 'static, R: Into<Option<VR>>>(
         &self,
         other: &KTable<K, V2>,

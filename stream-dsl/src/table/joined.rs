@@ -37,10 +37,11 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         named: &Named,
         materialized: Option<Materialized<K, VR>>,
     ) -> KTable<K, VR> {
-        if materialized.as_ref().is_some_and(|materialized| materialized.name.is_none()) {
-            // Kafka Streams takes a number here although no store is made: only a name makes one.
-            self.plan.store_name(MERGE);
-        }
+        let materialized = materialized.map(|mut materialized| {
+            // Unlike a filter or a mapping, a join also keeps a store that has no name.
+            materialized.name.get_or_insert_with(|| self.plan.store_name(MERGE));
+            materialized
+        });
         let name = self.plan.name_or(named.get(), MERGE);
         let side = |suffix: &str, prefix: &str| {
             let generated = self.plan.name(prefix);

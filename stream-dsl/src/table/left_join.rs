@@ -37,7 +37,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         self.joined(other, Keeps::This, left(joiner), &named, None)
     }
 
-    /// As [`left_join`](Self::left_join), with a store of its own if `materialized` names one; then it must name the value serde, too.
+    /// As [`left_join`](Self::left_join), with a store of its own. `materialized` must name the value serde.
     pub fn left_join_with<V2: Clone + 'static, VR: Clone + 'static, R: Into<Option<VR>>>(
         &self,
         other: &KTable<K, V2>,

@@ -4,6 +4,7 @@ mod change;
 mod derived;
 mod filter;
 mod forward;
+pub(crate) mod global;
 mod group_by;
 mod join;
 mod joined;
@@ -25,6 +26,7 @@ use crate::plan::{Plan, Upstream};
 pub use change::Change;
 pub(crate) use change::ChangedSerde;
 pub(crate) use forward::TableForwarder;
+pub use global::GlobalKTable;
 use view::RefusedTable;
 pub(crate) use view::{OldValues, OpenView, StoredTable, TableNode, TableView, WindowedTable};
 

@@ -38,7 +38,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         self.joined(other, Keeps::Both, outer(joiner), &named, None)
     }
 
-    /// As [`outer_join`](Self::outer_join), with a store of its own if `materialized` names one; then it must name the value serde, too.
+    /// As [`outer_join`](Self::outer_join), with a store of its own. `materialized` must name the value serde.
     pub fn outer_join_with<V2: Clone + 'static, VR: Clone + 'static, R: Into<Option<VR>>>(
         &self,
         other: &KTable<K, V2>,

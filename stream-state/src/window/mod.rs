@@ -77,7 +77,7 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     }
 
     /// Writes the row of `key` in the window that starts at `start` (ms); `None` deletes it. A store that keeps duplicates adds
-    /// the row beside the others, and ignores `None`. Returns nothing for a row behind the retention, which is left out.
+    /// the row beside the others; `None` adds none, but its changelog tells so, as Java's does. Returns nothing for a row behind the retention, which is left out.
     ///
     /// # Errors
     /// When a serde fails, the key is null, `start` is negative, or the disk cannot be read.
@@ -99,9 +99,6 @@ impl<K: 'static, E: Envelope> Window<K, E> {
         }
         self.with_row(row.into(), |value| {
             if self.schema.retain_duplicates {
-                if value.is_none() {
-                    return Ok(());
-                }
                 // Wraps at the largest positive number, as Java's does (trap T133).
                 observed.sequence = observed.sequence.wrapping_add(1) & i32::MAX;
             }
