@@ -1,0 +1,164 @@
+//! Statements on tables.
+
+use std::rc::Rc;
+
+use kstreams::core::serdes::{SerdeRef, Serdes};
+use kstreams::dsl::{Grouped, KStream, KTable};
+use serde_json::Value;
+
+use super::datum::{Datum, Nullable, Type, Visible};
+use super::functions::{aggregator, initializer, key_selector, predicate, reducer, value_mapper};
+use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, string, windows};
+
+/// The serde of a table's keys and values, where a materialized derivation can be asked for.
+pub trait Stored: Visible {
+    fn serde(of: Type) -> Option<SerdeRef<Self>>;
+}
+
+impl Stored for Datum {
+    fn serde(of: Type) -> Option<SerdeRef<Self>> {
+        Some(of.serde())
+    }
+}
+
+impl Stored for i64 {
+    fn serde(_of: Type) -> Option<SerdeRef<Self>> {
+        Some(Serdes::long())
+    }
+}
+
+impl Stored for kstreams::dsl::Windowed<Datum> {
+    fn serde(_of: Type) -> Option<SerdeRef<Self>> {
+        None
+    }
+}
+
+impl Program<'_> {
+    pub fn on_table<K: Stored, V: Stored>(&mut self, statement: &Value, op: &str, table: &Typed<KTable<K, V>>) -> Done<Bound>
+    where
+        Typed<KTable<K, V>>: Bind,
+        Typed<KTable<K, Datum>>: Bind,
+        Typed<KStream<K, Option<V>>>: Bind,
+        Typed<KStream<Nullable, Option<V>>>: Bind,
+    {
+        let (key, value) = (table.key, table.value);
+        let materialized = !statement["materialized"].is_null();
+        match op {
+            "to-stream" => {
+                let stream = table.node.to_stream_named(named(statement));
+                let Some(spec) = statement["mapper"].as_str() else { return Ok(Typed { node: stream, key, value }.bind()) };
+                // `to-stream` with a mapper is `to-stream` and `select-key`.
+                let (select, key) = known(key_selector(spec, key, value), statement, "mapper")?;
+                let node = stream.select_key(move |key, value| select(&key.datum(), &value.datum()));
+                Ok(Typed { node, key, value }.bind())
+            }
+            "filter" | "filter-not" => {
+                let holds = known(predicate(string(statement, "predicate")?), statement, "predicate")?;
+                let predicate = move |key: &K, value: &V| holds(&key.datum(), &value.datum());
+                let options = match (materialized, K::serde(key), V::serde(value)) {
+                    (false, ..) => None,
+                    (true, Some(keys), Some(values)) => Some(self.materialized(statement, keys, values)?),
+                    _ => return out("a materialized filter of windows"),
+                };
+                let node = match (op, options) {
+                    ("filter", None) => table.node.filter_named(predicate, named(statement)),
+                    ("filter", Some(options)) => table.node.filter_named_with(predicate, named(statement), options),
+                    (_, None) => table.node.filter_not_named(predicate, named(statement)),
+                    (_, Some(options)) => table.node.filter_not_named_with(predicate, named(statement), options),
+                };
+                Ok(Typed { node, key, value }.bind())
+            }
+            "map-values" => {
+                let (map, value) = known(value_mapper(string(statement, "mapper")?, value), statement, "mapper")?;
+                let mapper = move |key: &K, value: &V| map(&key.datum(), &value.datum());
+                let node: KTable<K, Datum> = match (materialized, K::serde(key)) {
+                    (false, _) => table.node.map_values_named(mapper, named(statement)),
+                    (true, Some(keys)) => {
+                        let options = self.materialized(statement, keys, value.serde())?;
+                        table.node.map_values_named_with(mapper, named(statement), options)
+                    }
+                    _ => return out("a materialized mapping of windows"),
+                };
+                Ok(Typed { node, key, value }.bind())
+            }
+            "group-by" => {
+                let function = |field: &str| statement["mapper"][field].as_str().unwrap_or_default();
+                let (select, group) = known(key_selector(function("key"), key, value), statement, "mapper")?;
+                let (map, value) = known(value_mapper(function("value"), value), statement, "mapper")?;
+                let mut grouped = Grouped::with(group.serde(), value.serde());
+                if let Some(name) = statement["name"].as_str() {
+                    grouped = grouped.with_name(name);
+                }
+                let mapper = move |key: &K, value: &V| {
+                    let (key, value) = (key.datum(), value.datum());
+                    Some((select(&key, &value)?, map(&key, &value)?))
+                };
+                let node = Rc::new(table.node.group_by_with(mapper, grouped));
+                Ok(Bound::GroupedTable(Typed { node, key: group, value }))
+            }
+            _ => out(format_args!("{op} on a table")),
+        }
+    }
+
+    pub fn aggregated(&mut self, statement: &Value, op: &str, grouped: Bound) -> Done<Bound> {
+        let names = named(statement);
+        let reduce = |field: &str| {
+            let reduce = known(reducer(string(statement, field)?), statement, field)?;
+            Done::Ok(move |one: Datum, two: Datum| reduce(Some(one), Some(two)))
+        };
+        let fold = |field: &str| {
+            let fold = known(aggregator(string(statement, field)?), statement, field)?;
+            Done::Ok(move |key: &Datum, value: &Nullable, sum: Datum| fold(&Some(key.clone()), value, Some(sum)))
+        };
+        let first = || known(initializer(string(statement, "initializer")?), statement, "initializer");
+        Ok(match (grouped, op) {
+            (Bound::GroupedNullable(grouped), "windowed-by") => {
+                if statement["emit"] == "on-window-close" {
+                    return out("emit on window close");
+                }
+                let node = Rc::new(grouped.node.windowed_by(windows(&statement["windows"])?));
+                Bound::Windowed(Typed { node, key: grouped.key, value: grouped.value })
+            }
+            (Bound::Grouped(Typed { node, key, .. }), "count") => {
+                let materialized = self.materialized(statement, key.serde(), Serdes::long())?;
+                Typed { node: node.count_named_with(names, materialized), key, value: Type::Long }.bind()
+            }
+            (Bound::Grouped(Typed { node, key, value }), "reduce") => {
+                let materialized = self.materialized(statement, key.serde(), value.serde())?;
+                Typed { node: node.reduce_named_with(reduce("reducer")?, names, materialized), key, value }.bind()
+            }
+            (Bound::Grouped(Typed { node, key, .. }), "aggregate") => {
+                let ((first, value), fold) = (first()?, fold("aggregator")?);
+                let materialized = self.materialized(statement, key.serde(), value.serde())?;
+                let fold = move |key: &Datum, value: Datum, sum: Datum| fold(key, &Some(value), sum);
+                Typed { node: node.aggregate_named_with(move || first.clone(), fold, names, materialized), key, value }.bind()
+            }
+            (Bound::Windowed(Typed { node, key, .. }), "count") => {
+                let materialized = self.materialized(statement, key.serde(), Serdes::long())?;
+                Typed { node: node.count_named_with(names, materialized), key, value: Type::Long }.bind()
+            }
+            (Bound::Windowed(Typed { node, key, .. }), "aggregate") => {
+                let ((first, value), fold) = (first()?, fold("aggregator")?);
+                let materialized = self.materialized(statement, key.serde(), value.serde())?;
+                let fold = move |key: &Datum, value: Nullable, sum: Datum| fold(key, &value, sum);
+                Typed { node: node.aggregate_named_with(move || first.clone(), fold, names, materialized), key, value }.bind()
+            }
+            (Bound::GroupedTable(Typed { node, key, .. }), "count") => {
+                let materialized = self.materialized(statement, key.serde(), Serdes::long())?;
+                Typed { node: node.count_named_with(names, materialized), key, value: Type::Long }.bind()
+            }
+            (Bound::GroupedTable(Typed { node, key, value }), "reduce") => {
+                let materialized = self.materialized(statement, key.serde(), value.serde())?;
+                Typed { node: node.reduce_named_with(reduce("adder")?, reduce("subtractor")?, names, materialized), key, value }.bind()
+            }
+            (Bound::GroupedTable(Typed { node, key, .. }), "aggregate") => {
+                let ((first, value), add, subtract) = (first()?, fold("adder")?, fold("subtractor")?);
+                let materialized = self.materialized(statement, key.serde(), value.serde())?;
+                let add = move |key: &Datum, value: Datum, sum: Datum| add(key, &Some(value), sum);
+                let subtract = move |key: &Datum, value: Datum, sum: Datum| subtract(key, &Some(value), sum);
+                Typed { node: node.aggregate_named_with(move || first.clone(), add, subtract, names, materialized), key, value }.bind()
+            }
+            (_, op) => return out(format_args!("{op} on this grouping")),
+        })
+    }
+}
