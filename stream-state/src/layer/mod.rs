@@ -27,7 +27,7 @@ use hashbrown::HashMap;
 use self::coverage::Coverage;
 use self::dirty::DirtyList;
 pub(crate) use self::drain::{ByteChange, Writer};
-use self::entry::{DRAINED, Entry, NONE, REFERENCED, UNFLUSHED, heap_bytes};
+use self::entry::{DRAINED, Entry, NONE, REFERENCED, UNFLUSHED, UNTOLD, heap_bytes};
 pub(crate) use self::scan::{OpenScan, Scan};
 use self::table::Table;
 use crate::bytes::{ByteStore, Checkpoint, RowBytes};
@@ -76,6 +76,8 @@ pub(crate) struct Layers {
     /// Per slot, who wrote it last; of cached stores only.
     writers: Vec<Option<Writer>>,
     drained: HashMap<u32, Option<RowBytes>>,
+    /// The stream time of a cached store, by the rows that drains have taken, ms.
+    drained_time: i64,
     hand: u32,
 }
 
@@ -88,7 +90,7 @@ impl Layers {
         below: Option<Box<dyn ByteStore>>,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Self, StoreError> {
-        let segmented = schema.segmented().is_some();
+        let segmented = schema.segments().is_some();
         let found = checkpoint.unwrap_or(Checkpoint { stream_time: NO_TIME, ..Checkpoint::default() });
         let observed = Observed { stream_time: found.stream_time, sequence: found.sequence };
         let mut layers = Self {
@@ -111,6 +113,7 @@ impl Layers {
             next_scan: 0,
             writers: Vec::new(),
             drained: HashMap::new(),
+            drained_time: observed.stream_time,
             hand: 0,
         };
         layers.cover_what_is_below()?;
@@ -167,7 +170,7 @@ impl Layers {
             }
             if entry.is(DRAINED) {
                 // What downstream knows of this key is the drained value, not the committed one.
-                entry.flags &= !DRAINED;
+                entry.flags &= !(DRAINED | UNTOLD);
                 if let Some(drained) = entry.pending.take() {
                     self.drained.insert(slot, drained);
                 }
@@ -189,7 +192,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !DRAINED;
+            entry.flags &= !(DRAINED | UNTOLD);
             if let Some(value) = entry.pending.take() {
                 self.forget_writer(slot);
                 self.settle(slot, value);
@@ -214,7 +217,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !DRAINED;
+            entry.flags &= !(DRAINED | UNTOLD);
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
             self.forget_writer(slot);
             let entry = self.table.entry(slot);
@@ -232,6 +235,7 @@ impl Layers {
         self.dirty.clear();
         self.drained.clear();
         self.held_back = 0;
+        self.drained_time = NO_TIME;
     }
 
     /// Makes `value` the committed value of an entry that has no place in the dirty list.
@@ -297,11 +301,11 @@ impl Layers {
         while slot != NONE {
             let entry = self.table.entry(slot);
             // A cached row that came and went between two commits leaves no trace (trap T39); the drain has looked what was there.
-            let unchanged = self.caching && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
-            if !unchanged {
+            let unchanged = self.caching && (entry.is(UNTOLD) || matches!((&entry.pending, &entry.committed), (Some(None), Some(None))));
+            if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
-                log(self.schema.changelog_key(entry.key.as_slice()), value, timestamp)?;
+                log(key, value, timestamp)?;
             }
             slot = entry.next;
         }
@@ -367,7 +371,7 @@ impl Layers {
         if let Some(below) = &mut self.below {
             below.reset(reason, now_ms)?;
         }
-        let segmented = self.schema.segmented().is_some();
+        let segmented = self.schema.segments().is_some();
         self.close_scans();
         self.table = Table::new();
         self.writers.clear();

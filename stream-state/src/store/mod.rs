@@ -2,11 +2,14 @@
 
 mod account;
 mod attached;
+mod builder;
 mod detached;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod open;
 mod scan;
+mod segmented;
+mod typed;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,12 +17,16 @@ use std::sync::Arc;
 
 use account::Account;
 pub(crate) use attached::{AttachedStore, HandleFactory};
+pub(crate) use builder::sealed;
+pub use builder::{BytesStoreSupplier, StoreBuilder};
 pub(crate) use detached::Detached;
 pub(crate) use open::{StoreDescription, StoreOptions, open};
-pub(crate) use scan::RowScan;
+pub(crate) use scan::{RowScan, Rows};
+pub(crate) use segmented::{KeyBounds, Segmented, bytes_of, contains};
 use stream_core::serdes::{Role, SerdeContext};
 use stream_core::store::{CurrentRecord, StoreOwner};
 use stream_core::{Error, Headers, Result};
+pub(crate) use typed::Typed;
 
 use crate::bytes::{ByteRange, Row};
 use crate::error::StoreError;
@@ -97,6 +104,11 @@ impl LayeredStore {
     /// The next change of a cached table that no drain has taken.
     pub(crate) fn next_change(&self) -> Result<Option<ByteChange>> {
         self.with(Layers::next_change).map_err(|error| self.error(error))
+    }
+
+    /// Counts a row that the store leaves out.
+    pub(crate) fn drop_row(&self) {
+        self.current.drop_row();
     }
 
     pub(crate) fn is_caching(&self) -> bool {

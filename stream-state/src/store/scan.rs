@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
+use stream_core::Result;
+
 use super::{LayeredStore, ScannedRow};
+use crate::bytes::{Row, RowBytes};
 use crate::layer::Scan;
 
 /// An open scan; closed when it is dropped. After an error it ends.
@@ -15,6 +18,14 @@ pub(crate) struct RowScan {
 impl RowScan {
     pub(super) fn new(store: Rc<LayeredStore>, scan: Scan) -> Self {
         Self { store, scan, failed: false }
+    }
+
+    /// The row that a row of the index stands for; `None` when it was deleted since.
+    fn indexed(&self, index: &[u8]) -> Result<Option<Row>> {
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let is_index = self.store.with(|layers| layers.schema.write_indexed(index, &mut key)).is_some();
+        let found = is_index && self.store.get(&key, &mut value)?;
+        Ok(found.then(|| (RowBytes::from(key), RowBytes::from(value))))
     }
 }
 
@@ -34,5 +45,51 @@ impl Iterator for RowScan {
 impl Drop for RowScan {
     fn drop(&mut self) {
         self.store.with(|layers| layers.close_scan(&self.scan));
+    }
+}
+
+/// Rows of a store that is scanned by its keys, by its index, or in an order of its own.
+pub(crate) enum Rows {
+    /// In the order of the stored keys.
+    Scan(RowScan),
+    /// In the order of the index by time.
+    Indexed(RowScan),
+    /// In another order, read already.
+    Sorted(std::vec::IntoIter<Row>),
+}
+
+impl Rows {
+    /// The rows for which `order` gives something, in that order: what stands for the order of Java's in-memory stores, which the layers
+    /// do not have.
+    pub(crate) fn sorted_by<O: Ord>(self, reverse: bool, order: impl Fn(&[u8]) -> Option<O>) -> Result<Self> {
+        let mut rows = Vec::new();
+        for row in self {
+            let row = row?;
+            if let Some(order) = order(row.0.as_slice()) {
+                rows.push((order, row));
+            }
+        }
+        rows.sort_by(|(one, _), (two, _)| one.cmp(two));
+        if reverse {
+            rows.reverse();
+        }
+        Ok(Self::Sorted(rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>().into_iter()))
+    }
+}
+
+impl Iterator for Rows {
+    type Item = ScannedRow;
+
+    fn next(&mut self) -> Option<ScannedRow> {
+        match self {
+            Self::Scan(scan) => scan.next(),
+            Self::Sorted(rows) => rows.next().map(Ok),
+            Self::Indexed(scan) => loop {
+                let row = scan.next()?.and_then(|(index, _)| scan.indexed(index.as_slice()));
+                if let Some(row) = row.transpose() {
+                    return Some(row);
+                }
+            },
+        }
     }
 }
