@@ -8,10 +8,12 @@ pub(crate) mod window;
 
 use std::fmt;
 
+use segments::Part;
 pub(crate) use segments::Segments;
 pub(crate) use session::SessionKeySchema;
 pub(crate) use window::WindowKeySchema;
 
+use crate::bytes::ByteRange;
 use crate::error::StoreError;
 
 /// How the rows of a store are keyed.
@@ -44,6 +46,22 @@ impl KeySchema {
             Self::Session(schema) => schema.stored_key(changelog, stored)?,
         }
         Ok(())
+    }
+
+    /// The ranges of a full scan; `segments` are those that hold anything.
+    pub(crate) fn ranges(&self, segments: &[u64]) -> Vec<ByteRange> {
+        match self.segments() {
+            None => vec![ByteRange::all()],
+            Some(schema) => segments.iter().map(|segment| ByteRange::prefix(&schema.prefix(*segment, Part::Row))).collect(),
+        }
+    }
+
+    /// Whether reads show the row at a stream time.
+    pub(crate) fn shows(&self, stored: &[u8], stream_time: i64) -> bool {
+        match self.segments() {
+            None => true,
+            Some(segments) => self.time(stored).is_some_and(|time| time >= segments.first_visible_time(stream_time).max(0)),
+        }
     }
 
     /// The rows' time segments, for stores that forget.

@@ -23,6 +23,7 @@ mod scan;
 mod table;
 
 use hashbrown::HashMap;
+use stream_core::Headers;
 
 use self::coverage::Coverage;
 use self::dirty::DirtyList;
@@ -73,7 +74,7 @@ pub(crate) struct Layers {
     held_back: usize,
     scans: Vec<OpenScan>,
     next_scan: u64,
-    /// Per slot, who wrote it last; of cached stores only.
+    /// Per slot, who wrote it last; see [`keeps_writers`](Self::keeps_writers).
     writers: Vec<Option<Writer>>,
     drained: HashMap<u32, Option<RowBytes>>,
     /// The stream time of a cached store, by the rows that drains have taken, ms.
@@ -296,7 +297,12 @@ impl Layers {
     }
 
     /// Gives each dirty row to `log`: key and value as the changelog holds them, and the timestamp (ms).
-    pub(crate) fn log_changes<E>(&self, mut log: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>) -> Result<(), E> {
+    /// The changelog of plain windows has the headers of the records, as in Java.
+    pub(crate) fn log_changes<E>(
+        &self,
+        mut log: impl FnMut(&[u8], Option<&[u8]>, i64, Option<&Headers>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let logs_headers = self.logs_headers();
         let mut slot = self.dirty.head();
         while slot != NONE {
             let entry = self.table.entry(slot);
@@ -305,15 +311,29 @@ impl Layers {
             if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
-                log(key, value, timestamp)?;
+                let writer = if logs_headers { self.writers.get(slot as usize).and_then(Option::as_ref) } else { None };
+                log(key, value, timestamp, writer.map(|writer| &writer.headers))?;
             }
             slot = entry.next;
         }
         Ok(())
     }
 
+    /// Whether it is kept which record wrote a row last: for the drain of a cached store, or for the changelog.
+    pub(crate) fn keeps_writers(&self) -> bool {
+        self.caching || self.logs_headers()
+    }
+
+    fn logs_headers(&self) -> bool {
+        matches!(self.schema, KeySchema::Window(_)) && self.format == ValueFormat::Plain
+    }
+
     pub(crate) fn is_dirty(&self) -> bool {
         !self.dirty.is_empty()
+    }
+
+    pub(crate) fn format(&self) -> ValueFormat {
+        self.format
     }
 
     pub(crate) fn is_persistent(&self) -> bool {

@@ -121,7 +121,9 @@ impl GlobalThread {
                 last_flush = now;
                 self.flush(&followers)?;
                 if memory.excess() > 0 {
-                    followers.iter().for_each(|follower| follower.stores().for_each(|store| drop(store.evict(memory.excess()))));
+                    for store in followers.iter().flat_map(Follower::stores) {
+                        store.evict(memory.excess());
+                    }
                 }
             }
             memory.report();
