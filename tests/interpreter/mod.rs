@@ -6,6 +6,7 @@ mod datum;
 pub mod exceptions;
 pub mod expected;
 mod functions;
+mod joins;
 pub mod mutations;
 mod program;
 pub mod run;

@@ -1,13 +1,15 @@
 //! [`TaskContext`]: what the nodes of one task share while a record is processed.
 
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::punctuation::Punctuations;
 use super::push::Stopped;
 use crate::client::Message;
+use crate::config::EmitIntervals;
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::handler::{DeadLetter, Decision, FailureContext, Handlers, Response};
 use crate::id::TaskId;
@@ -43,12 +45,18 @@ pub struct TaskContext {
     pub(crate) stream_time: i64,
     pub(crate) system_time: i64,
     pub(crate) commit_requested: bool,
+    pub(crate) emit_intervals: EmitIntervals,
+    /// Numbers that processors keep with the committed offsets, by name.
+    pub(crate) processor_metadata: BTreeMap<String, i64>,
     /// The source record, as long as it is processed.
     pub(crate) message: Option<Message>,
     pub(crate) key_buffer: Vec<u8>,
     pub(crate) value_buffer: Vec<u8>,
     pub(crate) stores: Rc<StoreSet>,
+    /// Stores that every process keeps whole; all nodes may read them.
+    pub(crate) global_stores: StoreSet,
     pub(crate) connected: Vec<Vec<String>>,
+    shared: HashMap<(String, TypeId), Rc<dyn Any>>,
     /// Where a driver of tests learns what was left out; nobody asks in production.
     pub(crate) drops: Option<Rc<RefCell<Vec<DroppedRecord>>>>,
     failure: Option<Error>,
@@ -88,11 +96,15 @@ impl TaskContext {
             stream_time: UNKNOWN_TIME,
             system_time: 0,
             commit_requested: false,
+            emit_intervals: EmitIntervals::ALWAYS,
+            processor_metadata: BTreeMap::new(),
             message: None,
             key_buffer: Vec::new(),
             value_buffer: Vec::new(),
             stores: Rc::default(),
+            global_stores: StoreSet::new(),
             connected: Vec::new(),
+            shared: HashMap::new(),
             drops: None,
             failure: None,
         }
@@ -138,6 +150,12 @@ impl TaskContext {
     /// The names of the stores that are connected to a node.
     pub(crate) fn connected_stores(&mut self, node: usize) -> Vec<String> {
         self.connected.get_mut(node).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What processors of this task share under `name`.
+    pub(crate) fn shared<T: Default + 'static>(&mut self, name: &str) -> Rc<T> {
+        let shared = self.shared.entry((name.to_owned(), TypeId::of::<T>())).or_insert_with(|| Rc::<T>::default());
+        Rc::clone(shared).downcast().unwrap_or_default()
     }
 
     pub(crate) fn metadata(&self) -> Option<RecordMetadata> {

@@ -6,6 +6,7 @@ mod joined;
 mod materialized;
 mod named;
 mod repartitioned;
+mod stream_joined;
 
 pub use branched::Branched;
 pub use grouped::Grouped;
@@ -13,3 +14,4 @@ pub use joined::Joined;
 pub use materialized::{Materialized, StoreType};
 pub use named::Named;
 pub use repartitioned::Repartitioned;
+pub use stream_joined::StreamJoined;

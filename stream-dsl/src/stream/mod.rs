@@ -5,6 +5,8 @@ mod flat_map;
 mod flat_map_values;
 mod for_each;
 mod group_by;
+mod join_global;
+mod join_stream;
 mod join_table;
 mod map;
 mod map_values;
@@ -43,6 +45,7 @@ pub struct KStream<K, V> {
     pub(crate) topics: Vec<String>,
     /// The filters of null keys that the records passed.
     pub(crate) null_keys: repartition::NullKeys,
+    pub(crate) join_filters: repartition::JoinFilters,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
@@ -57,6 +60,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
             values: None,
             topics,
             null_keys: repartition::NullKeys::default(),
+            join_filters: repartition::JoinFilters::default(),
         }
     }
 
@@ -117,6 +121,7 @@ impl<K, V> Clone for KStream<K, V> {
             values: self.values.clone(),
             topics: self.topics.clone(),
             null_keys: self.null_keys.clone(),
+            join_filters: Rc::clone(&self.join_filters),
         }
     }
 }
