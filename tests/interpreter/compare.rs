@@ -7,10 +7,9 @@ use kstreams::core::handler::LogAndContinue;
 use kstreams::core::record::OwnedRecord;
 use kstreams::core::task::{DriverOptions, TaskDriver};
 use kstreams::core::{Headers, Topology};
-use kstreams::dsl::StreamsBuilder;
 use serde_json::{Value, json};
 
-use super::program::{Program, Seen};
+use super::program::{Built, Program};
 
 /// What came of a case.
 pub enum Verdict {
@@ -44,6 +43,17 @@ fn headers(value: &Value) -> Headers {
     headers
 }
 
+/// What a dead letter says of its error is text of the library's own.
+fn without_error_texts(headers: &Headers) -> Headers {
+    let own = ["__streams.errors.exception", "__streams.errors.message", "__streams.errors.stacktrace"];
+    let mut kept = Headers::new();
+    for header in headers.iter() {
+        let value = if own.contains(&&*header.key) { Some(&b"*"[..]) } else { header.value.as_deref() };
+        kept.add(Arc::clone(&header.key), value);
+    }
+    kept
+}
+
 /// Records by topic. A commit logs the last change of each key: of a changelog's records of one key within a step the last counts.
 fn by_topic(records: impl Iterator<Item = (String, Row)>) -> BTreeMap<String, Vec<Row>> {
     let mut topics: BTreeMap<String, Vec<Row>> = BTreeMap::new();
@@ -58,12 +68,21 @@ fn by_topic(records: impl Iterator<Item = (String, Row)>) -> BTreeMap<String, Ve
 }
 
 fn produced(records: Vec<OwnedRecord>) -> BTreeMap<String, Vec<Row>> {
-    by_topic(records.into_iter().map(|record| (record.topic.to_string(), (record.key, record.value, record.timestamp, record.headers))))
+    by_topic(
+        records
+            .into_iter()
+            .map(|record| (record.topic.to_string(), (record.key, record.value, record.timestamp, without_error_texts(&record.headers)))),
+    )
 }
 
 fn wanted(step: &Value) -> BTreeMap<String, Vec<Row>> {
     by_topic(step["records"].as_array().into_iter().flatten().map(|record| {
-        let row = (bytes(&record["key"]), bytes(&record["value"]), record["ts"].as_i64().expect("ts"), headers(&record["headers"]));
+        let row = (
+            bytes(&record["key"]),
+            bytes(&record["value"]),
+            record["ts"].as_i64().expect("ts"),
+            without_error_texts(&headers(&record["headers"])),
+        );
         (record["topic"].as_str().expect("a topic").to_owned(), row)
     }))
 }
@@ -77,13 +96,13 @@ fn normal(describe: &str) -> String {
 /// Runs a case.
 pub fn judge(case: &Value) -> Verdict {
     let expected = &case["expected"];
-    let (builder, branches, seen) = match Program::new(case).build() {
+    let built = match Program::new(case).build() {
         Ok(program) => program,
         Err(reason) => return Verdict::NotYet(reason),
     };
     let mut differences = Vec::new();
-    run(case, builder, &seen, &mut differences);
-    let got = json!(branches);
+    run(case, &built, &mut differences);
+    let got = json!(built.branches);
     let wanted = if expected["branches"].is_null() { json!({}) } else { expected["branches"].clone() };
     if got != wanted && expected["error"].is_null() {
         differences.push(format!("branches\n--- wanted {wanted}\n--- got    {got}"));
@@ -101,10 +120,11 @@ fn topics(topology: &Topology) -> Vec<String> {
     topics
 }
 
-fn run(case: &Value, builder: StreamsBuilder, seen: &Seen, differences: &mut Vec<String>) {
+fn run(case: &Value, program: &Built, differences: &mut Vec<String>) {
+    let seen = &program.seen;
     let (expected, config) = (&case["expected"], &case["config"]);
     let fails_at = expected["error"]["at"].as_str();
-    let topology = match builder.build() {
+    let topology = match &program.topology {
         Ok(topology) => topology,
         Err(_) if fails_at == Some("build") => return,
         Err(error) => return differences.push(format!("cannot be built: {error}")),
@@ -122,8 +142,8 @@ fn run(case: &Value, builder: StreamsBuilder, seen: &Seen, differences: &mut Vec
     }
     let names: Vec<&str> =
         expected["internal-topics"].as_array().into_iter().flatten().filter_map(|topic| topic["name"].as_str()).collect();
-    if topics(&topology) != names {
-        differences.push(format!("internal topics\n--- wanted {names:?}\n--- got    {:?}", topics(&topology)));
+    if topics(topology) != names {
+        differences.push(format!("internal topics\n--- wanted {names:?}\n--- got    {:?}", topics(topology)));
     }
     let state = tempfile::tempdir().expect("a folder");
     let mut options = DriverOptions::new("app", state.path());
@@ -134,7 +154,10 @@ fn run(case: &Value, builder: StreamsBuilder, seen: &Seen, differences: &mut Vec
     if config["processing.exception.handler"] == "continue" {
         options.handlers.processing = Arc::new(LogAndContinue);
     }
-    let mut driver = match TaskDriver::new(&topology, &options) {
+    if let Some(topic) = config["errors.dead.letter.queue.topic.name"].as_str() {
+        options.handlers = options.handlers.with_dead_letter_queue(topic);
+    }
+    let mut driver = match TaskDriver::new(topology, &options) {
         Ok(driver) => driver,
         Err(_) if fails_at == Some("init") => return,
         Err(error) => return differences.push(format!("cannot be started: {error}")),
@@ -164,6 +187,10 @@ fn run(case: &Value, builder: StreamsBuilder, seen: &Seen, differences: &mut Vec
         if got != *saw && !(saw.is_null() && got == json!([])) {
             differences.push(format!("step {index}: seen\n--- wanted {saw}\n--- got    {got}"));
         }
+    }
+    let (got, printed) = (json!(program.printed()), &expected["printed"]);
+    if got != *printed && !(printed.is_null() && got == json!({})) {
+        differences.push(format!("printed\n--- wanted {printed}\n--- got    {got}"));
     }
     if let Some(dropped) = expected["dropped"].as_u64() {
         let got = driver.metrics().dropped.get();

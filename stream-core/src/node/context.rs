@@ -49,6 +49,8 @@ pub struct TaskContext {
     pub(crate) stores: Rc<StoreSet>,
     pub(crate) connected: Vec<Vec<String>>,
     failure: Option<Error>,
+    /// Whether the failure is a mistake of the processor that forwards, about which the processing handler decides.
+    refused: bool,
 }
 
 /// The stores of a task, by name.
@@ -80,6 +82,7 @@ impl TaskContext {
             stores: Rc::default(),
             connected: Vec::new(),
             failure: None,
+            refused: false,
         }
     }
 
@@ -96,6 +99,19 @@ impl TaskContext {
     pub(crate) fn stop(&mut self, error: Error) -> Stopped {
         self.failure.get_or_insert(error);
         Stopped
+    }
+
+    /// Refuses what a processor wants to forward: to the processing handler it is an error of that processor, whatever it returns.
+    #[cold]
+    pub(crate) fn refuse(&mut self, error: Error) -> Stopped {
+        self.refused = self.failure.is_none();
+        self.stop(error)
+    }
+
+    /// The error of a processor that was refused to forward.
+    #[cold]
+    pub(crate) fn take_refused(&mut self) -> Option<Error> {
+        if std::mem::take(&mut self.refused) { self.failure.take() } else { None }
     }
 
     /// Whether a node stopped the processing, also when user code swallowed the [`Stopped`].

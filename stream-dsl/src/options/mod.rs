@@ -5,6 +5,7 @@ mod grouped;
 mod joined;
 mod materialized;
 mod named;
+pub(crate) mod printed;
 mod repartitioned;
 
 pub use branched::Branched;
@@ -12,4 +13,5 @@ pub use grouped::Grouped;
 pub use joined::Joined;
 pub use materialized::{Materialized, StoreType};
 pub use named::Named;
+pub use printed::Printed;
 pub use repartitioned::Repartitioned;

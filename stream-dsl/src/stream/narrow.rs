@@ -35,6 +35,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
                 Ok(through(topology, &wide, false)?.non_null_key())
             }),
             needs_repartition: self.needs_repartition,
+            node: self.node,
+            lineage: self.lineage.non_null_key(),
             values: self.values.clone(),
             ..narrowed
         }
@@ -60,6 +62,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
             }),
             needs_repartition: self.needs_repartition,
             null_keys: self.null_keys.clone(),
+            node: self.node,
+            lineage: self.lineage.non_null_value(),
             keys: self.keys.clone(),
             ..narrowed
         }

@@ -72,7 +72,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         } else {
             self.clone()
         };
-        let spec = TableSpec { name, store_name, materialized, keys, values, topics: input.topics };
+        let spec = TableSpec { name, store_name, materialized, keys, values, topics: input.topics, source_topic: None };
         spec.below(&self.plan, &input.upstream, ToTable::<K, V, VT>::new)
     }
 }

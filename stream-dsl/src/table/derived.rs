@@ -42,14 +42,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         let name = self.plan.name_or(named.get(), prefix);
         let values = materialized.as_ref().and_then(|materialized| materialized.values.clone()).or(values);
         let keys = materialized.as_ref().and_then(|materialized| materialized.keys.clone()).or_else(|| self.keys.clone());
-        let mut stored = None;
-        if let Some((materialized, store_name)) = materialized.as_ref().and_then(|it| Some((it, self.plan.checked(it.name.as_deref()?)))) {
-            match (&keys, &values) {
-                (Some(keys), Some(values)) => stored = Some((store::key_value(&store_name, materialized, keys, values), store_name)),
-                (None, _) => self.plan.refuse(store::missing_serde::<K>(&store_name, "keys", "with_key_serde")),
-                (_, None) => self.plan.refuse(store::missing_serde::<V2>(&store_name, "values", "with_value_serde")),
-            }
-        }
+        let stored = materialized.as_ref().and_then(|it| store::named(&self.plan, it, keys.as_ref(), values.as_ref()));
         let (factory, store_name) = stored.unzip();
         let old_values = OldValues::default();
         if skips_absent && self.node.send_old_values(false) {

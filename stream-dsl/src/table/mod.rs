@@ -9,6 +9,7 @@ mod map_values;
 pub(crate) mod source;
 pub(crate) mod store;
 mod to_stream;
+mod transform_values;
 mod view;
 
 use std::rc::Rc;
@@ -21,6 +22,7 @@ use crate::plan::{Plan, Upstream};
 pub use change::Change;
 pub(crate) use change::ChangedSerde;
 pub(crate) use forward::TableForwarder;
+pub use transform_values::ValueTransformer;
 use view::RefusedTable;
 pub(crate) use view::{OldValues, OpenView, StoredTable, TableNode, TableView, WindowedTable};
 

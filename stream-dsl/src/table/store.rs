@@ -27,6 +27,22 @@ pub(crate) fn missing_serde<T>(store: &str, what: &str, method: &str) -> Topolog
     TopologyError::Invalid { message }
 }
 
+/// The store that the program named, and its name; a missing serde is told when the topology is built.
+pub(crate) fn named<K: 'static, V: 'static>(
+    plan: &Plan,
+    materialized: &Materialized<K, V>,
+    keys: Option<&SerdeRef<K>>,
+    values: Option<&SerdeRef<V>>,
+) -> Option<(Arc<dyn StoreFactory>, String)> {
+    let name = plan.checked(materialized.name.as_deref()?);
+    match (keys, values) {
+        (Some(keys), Some(values)) => return Some((key_value(&name, materialized, keys, values), name)),
+        (None, _) => plan.refuse(missing_serde::<K>(&name, "keys", "with_key_serde")),
+        (_, None) => plan.refuse(missing_serde::<V>(&name, "values", "with_value_serde")),
+    }
+    None
+}
+
 /// A key-value store with timestamps.
 pub(crate) fn key_value<K: 'static, V: 'static>(
     name: &str,

@@ -296,8 +296,9 @@ impl Layers {
         let mut slot = self.dirty.head();
         while slot != NONE {
             let entry = self.table.entry(slot);
-            // A cached row that came and went between two commits leaves no trace (trap T39); the drain has looked what was there.
-            let unchanged = self.caching && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
+            // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
+            // there. A store that nothing drains logs its deletions, as in Kafka Streams.
+            let unchanged = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
             if !unchanged {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
