@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use stream_core::config::StreamsConfig;
+use stream_core::processor::Processor;
 use stream_core::serdes::DefaultSerde;
 use stream_core::store::StoreFactory;
 use stream_core::topology::{Consumed, SourceTopics};
@@ -11,7 +12,7 @@ use stream_core::{Topology, TopologyError};
 use crate::options::Materialized;
 use crate::plan::{Plan, Slot, upstream};
 use crate::stream::KStream;
-use crate::table::{KTable, source};
+use crate::table::{GlobalKTable, KTable, global, source};
 
 /// Where a program begins: sources of streams and tables. Mirrors Kafka Streams' `StreamsBuilder`.
 #[derive(Default)]
@@ -73,6 +74,48 @@ impl StreamsBuilder {
         materialized: Materialized<K, V>,
     ) -> KTable<K, V> {
         source::table(&self.plan, topic, consumed, materialized)
+    }
+
+    /// A table that every process keeps whole, read with the default serdes of its types.
+    ///
+    /// A record with a null value deletes; one with a null key is dropped and counted. The topic is read by all processes, from its first
+    /// record on or from where the store on disk ends. Partitions that the topic gains later are read after a restart.
+    ///
+    /// ```
+    /// use stream_dsl::{GlobalKTable, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let rates: GlobalKTable<String, i64> = builder.global_table("rates");
+    /// let prices = builder.stream::<String, i64>("prices");
+    /// prices.join_global(&rates, |_, _| "EUR".to_owned(), |price, rate| price * rate).to("prices-in-euro");
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn global_table<K: DefaultSerde + Clone, V: DefaultSerde + Clone>(&self, topic: &str) -> GlobalKTable<K, V> {
+        self.global_table_with(topic, Consumed::default(), Materialized::default())
+    }
+
+    /// As [`global_table`](Self::global_table), with serdes, and with a named or configured store. The topic is the store's changelog; it
+    /// has none of its own.
+    pub fn global_table_with<K: Clone + 'static, V: Clone + 'static>(
+        &self,
+        topic: &str,
+        consumed: Consumed<K, V>,
+        materialized: Materialized<K, V>,
+    ) -> GlobalKTable<K, V> {
+        global::global_table(&self.plan, topic, consumed, materialized)
+    }
+
+    /// Adds a global store: every process reads all partitions of `topic`, and `supplier` makes the processor that keeps them in the store.
+    /// Any processor may read it without being connected. See
+    /// [`Topology::add_global_store`](stream_core::Topology::add_global_store). The topic is the store's changelog, also where its builder
+    /// has logging enabled.
+    pub fn add_global_store<P, S>(&self, store: impl StoreFactory, topic: &str, consumed: Consumed<P::KeyIn, P::ValueIn>, supplier: S) -> &Self
+    where
+        P: Processor,
+        S: Fn() -> P + Send + Sync + 'static,
+    {
+        global::global_store(&self.plan, Arc::new(store), topic, consumed, supplier);
+        self
     }
 
     /// Adds a store, for processors to connect to by name.

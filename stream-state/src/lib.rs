@@ -7,18 +7,21 @@ mod error;
 mod key;
 mod kv;
 mod layer;
+mod session;
 mod store;
 mod stores;
 mod value;
 mod window;
 
 pub use kv::{
-    CachedChange, KeyValue, KeyValueBuilder, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder,
-    TimestampedKeyValueStore, TimestampedKeyValueStoreBuilder,
+    CachedChange, KeyValue, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder, TimestampedKeyValueStore,
+    TimestampedKeyValueStoreBuilder,
 };
+pub use session::{Session, SessionBytesStoreSupplier, SessionIterator, SessionKey, SessionStore, SessionStoreBuilder};
+pub use store::{BytesStoreSupplier, StoreBuilder};
 pub use stores::Stores;
 pub use value::{Envelope, Plain, Timestamped, ValueAndTimestamp};
 pub use window::{
-    TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBuilder, WindowBytesStoreSupplier, WindowIterator, WindowKey,
-    WindowStore, WindowStoreBuilder, WindowedIterator,
+    TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBytesStoreSupplier, WindowIterator, WindowKey, WindowStore,
+    WindowStoreBuilder, WindowedIterator,
 };

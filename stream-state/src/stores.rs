@@ -6,6 +6,7 @@ use stream_core::Result;
 use stream_core::serdes::SerdeRef;
 
 use crate::kv::{KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder};
+use crate::session::{SessionBytesStoreSupplier, SessionStoreBuilder};
 use crate::window::{TimestampedWindowStoreBuilder, WindowBytesStoreSupplier, WindowStoreBuilder};
 
 /// Makes suppliers and builders of stores. Mirrors Kafka Streams' `Stores`.
@@ -95,5 +96,25 @@ impl Stores {
         values: SerdeRef<V>,
     ) -> TimestampedWindowStoreBuilder<K, V> {
         TimestampedWindowStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// A session store in RocksDB. Sessions are kept for at least `retention` behind the largest session end.
+    #[cfg(feature = "rocksdb")]
+    pub fn persistent_session_store(name: impl Into<String>, retention: Duration) -> SessionBytesStoreSupplier {
+        SessionBytesStoreSupplier::new(name.into(), true, retention)
+    }
+
+    /// A session store in memory, restored from its changelog at every start.
+    pub fn in_memory_session_store(name: impl Into<String>, retention: Duration) -> SessionBytesStoreSupplier {
+        SessionBytesStoreSupplier::new(name.into(), false, retention)
+    }
+
+    /// Declares a session store.
+    pub fn session_store_builder<K: 'static, V: 'static>(
+        supplier: SessionBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> SessionStoreBuilder<K, V> {
+        SessionStoreBuilder::new(supplier, keys, values)
     }
 }

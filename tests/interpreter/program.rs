@@ -236,8 +236,7 @@ impl<'a> Program<'a> {
         }
         let mut materialized = spec["name"].as_str().map_or_else(Materialized::default, Materialized::named);
         materialized = materialized.with_key_serde(keys).with_value_serde(values);
-        let store_type = spec["store-type"].as_str().or_else(|| self.config["dsl.store.suppliers.class"].as_str());
-        if store_type == Some("in-memory") {
+        if self.store_type(spec) == StoreType::InMemory {
             materialized = materialized.with_store_type(StoreType::InMemory);
         }
         if let Some(ms) = spec["retention-ms"].as_u64() {
@@ -248,6 +247,12 @@ impl<'a> Program<'a> {
             None => materialized.with_logging_disabled(),
         };
         Ok(if spec["caching"] == false { materialized.with_caching_disabled() } else { materialized })
+    }
+
+    /// Where the stores of a statement are kept.
+    pub fn store_type(&self, spec: &Value) -> StoreType {
+        let store_type = spec["store-type"].as_str().or_else(|| self.config["dsl.store.suppliers.class"].as_str());
+        if store_type == Some("in-memory") { StoreType::InMemory } else { StoreType::Persistent }
     }
 
     fn run(&mut self, statement: &Value) -> Done<()> {
@@ -282,6 +287,9 @@ impl<'a> Program<'a> {
                 Bound::CountChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowCountChanges(stream) => self.on_stream(statement, op, &stream)?,
+                Bound::Table(_) | Bound::Counts(_) | Bound::WindowTable(_) | Bound::WindowCounts(_) if matches!(op, "join" | "left-join" | "outer-join") => {
+                    self.join_table(statement, op)?
+                }
                 Bound::Table(table) => self.on_table(statement, op, &table)?,
                 Bound::Counts(table) => self.on_table(statement, op, &table)?,
                 Bound::WindowTable(table) => self.on_table(statement, op, &table)?,

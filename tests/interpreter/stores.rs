@@ -65,10 +65,6 @@ impl Store {
         plain.or_else(timestamped).or_else(counts)
     }
 
-    pub fn keeps_timestamps(&self) -> bool {
-        !matches!(self, Self::Plain(_))
-    }
-
     pub fn row(&self, key: &Datum) -> Result<Option<Row>, Error> {
         Ok(match self {
             Self::Plain(store) => store.get(key)?.map(|value| (value, None)),

@@ -63,6 +63,8 @@ macro_rules! settings {
 
 /// All settings that the library reads itself, by name.
 pub const SETTINGS: &[Setting] = settings! {
+    "__emit.interval.ms.kstreams.outer.join.spurious.results.fix__" = "1000", number(0), "how often a left or outer join of streams looks for rows that found no partner";
+    "__emit.interval.ms.kstreams.windowed.aggregation__" = "1000", number(0), "how often an aggregation that emits on window close looks for closed windows";
     "application.id" = "", Kind::Name, "the group id, and the prefix of internal topics, transactional ids and the state directory";
     "auto.offset.reset" = "earliest", Kind::Choice(parses::<AutoOffsetReset>), "where a source without a committed offset begins: earliest, latest, none, by_duration:P7D";
     "bootstrap.servers" = "", Kind::Text, "some brokers of the cluster, as host:port, separated by commas";

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee};
+use super::emit::EmitIntervals;
 use super::setting::SETTINGS;
 use super::streams::StreamsConfig;
 use crate::handler::{Handlers, LogAndContinue, LogAndFail};
@@ -222,6 +223,14 @@ impl StreamsConfig {
     /// `windowstore.changelog.additional.retention.ms`.
     pub fn window_store_additional_retention_ms(&self) -> i64 {
         self.number("windowstore.changelog.additional.retention.ms")
+    }
+
+    /// `__emit.interval.ms.kstreams.windowed.aggregation__` and `__emit.interval.ms.kstreams.outer.join.spurious.results.fix__`.
+    pub fn emit_intervals(&self) -> EmitIntervals {
+        EmitIntervals {
+            windowed_aggregation_ms: self.number("__emit.interval.ms.kstreams.windowed.aggregation__"),
+            outer_join_ms: self.number("__emit.interval.ms.kstreams.outer.join.spurious.results.fix__"),
+        }
     }
 
     /// `topology.optimization`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{ProcessingGuarantee, StreamsConfig};
+use crate::config::{EmitIntervals, ProcessingGuarantee, StreamsConfig};
 use crate::topology::{AutoOffsetReset, InternalTopicSettings};
 
 /// Plain values; durations are not checked here any more.
@@ -29,6 +29,7 @@ pub(crate) struct RuntimeSettings {
     pub(crate) default_reset: AutoOffsetReset,
     pub(crate) replication_factor: i16,
     pub(crate) internal_topics: InternalTopicSettings,
+    pub(crate) emit_intervals: EmitIntervals,
     pub(crate) workers: usize,
 }
 
@@ -58,6 +59,7 @@ impl RuntimeSettings {
                 additional_retention_ms: config.window_store_additional_retention_ms(),
                 topic_configs: config.topic_configs().clone(),
             },
+            emit_intervals: config.emit_intervals(),
             workers,
         }
     }

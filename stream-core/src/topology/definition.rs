@@ -86,6 +86,8 @@ pub(crate) struct StoreDefinition {
     pub(crate) factory: Arc<dyn StoreFactory>,
     /// The source topic that serves as changelog.
     pub(crate) source_changelog: Option<String>,
+    /// Kept whole by every process, and read by all of its tasks.
+    pub(crate) is_global: bool,
 }
 
 /// The topics of a source.

@@ -4,6 +4,7 @@ mod built;
 mod definition;
 mod describe;
 mod error;
+mod global;
 mod groups;
 mod handle;
 mod internal_topics;
@@ -24,7 +25,7 @@ pub use definition::{InternalTopic, NodeKind, SourceTopics, TopicPattern};
 pub use describe::{NodeDescription, NodeRole, SubtopologyDescription, TopologyDescription};
 pub use error::TopologyError;
 pub use handle::NodeHandle;
-pub use internal_topics::{ExistingTopic, InternalTopicSettings, InternalTopicSpec, check_existing};
+pub use internal_topics::{ExistingTopic, InternalTopicDefinition, InternalTopicSettings, InternalTopicSpec, check_existing};
 pub use options::{Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
 /// Patterns of topic names, of the crate version that this crate's API uses.
@@ -197,7 +198,7 @@ impl Topology {
         if self.stores.iter().any(|store| store.factory.name() == name) {
             return Err(TopologyError::DuplicateStore { store: name });
         }
-        self.stores.push(StoreDefinition { factory, source_changelog: None });
+        self.stores.push(StoreDefinition { factory, source_changelog: None, is_global: false });
         for processor in processors {
             self.connect(processor, &[&name])?;
         }
@@ -227,8 +228,12 @@ impl Topology {
     /// When the processor or a store is missing.
     pub fn connect(&mut self, processor: &str, stores: &[&str]) -> Result<(), TopologyError> {
         for store in stores {
-            if !self.stores.iter().any(|definition| definition.factory.name() == *store) {
-                return Err(TopologyError::UnknownStore { store: (*store).to_owned(), processor: Some(processor.to_owned()) });
+            match self.stores.iter().find(|definition| definition.factory.name() == *store) {
+                None => return Err(TopologyError::UnknownStore { store: (*store).to_owned(), processor: Some(processor.to_owned()) }),
+                Some(definition) if definition.is_global => {
+                    return Err(TopologyError::GlobalStoreConnected { store: (*store).to_owned(), processor: processor.to_owned() });
+                }
+                Some(_) => {}
             }
         }
         let index = *self.by_name.get(processor).ok_or_else(|| TopologyError::UnknownNode { node: processor.to_owned() })?;

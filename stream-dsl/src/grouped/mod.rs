@@ -47,6 +47,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
             return shared.clone();
         }
         let repartitioned = self.stream.repartitioned(RepartitionSpec {
+            is_of_join: false,
             names,
             partitions: None,
             keys: Arc::clone(&self.grouped.keys),

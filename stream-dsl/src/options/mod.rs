@@ -7,6 +7,7 @@ mod materialized;
 mod named;
 pub(crate) mod printed;
 mod repartitioned;
+mod stream_joined;
 
 pub use branched::Branched;
 pub use grouped::Grouped;
@@ -15,3 +16,4 @@ pub use materialized::{Materialized, StoreType};
 pub use named::Named;
 pub use printed::Printed;
 pub use repartitioned::Repartitioned;
+pub use stream_joined::StreamJoined;

@@ -92,6 +92,7 @@ fn merge_point<K: Clone + 'static, V: Clone + 'static>(plan: &Plan, slot: Slot<K
         };
         let spec = RepartitionSpec {
             names: merged.names.clone(),
+            is_of_join: false,
             partitions: None,
             keys: Arc::clone(keys),
             values: Arc::clone(values),

@@ -5,6 +5,8 @@ mod flat_map;
 mod flat_map_values;
 mod for_each;
 mod group_by;
+mod join_global;
+mod join_stream;
 mod join_table;
 mod lineage;
 mod map;
@@ -50,6 +52,7 @@ pub struct KStream<K, V> {
     pub(crate) node: Option<NodeId>,
     /// Where one repartition topic could stand for several.
     pub(crate) lineage: Lineage<K, V>,
+    pub(crate) join_filters: repartition::JoinFilters,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
@@ -66,6 +69,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
             null_keys: repartition::NullKeys::default(),
             node: None,
             lineage: Lineage::default(),
+            join_filters: repartition::JoinFilters::default(),
         }
     }
 
@@ -150,6 +154,7 @@ impl<K, V> Clone for KStream<K, V> {
             null_keys: self.null_keys.clone(),
             node: self.node,
             lineage: self.lineage.clone(),
+            join_filters: Rc::clone(&self.join_filters),
         }
     }
 }

@@ -27,6 +27,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
             repartition: Rc::new(move |topology, spec, _| {
                 let wide = RepartitionSpec {
                     names: spec.names.clone(),
+                    is_of_join: spec.is_of_join,
                     partitions: spec.partitions,
                     keys: Nullable::over(Arc::clone(&spec.keys)),
                     values: Arc::clone(&spec.values),
@@ -37,6 +38,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
             needs_repartition: self.needs_repartition,
             node: self.node,
             lineage: self.lineage.non_null_key(),
+            join_filters: Rc::clone(&self.join_filters),
             values: self.values.clone(),
             ..narrowed
         }
@@ -53,6 +55,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
             repartition: Rc::new(move |topology, spec, keeps_null_keys| {
                 let wide = RepartitionSpec {
                     names: spec.names.clone(),
+                    is_of_join: spec.is_of_join,
                     partitions: spec.partitions,
                     keys: Arc::clone(&spec.keys),
                     values: Nullable::over(Arc::clone(&spec.values)),
@@ -61,6 +64,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
                 Ok(through(topology, &wide, keeps_null_keys)?.non_null_value())
             }),
             needs_repartition: self.needs_repartition,
+            join_filters: Rc::clone(&self.join_filters),
             null_keys: self.null_keys.clone(),
             node: self.node,
             lineage: self.lineage.non_null_value(),

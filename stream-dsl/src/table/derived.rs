@@ -164,7 +164,8 @@ struct DerivedView<K, V, V2> {
 }
 
 impl<K, V, V2> TableView<K, V2> for DerivedView<K, V, V2> {
-    fn get(&self, key: &K) -> Result<Option<V2>> {
-        Ok(self.table.get(key)?.and_then(|value| (self.derive)(key, &value)))
+    fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V2>>> {
+        let row = self.table.get(key)?;
+        Ok(row.and_then(|row| Some(ValueAndTimestamp::new((self.derive)(key, &row.value)?, row.timestamp))))
     }
 }

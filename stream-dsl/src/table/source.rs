@@ -126,6 +126,12 @@ pub(crate) struct TableRows<K, V> {
     name: Option<StoreName<TimestampedKeyValueStore<K, V>>>,
 }
 
+impl<K, V> TableRows<K, V> {
+    pub(crate) fn new(forwarder: TableForwarder, name: Option<StoreName<TimestampedKeyValueStore<K, V>>>) -> Self {
+        Self { forwarder, name }
+    }
+}
+
 impl<K, V> Clone for TableRows<K, V> {
     fn clone(&self) -> Self {
         Self { forwarder: self.forwarder, name: self.name.clone() }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use stream_core::processor::{InitContext, Processor, ProcessorContext};
 use stream_core::store::StoreName;
+use stream_core::time::UNKNOWN_TIME;
 use stream_core::{BoxError, Error, Record, Result};
 use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
 
@@ -242,9 +243,11 @@ struct TransformedView<K, V, V2> {
 }
 
 impl<K: 'static, V: 'static, V2: 'static> TableView<K, V2> for TransformedView<K, V, V2> {
-    fn get(&self, key: &K) -> Result<Option<V2>> {
-        let value = self.table.get(key)?;
-        let transformed = self.transformer.borrow_mut().transform(key, value.as_ref());
-        transformed.map_err(|error| Error::user("a transformer of table values failed", error))
+    fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V2>>> {
+        let row = self.table.get(key)?;
+        let transformed = self.transformer.borrow_mut().transform(key, row.as_ref().map(|row| &row.value));
+        let transformed = transformed.map_err(|error| Error::user("a transformer of table values failed", error))?;
+        let timestamp = row.map_or(UNKNOWN_TIME, |row| row.timestamp);
+        Ok(transformed.map(|value| ValueAndTimestamp::new(value, timestamp)))
     }
 }

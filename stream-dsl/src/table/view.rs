@@ -7,13 +7,13 @@ use std::sync::Arc;
 use stream_core::processor::InitContext;
 use stream_core::store::StoreName;
 use stream_core::{Error, Result};
-use stream_state::{TimestampedKeyValueStore, TimestampedWindowStore};
+use stream_state::{TimestampedKeyValueStore, TimestampedWindowStore, ValueAndTimestamp};
 
 use crate::window::Windowed;
 
 /// A table as a running operator sees it.
 pub(crate) trait TableView<K, V> {
-    fn get(&self, key: &K) -> Result<Option<V>>;
+    fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>>;
 }
 
 /// Opens a view in a processor's `init`.
@@ -74,8 +74,8 @@ pub(crate) fn key_value_view<K: 'static, V: 'static>(store: &str) -> OpenView<K,
 }
 
 impl<K: 'static, V: 'static> TableView<K, V> for TimestampedKeyValueStore<K, V> {
-    fn get(&self, key: &K) -> Result<Option<V>> {
-        Ok(self.get(key)?.map(|row| row.value))
+    fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>> {
+        self.get(key)
     }
 }
 
@@ -102,8 +102,8 @@ impl<K: 'static, V: 'static> TableNode<Windowed<K>, V> for WindowedTable {
 }
 
 impl<K: 'static, V: 'static> TableView<Windowed<K>, V> for TimestampedWindowStore<K, V> {
-    fn get(&self, key: &Windowed<K>) -> Result<Option<V>> {
-        Ok(self.get(&key.key, key.window.start_ms())?.map(|row| row.value))
+    fn get(&self, key: &Windowed<K>) -> Result<Option<ValueAndTimestamp<V>>> {
+        self.get(&key.key, key.window.start_ms())
     }
 }
 

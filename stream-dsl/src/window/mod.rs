@@ -1,8 +1,10 @@
 //! Windows of time.
 
+mod join_windows;
 mod serde;
 mod time_windows;
 
+pub use join_windows::JoinWindows;
 pub use serde::TimeWindowedSerde;
 pub use time_windows::{TimeWindow, TimeWindows};
 

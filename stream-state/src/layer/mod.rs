@@ -23,11 +23,12 @@ mod scan;
 mod table;
 
 use hashbrown::HashMap;
+use stream_core::Headers;
 
 use self::coverage::Coverage;
 use self::dirty::DirtyList;
 pub(crate) use self::drain::{ByteChange, Writer};
-use self::entry::{DRAINED, Entry, NONE, REFERENCED, UNFLUSHED, heap_bytes};
+use self::entry::{DRAINED, Entry, NONE, REFERENCED, UNFLUSHED, UNTOLD, heap_bytes};
 pub(crate) use self::scan::{OpenScan, Scan};
 use self::table::Table;
 use crate::bytes::{ByteStore, Checkpoint, RowBytes};
@@ -73,9 +74,11 @@ pub(crate) struct Layers {
     held_back: usize,
     scans: Vec<OpenScan>,
     next_scan: u64,
-    /// Per slot, who wrote it last; of cached stores only.
+    /// Per slot, who wrote it last; see [`keeps_writers`](Self::keeps_writers).
     writers: Vec<Option<Writer>>,
     drained: HashMap<u32, Option<RowBytes>>,
+    /// The stream time of a cached store, by the rows that drains have taken, ms.
+    drained_time: i64,
     hand: u32,
 }
 
@@ -88,7 +91,7 @@ impl Layers {
         below: Option<Box<dyn ByteStore>>,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Self, StoreError> {
-        let segmented = schema.segmented().is_some();
+        let segmented = schema.segments().is_some();
         let found = checkpoint.unwrap_or(Checkpoint { stream_time: NO_TIME, ..Checkpoint::default() });
         let observed = Observed { stream_time: found.stream_time, sequence: found.sequence };
         let mut layers = Self {
@@ -111,6 +114,7 @@ impl Layers {
             next_scan: 0,
             writers: Vec::new(),
             drained: HashMap::new(),
+            drained_time: observed.stream_time,
             hand: 0,
         };
         layers.cover_what_is_below()?;
@@ -167,7 +171,7 @@ impl Layers {
             }
             if entry.is(DRAINED) {
                 // What downstream knows of this key is the drained value, not the committed one.
-                entry.flags &= !DRAINED;
+                entry.flags &= !(DRAINED | UNTOLD);
                 if let Some(drained) = entry.pending.take() {
                     self.drained.insert(slot, drained);
                 }
@@ -189,7 +193,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !DRAINED;
+            entry.flags &= !(DRAINED | UNTOLD);
             if let Some(value) = entry.pending.take() {
                 self.forget_writer(slot);
                 self.settle(slot, value);
@@ -214,7 +218,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !DRAINED;
+            entry.flags &= !(DRAINED | UNTOLD);
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
             self.forget_writer(slot);
             let entry = self.table.entry(slot);
@@ -232,6 +236,7 @@ impl Layers {
         self.dirty.clear();
         self.drained.clear();
         self.held_back = 0;
+        self.drained_time = NO_TIME;
     }
 
     /// Makes `value` the committed value of an entry that has no place in the dirty list.
@@ -292,25 +297,45 @@ impl Layers {
     }
 
     /// Gives each dirty row to `log`: key and value as the changelog holds them, and the timestamp (ms).
-    pub(crate) fn log_changes<E>(&self, mut log: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>) -> Result<(), E> {
+    /// The changelog of plain windows has the headers of the records, as in Java.
+    pub(crate) fn log_changes<E>(
+        &self,
+        mut log: impl FnMut(&[u8], Option<&[u8]>, i64, Option<&Headers>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let logs_headers = self.logs_headers();
         let mut slot = self.dirty.head();
         while slot != NONE {
             let entry = self.table.entry(slot);
             // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
             // there. A store that nothing drains logs its deletions, as in Kafka Streams.
-            let unchanged = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
-            if !unchanged {
+            let came_and_went = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
+            let unchanged = self.caching && (entry.is(UNTOLD) || came_and_went);
+            if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
-                log(self.schema.changelog_key(entry.key.as_slice()), value, timestamp)?;
+                let writer = if logs_headers { self.writers.get(slot as usize).and_then(Option::as_ref) } else { None };
+                log(key, value, timestamp, writer.map(|writer| &writer.headers))?;
             }
             slot = entry.next;
         }
         Ok(())
     }
 
+    /// Whether it is kept which record wrote a row last: for the drain of a cached store, or for the changelog.
+    pub(crate) fn keeps_writers(&self) -> bool {
+        self.caching || self.logs_headers()
+    }
+
+    fn logs_headers(&self) -> bool {
+        matches!(self.schema, KeySchema::Window(_)) && self.format == ValueFormat::Plain
+    }
+
     pub(crate) fn is_dirty(&self) -> bool {
         !self.dirty.is_empty()
+    }
+
+    pub(crate) fn format(&self) -> ValueFormat {
+        self.format
     }
 
     pub(crate) fn is_persistent(&self) -> bool {
@@ -368,7 +393,7 @@ impl Layers {
         if let Some(below) = &mut self.below {
             below.reset(reason, now_ms)?;
         }
-        let segmented = self.schema.segmented().is_some();
+        let segmented = self.schema.segments().is_some();
         self.close_scans();
         self.table = Table::new();
         self.writers.clear();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use stream_core::Result;
 use stream_core::store::{ChangelogRecord, ChangelogSink, DetachedStore, StateStore, Unflushed};
+use stream_core::time::UNKNOWN_TIME;
 
 use super::{Detached, LayeredStore, NO_HEADERS};
 use crate::layer::Layers;
@@ -44,11 +45,11 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
     }
 
     fn is_persistent(&self) -> bool {
-        self.store.layers.borrow().is_persistent()
+        self.store.layers.with(|layers| layers.is_persistent())
     }
 
     fn changelog_position(&self) -> Option<i64> {
-        self.store.layers.borrow().position()
+        self.store.layers.with(|layers| layers.position())
     }
 
     fn restore(&self, records: &mut dyn Iterator<Item = ChangelogRecord<'_>>, position: i64) -> Result<()> {
@@ -56,14 +57,31 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
     }
 
     fn log_changes(&self, sink: &mut dyn ChangelogSink) -> Result<()> {
-        self.store
-            .layers
-            .borrow()
-            .log_changes(|key, value, timestamp| sink.log(&ChangelogRecord { key, value, timestamp, headers: &NO_HEADERS }))
+        self.store.layers.with(|layers| {
+            layers.log_changes(|key, value, timestamp, headers| {
+                sink.log(&ChangelogRecord { key, value, timestamp, headers: headers.unwrap_or(&NO_HEADERS) })
+            })
+        })
+    }
+
+    fn rows(self: Rc<Self>, sink: &mut dyn ChangelogSink) -> Result<()> {
+        let (schema, format, stream_time, segments) = self.store.with(|layers| {
+            let segments = layers.segments(0, u64::MAX);
+            (layers.schema.clone(), layers.format(), layers.pending.stream_time, segments)
+        });
+        for row in self.store.scan(schema.ranges(&segments), false) {
+            let (key, value) = row?;
+            if schema.shows(key.as_slice(), stream_time) {
+                let (value, timestamp) = format.changelog_value(Some(value.as_slice()), UNKNOWN_TIME);
+                let Some(key) = schema.changelog_key(key.as_slice()) else { continue };
+                sink.log(&ChangelogRecord { key, value, timestamp, headers: &NO_HEADERS })?;
+            }
+        }
+        Ok(())
     }
 
     fn is_dirty(&self) -> bool {
-        self.store.layers.borrow().is_dirty()
+        self.store.layers.with(|layers| layers.is_dirty())
     }
 
     fn commit(&self, changelog_position: Option<i64>) -> Result<()> {
@@ -80,7 +98,7 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
     }
 
     fn unflushed(&self) -> Unflushed {
-        let (entries, bytes) = self.store.layers.borrow().unflushed();
+        let (entries, bytes) = self.store.layers.with(|layers| layers.unflushed());
         Unflushed { entries, bytes }
     }
 
@@ -93,7 +111,7 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.store.layers.borrow().bytes()
+        self.store.layers.with(|layers| layers.bytes())
     }
 
     fn reset(&self, reason: &str, now_ms: i64) -> Result<()> {
@@ -104,6 +122,6 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
         let Self { store, handles } = Rc::into_inner(self)?;
         // The handles share the store: while one is left, its writes must go on to reach these layers.
         let LayeredStore { description, layers, .. } = Rc::into_inner(store)?;
-        Some(Box::new(Detached::new(description, layers.into_inner(), handles)))
+        Some(Box::new(Detached::new(description, layers.into_own()?, handles)))
     }
 }

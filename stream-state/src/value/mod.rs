@@ -70,7 +70,7 @@ pub trait Envelope: sealed::Sealed + 'static {
     type RowRef<'a>;
 
     #[doc(hidden)]
-    const FORMAT: ValueFormat;
+    fn format(&self) -> ValueFormat;
 
     #[doc(hidden)]
     fn write(&self, row: Self::RowRef<'_>, out: &mut Vec<u8>, cx: &SerdeContext<'_>) -> Result<bool, SerdeError>;
