@@ -6,6 +6,8 @@ mod joined;
 mod materialized;
 mod named;
 mod repartitioned;
+mod store_supplier;
+mod suppressed;
 
 pub use branched::Branched;
 pub use grouped::Grouped;
@@ -13,3 +15,6 @@ pub use joined::Joined;
 pub use materialized::{Materialized, StoreType};
 pub use named::Named;
 pub use repartitioned::Repartitioned;
+pub use store_supplier::StoreSupplier;
+pub(crate) use suppressed::Until;
+pub use suppressed::{BufferConfig, EmitEarly, ShutDown, Suppressed, WhenFull};

@@ -8,7 +8,7 @@ mod group_by;
 mod join_table;
 mod map;
 mod map_values;
-mod merge;
+pub(crate) mod merge;
 mod narrow;
 mod peek;
 mod process;

@@ -8,8 +8,10 @@ mod group_by;
 mod map_values;
 pub(crate) mod source;
 pub(crate) mod store;
+mod suppress;
 mod to_stream;
 mod view;
+mod window_store;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +24,8 @@ pub use change::Change;
 pub(crate) use change::ChangedSerde;
 pub(crate) use forward::TableForwarder;
 use view::RefusedTable;
-pub(crate) use view::{OldValues, OpenView, StoredTable, TableNode, TableView, WindowedTable};
+pub(crate) use view::{OldValues, OpenView, SessionTableNode, StoredTable, TableNode, TableView, WindowedTable};
+pub(crate) use window_store::{WindowStoreSpec, session_store};
 
 /// A table: the latest value of each key, and every change of it. Mirrors Kafka Streams' `KTable`.
 ///

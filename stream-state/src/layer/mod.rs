@@ -320,6 +320,10 @@ impl Layers {
         self.below.is_some()
     }
 
+    pub(crate) fn format(&self) -> ValueFormat {
+        self.format
+    }
+
     pub(crate) fn caching(&self) -> bool {
         self.caching
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stream_core::Result;
 use stream_core::store::{ChangelogRecord, ChangelogSink, DetachedStore, StateStore, Unflushed};
 
-use super::{Detached, LayeredStore, NO_HEADERS};
+use super::{Detached, LayeredStore};
 use crate::layer::Layers;
 
 /// Makes the typed handle of a store.
@@ -56,10 +56,11 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
     }
 
     fn log_changes(&self, sink: &mut dyn ChangelogSink) -> Result<()> {
-        self.store
-            .layers
-            .borrow()
-            .log_changes(|key, value, timestamp| sink.log(&ChangelogRecord { key, value, timestamp, headers: &NO_HEADERS }))
+        let layers = self.store.layers.borrow();
+        layers.log_changes(|key, value, timestamp| {
+            let headers = layers.format().changelog_headers(value);
+            sink.log(&ChangelogRecord { key, value, timestamp, headers })
+        })
     }
 
     fn is_dirty(&self) -> bool {
