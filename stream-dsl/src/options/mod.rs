@@ -7,6 +7,8 @@ mod materialized;
 mod named;
 mod repartitioned;
 mod stream_joined;
+mod store_supplier;
+mod suppressed;
 
 pub use branched::Branched;
 pub use grouped::Grouped;
@@ -15,3 +17,6 @@ pub use materialized::{Materialized, StoreType};
 pub use named::Named;
 pub use repartitioned::Repartitioned;
 pub use stream_joined::StreamJoined;
+pub use store_supplier::StoreSupplier;
+pub(crate) use suppressed::Until;
+pub use suppressed::{BufferConfig, EmitEarly, ShutDown, Suppressed, WhenFull};

@@ -10,7 +10,7 @@ mod join_stream;
 mod join_table;
 mod map;
 mod map_values;
-mod merge;
+pub(crate) mod merge;
 mod narrow;
 mod peek;
 mod process;
