@@ -287,7 +287,9 @@ impl<'a> Program<'a> {
                 Bound::CountChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowCountChanges(stream) => self.on_stream(statement, op, &stream)?,
-                Bound::Table(_) | Bound::Counts(_) | Bound::WindowTable(_) | Bound::WindowCounts(_) if matches!(op, "join" | "left-join" | "outer-join") => {
+                Bound::Table(_) | Bound::Counts(_) | Bound::WindowTable(_) | Bound::WindowCounts(_)
+                    if matches!(op, "join" | "left-join" | "outer-join") =>
+                {
                     self.join_table(statement, op)?
                 }
                 Bound::Table(table) => self.on_table(statement, op, &table)?,

@@ -7,7 +7,9 @@ mod materialized;
 mod named;
 pub(crate) mod printed;
 mod repartitioned;
+mod store_supplier;
 mod stream_joined;
+mod suppressed;
 
 pub use branched::Branched;
 pub use grouped::Grouped;
@@ -16,4 +18,7 @@ pub use materialized::{Materialized, StoreType};
 pub use named::Named;
 pub use printed::Printed;
 pub use repartitioned::Repartitioned;
+pub use store_supplier::StoreSupplier;
 pub use stream_joined::StreamJoined;
+pub(crate) use suppressed::Until;
+pub use suppressed::{BufferConfig, EmitEarly, ShutDown, Suppressed, WhenFull};

@@ -11,7 +11,7 @@ mod join_table;
 mod lineage;
 mod map;
 mod map_values;
-mod merge;
+pub(crate) mod merge;
 mod narrow;
 mod peek;
 mod print;

@@ -334,12 +334,12 @@ impl Layers {
         !self.dirty.is_empty()
     }
 
-    pub(crate) fn format(&self) -> ValueFormat {
-        self.format
-    }
-
     pub(crate) fn is_persistent(&self) -> bool {
         self.below.is_some()
+    }
+
+    pub(crate) fn format(&self) -> ValueFormat {
+        self.format
     }
 
     pub(crate) fn caching(&self) -> bool {
