@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stream_core::config::StreamsConfig;
 use stream_core::processor::Processor;
 use stream_core::serdes::DefaultSerde;
 use stream_core::store::StoreFactory;
@@ -108,7 +109,13 @@ impl StreamsBuilder {
     /// Any processor may read it without being connected. See
     /// [`Topology::add_global_store`](stream_core::Topology::add_global_store). The topic is the store's changelog, also where its builder
     /// has logging enabled.
-    pub fn add_global_store<P, S>(&self, store: impl StoreFactory, topic: &str, consumed: Consumed<P::KeyIn, P::ValueIn>, supplier: S) -> &Self
+    pub fn add_global_store<P, S>(
+        &self,
+        store: impl StoreFactory,
+        topic: &str,
+        consumed: Consumed<P::KeyIn, P::ValueIn>,
+        supplier: S,
+    ) -> &Self
     where
         P: Processor,
         S: Fn() -> P + Send + Sync + 'static,
@@ -119,16 +126,48 @@ impl StreamsBuilder {
 
     /// Adds a store, for processors to connect to by name.
     pub fn add_state_store(&self, store: impl StoreFactory) -> &Self {
-        self.plan.add(move |topology| topology.add_state_store(Arc::new(store), &[]));
+        self.add_shared_state_store(Arc::new(store))
+    }
+
+    /// As [`add_state_store`](Self::add_state_store), with a factory that others have too.
+    pub fn add_shared_state_store(&self, store: Arc<dyn StoreFactory>) -> &Self {
+        self.plan.add(move |topology| topology.add_state_store(store, &[]));
         self
     }
 
-    /// The topology.
+    /// The topology, as the program says it. No setting is looked at: `topology.optimization` has an effect only with
+    /// [`build_with`](Self::build_with).
     ///
     /// # Errors
     /// The first mistake, with what to do about it.
     pub fn build(self) -> Result<Topology, TopologyError> {
-        self.plan.lower()
+        self.plan.lower(None)
+    }
+
+    /// The topology, rewritten as `topology.optimization` says, and checked as `ensure.explicit.internal.resource.naming` says.
+    ///
+    /// To switch a rewrite on or off in an application that has run changes its internal topics: reset it first, or it begins with
+    /// empty state.
+    ///
+    /// ```
+    /// use stream_core::config::StreamsConfig;
+    /// use stream_dsl::{KTable, Materialized, StreamsBuilder};
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, String>("orders").select_key(|_, customer| customer.clone());
+    /// orders.group_by_key().count().to_stream().to("orders-per-customer");
+    /// orders.filter(|_, customer| customer != "test").group_by_key().count().to_stream().to("real-orders-per-customer");
+    ///
+    /// let config = StreamsConfig::new("shop", "localhost:9092").set("topology.optimization", "all")?;
+    /// let topology = builder.build_with(&config)?;
+    /// assert_eq!(topology.describe().to_string().matches("-repartition-sink (topic").count(), 1, "one topic serves both counts");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first mistake, with what to do about it.
+    pub fn build_with(self, config: &StreamsConfig) -> Result<Topology, TopologyError> {
+        self.plan.lower(Some(config))
     }
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod buffer;
 mod bytes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -13,6 +14,7 @@ mod stores;
 mod value;
 mod window;
 
+pub use buffer::{BufferBytesStoreSupplier, BufferedChange, SuppressBuffer, TimeOrderedBuffer, TimeOrderedBufferBuilder};
 pub use kv::{
     CachedChange, KeyValue, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder, TimestampedKeyValueStore,
     TimestampedKeyValueStoreBuilder,
@@ -20,7 +22,7 @@ pub use kv::{
 pub use session::{Session, SessionBytesStoreSupplier, SessionIterator, SessionKey, SessionStore, SessionStoreBuilder};
 pub use store::{BytesStoreSupplier, StoreBuilder};
 pub use stores::Stores;
-pub use value::{Envelope, Plain, Timestamped, ValueAndTimestamp};
+pub use value::{BufferedValue, Envelope, Plain, Timestamped, ValueAndTimestamp};
 pub use window::{
     TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBytesStoreSupplier, WindowIterator, WindowKey, WindowStore,
     WindowStoreBuilder, WindowedIterator,

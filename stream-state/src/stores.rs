@@ -5,6 +5,7 @@ use std::time::Duration;
 use stream_core::Result;
 use stream_core::serdes::SerdeRef;
 
+use crate::buffer::{BufferBytesStoreSupplier, TimeOrderedBufferBuilder};
 use crate::kv::{KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder};
 use crate::session::{SessionBytesStoreSupplier, SessionStoreBuilder};
 use crate::window::{TimestampedWindowStoreBuilder, WindowBytesStoreSupplier, WindowStoreBuilder};
@@ -116,5 +117,14 @@ impl Stores {
         values: SerdeRef<V>,
     ) -> SessionStoreBuilder<K, V> {
         SessionStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// The buffer of a `suppress`, in memory, restored from its changelog at every start.
+    pub fn time_ordered_buffer_builder<K: 'static, V: 'static>(
+        name: impl Into<String>,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> TimeOrderedBufferBuilder<K, V> {
+        TimeOrderedBufferBuilder::new(BufferBytesStoreSupplier::new(name.into()), keys, values)
     }
 }

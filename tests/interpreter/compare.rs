@@ -67,6 +67,7 @@ impl Comparison<'_> {
         if observed.describe.is_some() {
             let expected = self.expected;
             self.equal("branches", &or_empty(&expected["branches"], json!({})), &json!(observed.branches));
+            self.equal("printed", &or_empty(&expected["printed"], json!({})), &json!(observed.printed));
             self.equal("internal topics", &or_empty(&expected["internal-topics"], json!([])), &json!(observed.internal_topics));
             self.equal("co-partitioned topics", &or_empty(&expected["copartition"], json!([])), &json!(observed.copartition));
         }

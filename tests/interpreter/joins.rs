@@ -165,12 +165,7 @@ impl Program<'_> {
         Ok(Typed { node, key: one.key, value: join.value }.bind())
     }
 
-    fn stream_join<S1, S2, L: Streamed, R: Streamed>(
-        &self,
-        statement: &Value,
-        one: &Typed<S1>,
-        two: &Typed<S2>,
-    ) -> Done<StreamJoin<L, R>> {
+    fn stream_join<S1, S2, L: Streamed, R: Streamed>(&self, statement: &Value, one: &Typed<S1>, two: &Typed<S2>) -> Done<StreamJoin<L, R>> {
         let (joiner, value) = known(joiner(string(statement, "joiner")?, one.value, two.value), statement, "joiner")?;
         let mut joined = StreamJoined::with(one.key.serde(), L::serde(one.value), R::serde(two.value));
         if let Some(name) = statement["name"].as_str() {

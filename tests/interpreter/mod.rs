@@ -5,14 +5,18 @@ pub mod compare;
 mod datum;
 pub mod exceptions;
 pub mod expected;
+mod extractors;
 mod functions;
 mod joins;
 pub mod mutations;
+mod processors;
 mod program;
 pub mod run;
 mod store_rows;
+mod stores;
 mod streams;
 mod tables;
+mod topology;
 
 use serde_json::Value;
 

@@ -1,20 +1,26 @@
 //! From the statements of a case to a program of the DSL.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kstreams::core::config::StreamsConfig;
 use kstreams::core::serdes::SerdeRef;
 use kstreams::core::time::{LogAndSkipOnInvalidTimestamp, UsePartitionTimeOnInvalidTimestamp};
-use kstreams::core::topology::{AutoOffsetReset, Consumed, SourceTopics};
+use kstreams::core::topology::{AutoOffsetReset, Consumed, Regex, SourceTopics};
+use kstreams::core::{Topology, TopologyError};
 use kstreams::dsl::{
     KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, StoreType, StreamsBuilder, TimeWindowedKStream, TimeWindows,
     Windowed,
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
-use super::datum::{Datum, Nullable, Type};
+use super::datum::{Datum, Nullable, Type, Visible};
+use super::extractors::ValueNumber;
+use super::stores;
 
 /// A stream or table with the types of its keys and values.
 #[derive(Clone)]
@@ -83,9 +89,39 @@ pub struct Program<'a> {
     config: &'a Value,
     pub statements: &'a [Value],
     builder: StreamsBuilder,
+    /// From the first statement of the topology's own on; an error of one of them is told when all statements are done.
+    topology: Option<Result<Topology, TopologyError>>,
     pub bound: HashMap<String, Bound>,
     pub branches: BTreeMap<String, Vec<String>>,
     pub seen: Seen,
+    /// Where `print` writes to, by label.
+    pub printed: BTreeMap<String, PathBuf>,
+    pub folder: TempDir,
+}
+
+/// What came of the statements.
+pub struct Built {
+    pub topology: Result<Topology, TopologyError>,
+    pub branches: BTreeMap<String, Vec<String>>,
+    pub seen: Seen,
+    printed: BTreeMap<String, PathBuf>,
+    /// Removed with this.
+    _folder: TempDir,
+}
+
+impl Built {
+    /// The lines that each `print` wrote.
+    pub fn printed(&self) -> BTreeMap<String, Vec<String>> {
+        let lines = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect();
+        self.printed.iter().map(|(label, path)| (label.clone(), lines(path))).collect()
+    }
+}
+
+/// Topic configs of a store's changelog; `None` when it logs nothing.
+pub fn topic_configs(spec: &Value) -> Option<BTreeMap<String, String>> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let configs = spec["topic-config"].as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect();
+    (spec["logging"] != false).then_some(configs)
 }
 
 pub fn out<T>(what: impl std::fmt::Display) -> Done<T> {
@@ -122,20 +158,46 @@ impl<'a> Program<'a> {
     pub fn new(case: &'a Value) -> Self {
         let statements = case["topology"].as_array().map_or(&[][..], Vec::as_slice);
         let builder = StreamsBuilder::new();
-        Self { config: &case["config"], statements, builder, bound: HashMap::new(), branches: BTreeMap::new(), seen: Seen::default() }
+        Self {
+            config: &case["config"],
+            statements,
+            builder,
+            topology: None,
+            bound: HashMap::new(),
+            branches: BTreeMap::new(),
+            seen: Seen::default(),
+            printed: BTreeMap::new(),
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     /// Runs all statements.
-    pub fn build(mut self) -> Done<(StreamsBuilder, BTreeMap<String, Vec<String>>, Seen)> {
-        for name in ["topology.optimization", "errors.dead.letter.queue.topic.name", "ensure.explicit.internal.resource.naming"] {
-            if !self.config[name].is_null() && self.config[name] != "none" {
-                return out(name);
+    pub fn build(mut self) -> Done<Built> {
+        let config = self.streams_config()?;
+        for statement in self.statements {
+            let op = string(statement, "op")?;
+            if self.topology.is_none() && Self::is_of_topology(op) {
+                self.topology = Some(std::mem::take(&mut self.builder).build_with(&config));
+            }
+            match self.topology.take() {
+                None => self.run(statement)?,
+                Some(Ok(mut topology)) => self.topology = Some(self.on_topology(statement, &mut topology)?.map(|()| topology)),
+                Some(Err(error)) => self.topology = Some(Err(error)),
             }
         }
-        for statement in self.statements {
-            self.run(statement)?;
+        let topology = self.topology.unwrap_or_else(|| self.builder.build_with(&config));
+        Ok(Built { topology, branches: self.branches, seen: self.seen, printed: self.printed, _folder: self.folder })
+    }
+
+    /// The settings that decide about the topology.
+    fn streams_config(&self) -> Done<StreamsConfig> {
+        let mut config = StreamsConfig::new("app", "localhost:9092");
+        for name in ["topology.optimization", "ensure.explicit.internal.resource.naming"] {
+            if let Some(value) = self.config[name].as_str() {
+                config = config.set(name, value).map_err(|error| error.to_string())?;
+            }
         }
-        Ok((self.builder, self.branches, self.seen))
+        Ok(config)
     }
 
     pub fn get(&self, statement: &Value, field: &str) -> Done<Bound> {
@@ -143,7 +205,7 @@ impl<'a> Program<'a> {
         self.bound.get(id).cloned().ok_or_else(|| format!("nothing is bound to {id}"))
     }
 
-    fn consumed<K: 'static, V: 'static>(&self, statement: &Value, keys: SerdeRef<K>, values: SerdeRef<V>) -> Done<Consumed<K, V>> {
+    pub fn consumed<K: Visible, V: Visible>(&self, statement: &Value, keys: SerdeRef<K>, values: SerdeRef<V>) -> Done<Consumed<K, V>> {
         let mut consumed = Consumed::with(keys, values);
         if let Some(name) = statement["name"].as_str() {
             consumed = consumed.with_name(name);
@@ -153,7 +215,10 @@ impl<'a> Program<'a> {
             None | Some("fail-on-invalid") => consumed,
             Some("log-and-skip") => consumed.with_timestamp_extractor(LogAndSkipOnInvalidTimestamp),
             Some("partition-time") => consumed.with_timestamp_extractor(UsePartitionTimeOnInvalidTimestamp),
-            Some(other) => return out(format_args!("extractor {other}")),
+            Some(word) => match ValueNumber::of(word) {
+                Some(extractor) => consumed.with_timestamp_extractor(extractor),
+                None => return out(format_args!("extractor {word}")),
+            },
         };
         Ok(match statement["reset"].as_str() {
             None => consumed,
@@ -177,13 +242,10 @@ impl<'a> Program<'a> {
         if let Some(ms) = spec["retention-ms"].as_u64() {
             materialized = materialized.with_retention(Duration::from_millis(ms));
         }
-        if let Some(configs) = spec["topic-config"].as_object() {
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            materialized = materialized.with_logging_enabled(configs.iter().map(|(name, value)| (name.clone(), text(value))).collect());
-        }
-        if spec["logging"] == false {
-            materialized = materialized.with_logging_disabled();
-        }
+        materialized = match topic_configs(spec) {
+            Some(configs) => materialized.with_logging_enabled(configs),
+            None => materialized.with_logging_disabled(),
+        };
         Ok(if spec["caching"] == false { materialized.with_caching_disabled() } else { materialized })
     }
 
@@ -202,7 +264,7 @@ impl<'a> Program<'a> {
                     (_, Value::Array(topics)) => {
                         topics.iter().filter_map(|topic| Some(topic.as_str()?.to_owned())).collect::<Vec<_>>().into()
                     }
-                    _ => return out("topic patterns"),
+                    _ => Regex::new(string(statement, "pattern")?).map_err(|error| error.to_string())?.into(),
                 };
                 let (key, value) = (Type::of(&statement["key"]), Type::of(&statement["value"]));
                 let consumed = self.consumed(statement, key.nullable(), value.nullable())?;
@@ -214,6 +276,10 @@ impl<'a> Program<'a> {
                 let materialized = self.materialized(statement, key.serde(), value.serde())?;
                 Typed { node: self.builder.table_with(string(statement, "topic")?, consumed, materialized), key, value }.bind()
             }
+            "add-store" => {
+                self.builder.add_shared_state_store(stores::factory(&statement["store"])?);
+                return Ok(());
+            }
             _ => match self.get(statement, "from")? {
                 Bound::Stream(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::CountStream(stream) => self.on_stream(statement, op, &stream)?,
@@ -221,7 +287,9 @@ impl<'a> Program<'a> {
                 Bound::CountChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowCountChanges(stream) => self.on_stream(statement, op, &stream)?,
-                Bound::Table(_) | Bound::Counts(_) | Bound::WindowTable(_) | Bound::WindowCounts(_) if matches!(op, "join" | "left-join" | "outer-join") => {
+                Bound::Table(_) | Bound::Counts(_) | Bound::WindowTable(_) | Bound::WindowCounts(_)
+                    if matches!(op, "join" | "left-join" | "outer-join") =>
+                {
                     self.join_table(statement, op)?
                 }
                 Bound::Table(table) => self.on_table(statement, op, &table)?,

@@ -10,18 +10,19 @@ use kstreams::core::handler::LogAndContinue;
 use kstreams::core::serdes::{SerdeError, Serdes};
 use kstreams::core::topology::{BuiltTopology, InternalTopicSettings};
 use kstreams::core::{Error, Record, Topology, TopologyError};
-use kstreams::dsl::StreamsBuilder;
 use serde_json::{Value, json};
 use stream_testkit::{StoreRow, TopologyTestDriver};
 
 use super::expected::{Produced, bytes, headers, number};
-use super::program::{NotYet, Program, Seen};
+use super::program::{Built as BuiltProgram, NotYet, Program};
 
 /// What a case did here.
 #[derive(Debug, Default)]
 pub struct Observed {
     pub describe: Option<Vec<String>>,
     pub branches: BTreeMap<String, Vec<String>>,
+    /// The lines of each `print`, by label.
+    pub printed: BTreeMap<String, Vec<String>>,
     pub internal_topics: Vec<Value>,
     pub copartition: Vec<Vec<String>>,
     pub steps: Vec<ObservedStep>,
@@ -79,9 +80,9 @@ pub struct Finished {
 
 /// Builds and runs a case.
 pub fn run(case: &Value, mode: Mode) -> Result<Finished, NotYet> {
-    let (builder, branches, seen) = Program::new(case).build()?;
+    let program = Program::new(case).build()?;
     let mut observed = Observed::default();
-    let driver = match execute(case, mode, builder, &seen, &mut observed) {
+    let driver = match execute(case, mode, &program, &mut observed) {
         Ok(driver) => Some(driver),
         Err(failure) => {
             observed.error = Some(failure);
@@ -89,27 +90,28 @@ pub fn run(case: &Value, mode: Mode) -> Result<Finished, NotYet> {
         }
     };
     if observed.describe.is_some() {
-        observed.branches = branches;
+        observed.branches.clone_from(&program.branches);
+        observed.printed = program.printed();
     }
     Ok(Finished { observed, driver })
 }
 
-fn execute(case: &Value, mode: Mode, builder: StreamsBuilder, seen: &Seen, observed: &mut Observed) -> Result<TopologyTestDriver, Failure> {
+fn execute(case: &Value, mode: Mode, program: &BuiltProgram, observed: &mut Observed) -> Result<TopologyTestDriver, Failure> {
     let at_build = |error: TopologyError| Failure { at: "build".to_owned(), kind: FailureKind::Program, text: error.to_string() };
-    let topology = builder.build().map_err(at_build)?;
+    let topology = program.topology.as_ref().map_err(|error| at_build(error.clone()))?;
     let built = topology.build("app").map_err(at_build)?;
     observed.describe = Some(topology.describe().to_string().trim_end().lines().map(str::to_owned).collect());
     observed.internal_topics = internal_topics(&built);
     let groups = built.copartition_groups().iter().map(|group| group.iter().map(ToString::to_string).collect());
     observed.copartition = groups.collect();
 
-    let driver = driver(case, &topology).map_err(|error| failure("init", &error))?;
+    let driver = driver(case, topology).map_err(|error| failure("init", &error))?;
     let mut read = 0;
     for (index, step) in case["steps"].as_array().into_iter().flatten().enumerate() {
         let result = perform(step, &driver);
         let records: Vec<Produced> = driver.records().iter().skip(read).map(Produced::from).collect();
         read += records.len();
-        let seen = std::mem::take(&mut *seen.lock().expect("no panic holds it"));
+        let seen = std::mem::take(&mut *program.seen.lock().expect("no panic holds it"));
         observed.steps.push(ObservedStep { records, seen });
         result.map_err(|error| failure(&format!("step {index}"), &error))?;
         if mode.flush {
@@ -138,6 +140,9 @@ fn driver(case: &Value, topology: &Topology) -> Result<TopologyTestDriver, Error
     }
     if config["processing.exception.handler"] == "continue" {
         handlers.processing = Arc::new(LogAndContinue);
+    }
+    if let Some(topic) = config["errors.dead.letter.queue.topic.name"].as_str() {
+        handlers = handlers.with_dead_letter_queue(topic);
     }
     let guarantee = match config["processing.guarantee"].as_str() {
         Some("exactly_once_v2") => ProcessingGuarantee::ExactlyOnceV2,

@@ -2,6 +2,8 @@
 //!
 //! Each answer can carry records (dead letters) that are produced in the same transaction as everything else of the task.
 
+mod dead_letter_queue;
+
 use std::sync::Arc;
 
 use crate::error::{BoxError, Error};
@@ -148,6 +150,14 @@ pub struct Handlers {
     pub production: Arc<dyn ProductionHandler>,
     /// Gives the records of sources that name no extractor their timestamps, and decides about those that have none.
     pub default_timestamp_extractor: BuiltInTimestampExtractor,
+}
+
+impl Handlers {
+    /// The same handlers, whose answers also send the source record of each failure to this topic (KIP-1034).
+    #[must_use]
+    pub fn with_dead_letter_queue(self, topic: impl Into<Arc<str>>) -> Self {
+        dead_letter_queue::over(self, &topic.into())
+    }
 }
 
 impl Default for Handlers {

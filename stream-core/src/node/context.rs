@@ -60,6 +60,8 @@ pub struct TaskContext {
     /// Where a driver of tests learns what was left out; nobody asks in production.
     pub(crate) drops: Option<Rc<RefCell<Vec<DroppedRecord>>>>,
     failure: Option<Error>,
+    /// Whether the failure is a mistake of the processor that forwards, about which the processing handler decides.
+    refused: bool,
 }
 
 /// A record that a node left out.
@@ -107,6 +109,7 @@ impl TaskContext {
             shared: HashMap::new(),
             drops: None,
             failure: None,
+            refused: false,
         }
     }
 
@@ -131,6 +134,19 @@ impl TaskContext {
     pub(crate) fn stop(&mut self, error: Error) -> Stopped {
         self.failure.get_or_insert(error);
         Stopped
+    }
+
+    /// Refuses what a processor wants to forward: to the processing handler it is an error of that processor, whatever it returns.
+    #[cold]
+    pub(crate) fn refuse(&mut self, error: Error) -> Stopped {
+        self.refused = self.failure.is_none();
+        self.stop(error)
+    }
+
+    /// The error of a processor that was refused to forward.
+    #[cold]
+    pub(crate) fn take_refused(&mut self) -> Option<Error> {
+        if std::mem::take(&mut self.refused) { self.failure.take() } else { None }
     }
 
     /// Whether a node stopped the processing, also when user code swallowed the [`Stopped`].

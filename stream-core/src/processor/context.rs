@@ -84,6 +84,11 @@ impl InitContext<'_> {
         self.task.system_time
     }
 
+    /// The largest timestamp among the records that the task has taken, ms, or -1.
+    pub fn current_stream_time_ms(&self) -> i64 {
+        self.task.stream_time
+    }
+
     /// How often operators look for results whose time has come.
     pub fn emit_intervals(&self) -> EmitIntervals {
         self.task.emit_intervals
@@ -146,7 +151,7 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
                     self.node,
                     self.outlet.names()
                 ));
-                Err(self.task.stop(error))
+                Err(self.task.refuse(error))
             }
         }
     }
@@ -203,6 +208,12 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
         self.task.punctuations.schedule(self.index, interval, kind, None, stream_time, system_time)
     }
 
+    /// As [`schedule`](Self::schedule), on the grid `start_ms + k · interval` (KIP-1146).
+    pub fn schedule_from(&mut self, start_ms: i64, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        let (stream_time, system_time) = (self.task.stream_time, self.task.system_time);
+        self.task.punctuations.schedule(self.index, interval, kind, Some(start_ms), stream_time, system_time)
+    }
+
     /// Cancels a punctuation, also from within its own call.
     pub fn cancel(&mut self, id: PunctuationId) {
         self.task.punctuations.cancel(id);
@@ -218,6 +229,11 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
         self.task.task
     }
 
+    /// The application.
+    pub fn application_id(&self) -> &str {
+        &self.task.application_id
+    }
+
     /// The processor's name in the topology.
     pub fn node_name(&self) -> &str {
         self.node
@@ -226,6 +242,6 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
     #[cold]
     fn negative_timestamp(&mut self, timestamp: i64) -> Stopped {
         let error = Error::invalid(format!("processor `{}` forwards a record with the negative timestamp {timestamp}", self.node));
-        self.task.stop(error)
+        self.task.refuse(error)
     }
 }

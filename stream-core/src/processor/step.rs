@@ -50,6 +50,16 @@ impl<P: Processor> ProcessorNode<P> {
     fn conclude(&self, result: Result<(), BoxError>, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
         match result {
             Ok(()) if !task.is_stopped() => Ok(()),
+            result => self.stopped(result, timestamp, task),
+        }
+    }
+
+    #[cold]
+    fn stopped(&self, result: Result<(), BoxError>, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
+        if let Some(refused) = task.take_refused() {
+            return task.processing_failed(&self.name, timestamp, refused.into());
+        }
+        match result {
             Ok(()) => Err(Stopped),
             Err(error) => task.processing_failed(&self.name, timestamp, error),
         }

@@ -1,7 +1,6 @@
 //! [`KGroupedStream::aggregate`], and the processor of all unwindowed aggregations.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use stream_core::processor::{InitContext, Processor, ProcessorContext};
 use stream_core::serdes::DefaultSerde;
@@ -10,6 +9,7 @@ use stream_core::{BoxError, Record};
 use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
 
 use super::KGroupedStream;
+use super::fold::{self, Fold};
 use crate::options::{Materialized, Named};
 use crate::table::{Change, KTable, OldValues, StoredTable, TableForwarder, store};
 
@@ -62,18 +62,15 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         A: Clone + 'static,
         R: Into<Option<A>>,
     {
-        let fold = move |key: &K, value: V, old: Option<A>| aggregator(key, value, old.unwrap_or_else(&init)).into();
-        self.folded("KSTREAM-AGGREGATE-", &named, materialized, fold)
+        self.folded("KSTREAM-AGGREGATE-", &named, materialized, fold::aggregate(init, aggregator))
     }
 
     /// Any unwindowed aggregation: `fold` gives the next aggregate, from the one so far if there is one.
-    pub(super) fn folded<A: Clone + 'static>(
-        &self,
-        prefix: &str,
-        named: &Named,
-        materialized: Materialized<K, A>,
-        fold: impl Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
-    ) -> KTable<K, A> {
+    pub(super) fn folded<F, A>(&self, prefix: &str, named: &Named, materialized: Materialized<K, A>, fold: Fold<F, A>) -> KTable<K, A>
+    where
+        F: Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
+        A: Clone + 'static,
+    {
         let plan = &self.stream.plan;
         let store_name = plan.resource_name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
         let name = plan.name_or(named.get(), prefix);
@@ -82,15 +79,10 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
             return KTable::refused(plan, name);
         };
         let factory = store::key_value(&store_name, &materialized, &keys, &values);
-        let (fold, handle) = (Arc::new(fold), StoreName::from_string(store_name.clone()));
+        let handle = StoreName::from_string(store_name.clone());
         let old_values = OldValues::default();
-        let (output, topics) = self.aggregation(&name, factory, &old_values, move |forwarder| Aggregate {
-            fold: Arc::clone(&fold),
-            forwarder,
-            name: handle.clone(),
-            store: None,
-            types: std::marker::PhantomData,
-        });
+        let (output, topics) =
+            self.aggregation(&name, factory, &old_values, move |forwarder| Aggregate::new(fold.clone(), handle.clone(), forwarder));
         KTable {
             plan: plan.clone(),
             name,
@@ -103,12 +95,18 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     }
 }
 
-struct Aggregate<F, K, V, A> {
-    fold: Arc<F>,
+pub(super) struct Aggregate<F, K, V, A> {
+    fold: Fold<F, A>,
     forwarder: TableForwarder,
     name: StoreName<TimestampedKeyValueStore<K, A>>,
     store: Option<TimestampedKeyValueStore<K, A>>,
     types: std::marker::PhantomData<fn(V)>,
+}
+
+impl<F, K, V, A> Aggregate<F, K, V, A> {
+    pub(super) fn new(fold: Fold<F, A>, name: StoreName<TimestampedKeyValueStore<K, A>>, forwarder: TableForwarder) -> Self {
+        Self { fold, forwarder, name, store: None, types: std::marker::PhantomData }
+    }
 }
 
 impl<F, K, V, A> Processor for Aggregate<F, K, V, A>
@@ -135,10 +133,10 @@ where
         // Trap T9: a deleted aggregate's timestamp is forgotten with it.
         let timestamp = old.as_ref().map_or(timestamp, |old| old.timestamp.max(timestamp));
         let is_caching = store.is_caching();
-        let old = old.map(|old| old.value);
+        let begun = self.fold.begin(old.map(|old| old.value));
         // Cached, the change is told at the drain, with the old value that was committed.
-        let told = if is_caching || !self.forwarder.sends_old_values { None } else { old.clone() };
-        let new = (self.fold)(&key, value, old);
+        let told = if is_caching || !self.forwarder.sends_old_values { None } else { begun.clone() };
+        let new = self.fold.next(&key, value, begun);
         store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
         if !is_caching {
             self.forwarder.forward(cx, key, Change { old: told, new }, timestamp, headers)?;

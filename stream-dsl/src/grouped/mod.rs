@@ -1,9 +1,19 @@
 //! [`KGroupedStream`]: one aggregation, one file.
 
 mod aggregate;
+mod cogrouped;
 mod count;
+mod final_results;
+mod fold;
 mod reduce;
+mod session_aggregate;
+mod session_windowed;
+mod sliding_aggregate;
+mod window_aggregate;
+mod window_rows;
 mod windowed;
+mod windowed_cogrouped;
+mod windowing;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,13 +22,19 @@ use std::sync::Arc;
 use stream_core::processor::Processor;
 use stream_core::serdes::SerdeRef;
 use stream_core::store::StoreFactory;
+use stream_core::topology::NodeHandle;
+use stream_core::{Topology, TopologyError};
 
 use crate::options::Grouped;
 use crate::plan::{Slot, Upstream, upstream};
 use crate::stream::KStream;
 use crate::stream::repartition::{RepartitionNames, RepartitionSpec};
 use crate::table::{Change, OldValues, TableForwarder};
+pub use cogrouped::CogroupedKStream;
+pub use session_windowed::SessionWindowedKStream;
 pub use windowed::TimeWindowedKStream;
+pub use windowed_cogrouped::{SessionWindowedCogroupedKStream, TimeWindowedCogroupedKStream};
+pub(crate) use windowing::TimeWindowing;
 
 /// A stream whose records are grouped by key, to be aggregated. Mirrors Kafka Streams' `KGroupedStream`.
 pub struct KGroupedStream<K, V> {
@@ -74,16 +90,40 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         KT: Clone + 'static,
         VT: Clone + 'static,
     {
+        self.aggregation_by(name, store, old_values, move |topology, name, parent, forwarder| {
+            topology.add_processor(name, &[parent], move || supplier(forwarder))
+        })
+    }
+
+    /// As [`aggregation`](Self::aggregation); `add` adds the processor.
+    fn aggregation_by<KT, VT>(
+        &self,
+        name: &str,
+        store: Arc<dyn StoreFactory>,
+        old_values: &OldValues,
+        add: impl FnOnce(&mut Topology, &str, &NodeHandle<K, V>, TableForwarder) -> Result<NodeHandle<KT, Change<VT>>, TopologyError> + 'static,
+    ) -> (Upstream<KT, Change<VT>>, Vec<String>)
+    where
+        KT: Clone + 'static,
+        VT: Clone + 'static,
+    {
         let input = self.input(store.name());
         let slot = Slot::new();
         let (node, node_name, parent) = (slot.clone(), name.to_owned(), Rc::clone(&input.upstream));
         let old_values = old_values.clone();
         self.stream.plan.add(move |topology| {
             let forwarder = TableForwarder { sends_old_values: old_values.are_sent() };
-            node.set(topology.add_processor(&node_name, &[&parent()?], move || supplier(forwarder))?);
+            let parent = parent()?;
+            node.set(add(topology, &node_name, &parent, forwarder)?);
             topology.add_state_store(store, &[&node_name])
         });
         (upstream(&slot), input.topics)
+    }
+}
+
+impl<K, V> Clone for KGroupedStream<K, V> {
+    fn clone(&self) -> Self {
+        Self { stream: self.stream.clone(), grouped: self.grouped.clone(), shared: Rc::clone(&self.shared) }
     }
 }
 

@@ -36,6 +36,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
                 Ok(through(topology, &wide, false)?.non_null_key())
             }),
             needs_repartition: self.needs_repartition,
+            node: self.node,
+            lineage: self.lineage.non_null_key(),
             join_filters: Rc::clone(&self.join_filters),
             values: self.values.clone(),
             ..narrowed
@@ -64,6 +66,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
             needs_repartition: self.needs_repartition,
             join_filters: Rc::clone(&self.join_filters),
             null_keys: self.null_keys.clone(),
+            node: self.node,
+            lineage: self.lineage.non_null_value(),
             keys: self.keys.clone(),
             ..narrowed
         }

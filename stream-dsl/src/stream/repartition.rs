@@ -13,7 +13,7 @@ use stream_core::{BoxError, Record, Topology, TopologyError};
 
 use super::KStream;
 use crate::options::Repartitioned;
-use crate::plan::{Plan, Slot, Upstream, upstream};
+use crate::plan::{GraphNode, OptimizableRepartition, Plan, Slot, Upstream, upstream};
 
 /// Writes records to a repartition topic and reads them in the task of their new partition; the flag says whether null keys pass.
 pub(crate) type Through<K, V> = Rc<dyn Fn(&mut Topology, &RepartitionSpec<K, V>, bool) -> Result<NodeHandle<K, V>, TopologyError>>;
@@ -33,6 +33,7 @@ impl RepartitionNames {
         let topic = if prefix.ends_with("-repartition") { prefix.to_owned() } else { format!("{prefix}-repartition") };
         let (sink, filter, source) = (plan.name("KSTREAM-SINK-"), plan.name("KSTREAM-FILTER-"), plan.name("KSTREAM-SOURCE-"));
         if is_generated(prefix) {
+            plan.generated_topic(&topic);
             Self { topic, filter, sink, source }
         } else {
             Self { filter: format!("{topic}-filter"), sink: format!("{topic}-sink"), source: format!("{topic}-source"), topic }
@@ -43,7 +44,9 @@ impl RepartitionNames {
 /// Whether a name is one of ours, as in `KSTREAM-AGGREGATE-STATE-STORE-0000000003`.
 fn is_generated(name: &str) -> bool {
     let digits = name.rsplit('-').next().unwrap_or_default();
-    name.starts_with("KSTREAM") && digits.len() == 10 && digits.bytes().all(|digit| digit.is_ascii_digit())
+    (name.starts_with("KSTREAM") || name.starts_with("COGROUPKSTREAM"))
+        && digits.len() == 10
+        && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// The filters of null keys that a stream passed on its way. They let null keys through once a left join lies beneath: it joins a
@@ -138,11 +141,15 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let Repartitioned { keys, values, name, partitions, partitioner } = repartitioned;
         let prefix = self.plan.resource_name_or(name.as_deref(), "KSTREAM-REPARTITION-");
         let names = RepartitionNames::new(&self.plan, &prefix);
-        self.repartitioned(RepartitionSpec { names, is_of_join: false, partitions, keys, values, partitioner })
+        self.behind(RepartitionSpec { names, is_of_join: false, partitions, keys, values, partitioner }, false)
     }
 
-    /// The stream behind a repartition topic.
+    /// The stream behind a repartition topic that a grouping or join needs; a rewrite may merge it with others.
     pub(crate) fn repartitioned(&self, spec: RepartitionSpec<K, V>) -> Self {
+        self.behind(spec, true)
+    }
+
+    fn behind(&self, spec: RepartitionSpec<K, V>, is_optimizable: bool) -> Self {
         let slot = Slot::new();
         let (node, through) = (slot.clone(), Rc::clone(&self.repartition));
         let (keys, values) = (Arc::clone(&spec.keys), Arc::clone(&spec.values));
@@ -152,8 +159,19 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
             false => Rc::default(),
         };
         let (keeps, null_keys) = (Rc::clone(&filter), self.null_keys.and(&NullKeys(vec![filter])));
-        self.plan.add(move |topology| {
-            node.set(through(topology, &spec, keeps.get())?);
+        let is_left_out = Rc::new(Cell::new(false));
+        let mut above = GraphNode::below(self.node);
+        if is_optimizable {
+            above = above.with_repartition(OptimizableRepartition {
+                topic: topic.clone(),
+                is_left_out: Rc::clone(&is_left_out),
+                keeps_null_keys: Rc::clone(&keeps),
+                serdes: self.lineage.serdes(&keys, &values),
+            });
+        }
+        let records = Rc::clone(&self.upstream);
+        self.plan.add_node(above, move |topology| {
+            node.set(if is_left_out.get() { records()? } else { through(topology, &spec, keeps.get())? });
             Ok(())
         });
         let stream = KStream::new(&self.plan, source, upstream(&slot), vec![topic]).with_serdes(Some(keys), Some(values));

@@ -156,6 +156,10 @@ impl<K: 'static, V: 'static, V2: 'static> TableNode<K, V2> for DerivedNode<K, V,
         }
         self.old_values.are_sent()
     }
+
+    fn window_grace_ms(&self) -> Option<i64> {
+        self.parent.window_grace_ms()
+    }
 }
 
 struct DerivedView<K, V, V2> {

@@ -13,8 +13,11 @@ mod map_values;
 mod outer_join;
 pub(crate) mod source;
 pub(crate) mod store;
+mod suppress;
 mod to_stream;
+mod transform_values;
 mod view;
+mod window_store;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,8 +30,10 @@ pub use change::Change;
 pub(crate) use change::ChangedSerde;
 pub(crate) use forward::TableForwarder;
 pub use global::GlobalKTable;
+pub use transform_values::ValueTransformer;
 use view::RefusedTable;
-pub(crate) use view::{OldValues, OpenView, StoredTable, TableNode, TableView, WindowedTable};
+pub(crate) use view::{OldValues, OpenView, SessionTableNode, StoredTable, TableNode, TableView, WindowedTable};
+pub(crate) use window_store::{WindowStoreSpec, session_store};
 
 /// A table: the latest value of each key, and every change of it. Mirrors Kafka Streams' `KTable`.
 ///

@@ -38,7 +38,8 @@ pub(crate) fn table<K: Clone + 'static, V: Clone + 'static>(
             Ok(())
         });
     }
-    let spec = TableSpec { name, store_name, materialized, keys, values, topics: vec![topic.to_owned()] };
+    let (topics, source_topic) = (vec![topic.to_owned()], Some(topic.to_owned()));
+    let spec = TableSpec { name, store_name, materialized, keys, values, topics, source_topic };
     spec.below(plan, &upstream(&records), TableSource::new)
 }
 
@@ -50,6 +51,8 @@ pub(crate) struct TableSpec<K, V> {
     pub(crate) keys: SerdeRef<K>,
     pub(crate) values: SerdeRef<V>,
     pub(crate) topics: Vec<String>,
+    /// The topic that holds the table, and could be the changelog of its store.
+    pub(crate) source_topic: Option<String>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
@@ -58,7 +61,8 @@ impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
     where
         P: Processor<KeyOut = K, ValueOut = Change<V>>,
     {
-        let Self { name, store_name, materialized, keys, values, topics } = self;
+        let Self { name, store_name, materialized, keys, values, topics, source_topic } = self;
+        let reuses_source_topics = plan.reuses_source_topics();
         let is_read = Rc::new(Cell::new(materialized.name.is_some()));
         let (slot, old_values) = (Slot::new(), OldValues::default());
         {
@@ -71,6 +75,10 @@ impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
                 node.set(topology.add_processor(&name, &[&records()?], move || supplier(rows.clone()))?);
                 if is_read {
                     topology.add_state_store(store::key_value(&store_name, &materialized, &keys, &values), &[&name])?;
+                    // Trap T103: the topic holds all that a changelog would; a restart reads it up to the committed position.
+                    if let Some(topic) = source_topic.filter(|_| reuses_source_topics.get()) {
+                        topology.use_source_as_changelog(&store_name, &topic)?;
+                    }
                 }
                 Ok(())
             });

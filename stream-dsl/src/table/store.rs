@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use stream_core::TopologyError;
 use stream_core::serdes::SerdeRef;
 use stream_core::store::StoreFactory;
-use stream_state::{KeyValueBytesStoreSupplier, Stores, WindowBytesStoreSupplier};
+use stream_state::{KeyValueBytesStoreSupplier, Stores};
 
 use crate::options::{Materialized, StoreType};
 use crate::plan::Plan;
-use crate::window::TimeWindows;
 
 /// The value serde of a store; a missing one is told when the topology is built.
 pub(crate) fn value_serde<K, V>(plan: &Plan, store: &str, materialized: &Materialized<K, V>) -> Option<SerdeRef<V>> {
@@ -62,43 +60,6 @@ pub(crate) fn key_value<K: 'static, V: 'static>(
     Arc::new(if materialized.caching { builder.with_caching_enabled() } else { builder.with_caching_disabled() })
 }
 
-/// A window store with timestamps; a retention that is too short is told when the topology is built.
-pub(crate) fn window<K: 'static, V: 'static>(
-    plan: &Plan,
-    name: &str,
-    materialized: &Materialized<K, V>,
-    windows: TimeWindows,
-    keys: &SerdeRef<K>,
-    values: &SerdeRef<V>,
-) -> Option<Arc<dyn StoreFactory>> {
-    let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-    let least = millis(windows.size_ms().saturating_add(windows.grace_ms()));
-    let retention = materialized.retention.unwrap_or(least);
-    if retention < least {
-        plan.refuse(TopologyError::Invalid {
-            message: format!(
-                "store `{name}` keeps windows for {} ms, but their size and grace together are {} ms; keep them at least that long",
-                retention.as_millis(),
-                least.as_millis()
-            ),
-        });
-        return None;
-    }
-    let supplier = match window_supplier(name, materialized.store_type, retention, millis(windows.size_ms())) {
-        Ok(supplier) => supplier,
-        Err(error) => {
-            plan.refuse(TopologyError::Invalid { message: error.to_string() });
-            return None;
-        }
-    };
-    let builder = Stores::timestamped_window_store_builder(supplier, Arc::clone(keys), Arc::clone(values));
-    let builder = match logging(materialized) {
-        Some(configs) => builder.with_logging_enabled(configs),
-        None => builder.with_logging_disabled(),
-    };
-    Some(Arc::new(if materialized.caching { builder.with_caching_enabled() } else { builder.with_caching_disabled() }))
-}
-
 fn logging<K, V>(materialized: &Materialized<K, V>) -> Option<BTreeMap<String, String>> {
     materialized.logging.clone()
 }
@@ -108,18 +69,5 @@ fn key_value_supplier(name: &str, store_type: StoreType) -> KeyValueBytesStoreSu
         #[cfg(feature = "rocksdb")]
         StoreType::Persistent => Stores::persistent_key_value_store(name),
         _ => Stores::in_memory_key_value_store(name),
-    }
-}
-
-fn window_supplier(
-    name: &str,
-    store_type: StoreType,
-    retention: Duration,
-    size: Duration,
-) -> stream_core::Result<WindowBytesStoreSupplier> {
-    match store_type {
-        #[cfg(feature = "rocksdb")]
-        StoreType::Persistent => Stores::persistent_window_store(name, retention, size, false),
-        _ => Stores::in_memory_window_store(name, retention, size, false),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stream_core::processor::InitContext;
 use stream_core::store::StoreName;
 use stream_core::{Error, Result};
-use stream_state::{TimestampedKeyValueStore, TimestampedWindowStore, ValueAndTimestamp};
+use stream_state::{SessionStore, TimestampedKeyValueStore, TimestampedWindowStore, ValueAndTimestamp};
 
 use crate::window::Windowed;
 
@@ -30,6 +30,11 @@ pub(crate) trait TableNode<K, V> {
     /// Makes every [`Change`](super::Change) carry the old value. A table without a store makes one when `force` is set, and answers
     /// `false` when it is not (trap T70).
     fn send_old_values(&self, force: bool) -> bool;
+
+    /// How long behind a window's end its row may still change, ms; `None` where rows are not those of windows that close.
+    fn window_grace_ms(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// Whether a table sends old values; known when the plan is complete, which is before it is lowered.
@@ -83,6 +88,7 @@ impl<K: 'static, V: 'static> TableView<K, V> for TimestampedKeyValueStore<K, V> 
 pub(crate) struct WindowedTable {
     pub(crate) store: String,
     pub(crate) old_values: OldValues,
+    pub(crate) grace_ms: i64,
 }
 
 impl<K: 'static, V: 'static> TableNode<Windowed<K>, V> for WindowedTable {
@@ -99,11 +105,50 @@ impl<K: 'static, V: 'static> TableNode<Windowed<K>, V> for WindowedTable {
         self.old_values.send();
         true
     }
+
+    fn window_grace_ms(&self) -> Option<i64> {
+        Some(self.grace_ms)
+    }
 }
 
 impl<K: 'static, V: 'static> TableView<Windowed<K>, V> for TimestampedWindowStore<K, V> {
     fn get(&self, key: &Windowed<K>) -> Result<Option<ValueAndTimestamp<V>>> {
         self.get(&key.key, key.window.start_ms())
+    }
+}
+
+/// A table with a session store of its own.
+pub(crate) struct SessionTableNode {
+    pub(crate) store: String,
+    pub(crate) old_values: OldValues,
+    /// Gap and grace.
+    pub(crate) grace_ms: i64,
+}
+
+impl<K: 'static, V: 'static> TableNode<Windowed<K>, V> for SessionTableNode {
+    fn stores(&self) -> Vec<String> {
+        vec![self.store.clone()]
+    }
+
+    fn opener(&self) -> OpenView<Windowed<K>, V> {
+        let name = StoreName::<SessionStore<K, V>>::from_string(self.store.clone());
+        Arc::new(move |cx| Ok(Box::new(cx.store(&name)?)))
+    }
+
+    fn send_old_values(&self, _force: bool) -> bool {
+        self.old_values.send();
+        true
+    }
+
+    fn window_grace_ms(&self) -> Option<i64> {
+        Some(self.grace_ms)
+    }
+}
+
+impl<K: 'static, V: 'static> TableView<Windowed<K>, V> for SessionStore<K, V> {
+    fn get(&self, key: &Windowed<K>) -> Result<Option<ValueAndTimestamp<V>>> {
+        let end = key.window.end_ms();
+        Ok(self.get(&key.key, key.window.start_ms(), end)?.map(|value| ValueAndTimestamp::new(value, end)))
     }
 }
 

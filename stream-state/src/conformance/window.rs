@@ -139,7 +139,7 @@ impl Comparison {
             let stored = [&window.key[..], &window.start.to_be_bytes()].concat();
             match self.order {
                 RowOrder::Segment => (window.start / SEGMENT, stored),
-                RowOrder::Memory | RowOrder::Time => (window.start, stored),
+                RowOrder::Memory | RowOrder::Time => (window.start, window.key.clone()),
             }
         });
         rows

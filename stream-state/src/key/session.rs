@@ -1,7 +1,8 @@
 //! Keys of sessions.
 //!
 //! In the changelog, as in Java: `key ‖ session end (8) ‖ session start (8)`, big-endian. In the layers the segment, which is that of
-//! the end, stands before it. The index by time has `end ‖ start ‖ key`, in memory `end ‖ key ‖ start`: each the order of Java's store.
+//! the end, stands before it. The index by time has `end ‖ start ‖ key`, the order of Java's time-ordered
+//! session store.
 
 use super::segments::{Part, Segments};
 use crate::bytes::ByteRange;
@@ -14,8 +15,6 @@ const TIME: usize = 8;
 pub(crate) struct SessionKeySchema {
     /// By the ends of the sessions.
     pub(crate) segments: Segments,
-    /// Whether sessions that end at one time come by key, not by start.
-    pub(crate) key_before_start: bool,
 }
 
 /// The parts of a stored key.
@@ -64,21 +63,15 @@ impl SessionKeySchema {
         out.clear();
         self.segments.begin_part(self.segments.segment(end), Part::Index, out);
         out.extend_from_slice(&end.to_be_bytes());
-        let start = start.to_be_bytes();
-        let (first, second) = if self.key_before_start { (key, &start[..]) } else { (&start[..], key) };
-        out.extend_from_slice(first);
-        out.extend_from_slice(second);
+        out.extend_from_slice(&start.to_be_bytes());
+        out.extend_from_slice(key);
         Some(())
     }
 
     /// Writes the stored key of the row that a row of the index stands for.
     pub(crate) fn write_indexed(&self, index: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let (end, rest) = self.segments.index_key(index)?.split_first_chunk::<TIME>()?;
-        let (start, key) = if self.key_before_start {
-            rest.split_last_chunk::<TIME>().map(|(key, start)| (start, key))?
-        } else {
-            rest.split_first_chunk::<TIME>()?
-        };
+        let (start, key) = rest.split_first_chunk::<TIME>()?;
         let (start, end) = (i64::from_be_bytes(*start), i64::from_be_bytes(*end));
         self.write(start, end, out, |out| {
             out.extend_from_slice(key);
@@ -115,8 +108,8 @@ mod tests {
 
     #[test]
     fn the_changelog_key_is_java_s_and_the_index_leads_back() {
-        for (time_index, key_before_start) in [(false, false), (true, false), (true, true)] {
-            let schema = SessionKeySchema { segments: Segments { time_index, ..Segments::new(10) }, key_before_start };
+        for time_index in [false, true] {
+            let schema = SessionKeySchema { segments: Segments { time_index, ..Segments::new(10) } };
             let mut row = Vec::new();
             let written: Result<(), ()> = schema.write(1, 2, &mut row, |out| {
                 out.push(b'k');

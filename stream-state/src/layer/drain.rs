@@ -54,14 +54,17 @@ impl Layers {
                     self.table.entry(slot).committed.clone().flatten()
                 }
             };
-            let old = old.filter(|_| !self.had_expired(slot));
+            let expired = self.had_expired(slot);
+            let old = old.filter(|_| !expired);
             let entry = self.table.entry_mut(slot);
             entry.flags |= DRAINED;
             let new = entry.pending.clone().flatten();
             self.held_back = self.held_back.saturating_sub(entry.key.len() + new.as_ref().map_or(0, RowBytes::len));
             let writer = self.writers.get_mut(slot as usize).and_then(Option::take).unwrap_or_default();
             if old.is_none() && new.is_none() {
-                entry.flags |= UNTOLD;
+                if expired {
+                    entry.flags |= UNTOLD;
+                }
                 continue;
             }
             if self.schema.changelog_key(entry.key.as_slice()).is_none() {

@@ -306,8 +306,10 @@ impl Layers {
         let mut slot = self.dirty.head();
         while slot != NONE {
             let entry = self.table.entry(slot);
-            // A cached row that came and went between two commits leaves no trace (trap T39); the drain has looked what was there.
-            let unchanged = self.caching && (entry.is(UNTOLD) || matches!((&entry.pending, &entry.committed), (Some(None), Some(None))));
+            // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
+            // there. A store that nothing drains logs its deletions, as in Kafka Streams.
+            let came_and_went = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
+            let unchanged = self.caching && (entry.is(UNTOLD) || came_and_went);
             if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
@@ -332,12 +334,12 @@ impl Layers {
         !self.dirty.is_empty()
     }
 
-    pub(crate) fn format(&self) -> ValueFormat {
-        self.format
-    }
-
     pub(crate) fn is_persistent(&self) -> bool {
         self.below.is_some()
+    }
+
+    pub(crate) fn format(&self) -> ValueFormat {
+        self.format
     }
 
     pub(crate) fn caching(&self) -> bool {

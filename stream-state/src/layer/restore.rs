@@ -14,6 +14,7 @@ impl Layers {
         self.close_scans();
         let (mut key, mut index, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
+            self.format.check(&record)?;
             self.schema.stored_key(record.key, &mut key)?;
             if self.is_expired(&key) {
                 continue;

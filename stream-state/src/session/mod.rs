@@ -14,6 +14,7 @@ pub use supplier::SessionBytesStoreSupplier;
 
 use crate::error::StoreError;
 use crate::key::SessionKeySchema;
+use crate::key::session::SessionParts;
 use crate::store::{Segmented, StoreBuilder, Typed, bytes_of};
 use crate::value::{Envelope, Plain};
 
@@ -180,7 +181,10 @@ impl<K: 'static, E: Envelope> Session<K, E> {
             )));
         }
         let from = if self.rows.exact { earliest_end.max(self.rows.first_visible_time()) } else { earliest_end };
-        let rows = self.rows.scan_index(from, latest_end, false);
+        let mut rows = self.rows.scan_index(from, latest_end, false);
+        if self.rows.exact {
+            rows = rows.sorted_by(false, |stored| self.schema.parts(stored).map(memory_order))?;
+        }
         let times = Times { earliest_end: from, latest_end, latest_start: i64::MAX };
         Ok(SessionIterator::new(self, rows, (Bound::Unbounded, Bound::Unbounded), times))
     }
@@ -213,10 +217,7 @@ impl<K: 'static, E: Envelope> Session<K, E> {
         let earliest_end = earliest_end.max(self.rows.first_visible_time());
         let mut rows = self.rows.scan(earliest_end, i64::MAX, reverse, |segment| self.schema.keys_range(segment, first, last));
         if self.rows.exact {
-            rows = rows.sorted_by(reverse, |stored| {
-                let parts = self.schema.parts(stored)?;
-                Some((parts.end, parts.key.to_vec(), parts.start))
-            })?;
+            rows = rows.sorted_by(reverse, |stored| self.schema.parts(stored).map(memory_order))?;
         }
         Ok(SessionIterator::new(self, rows, keys, Times { earliest_end, latest_end: i64::MAX, latest_start }))
     }
@@ -232,6 +233,11 @@ impl<K: 'static, E: Envelope> Session<K, E> {
         };
         Ok(SessionKey { key: self.rows.typed.read_key(parts.key)?, start: parts.start, end: parts.end })
     }
+}
+
+/// The order of Java's in-memory store.
+fn memory_order(parts: SessionParts<'_>) -> (i64, Vec<u8>, i64) {
+    (parts.end, parts.key.to_vec(), parts.start)
 }
 
 impl<K, E: Clone> Clone for Session<K, E> {

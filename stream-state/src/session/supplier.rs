@@ -20,7 +20,7 @@ pub struct SessionBytesStoreSupplier {
 impl SessionBytesStoreSupplier {
     pub(crate) fn new(name: String, persistent: bool, retention: Duration) -> Self {
         let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-        Self { name, persistent, schema: SessionKeySchema { segments: Segments::new(retention_ms), key_before_start: !persistent } }
+        Self { name, persistent, schema: SessionKeySchema { segments: Segments::new(retention_ms) } }
     }
 
     /// Sessions can be found by their ends alone, by an index that costs one more row per session: for aggregations that emit on window

@@ -8,7 +8,7 @@ use stream_core::Result;
 use stream_core::store::{ChangelogRecord, ChangelogSink, DetachedStore, StateStore, Unflushed};
 use stream_core::time::UNKNOWN_TIME;
 
-use super::{Detached, LayeredStore, NO_HEADERS};
+use super::{Detached, LayeredStore};
 use crate::layer::Layers;
 
 /// Makes the typed handle of a store.
@@ -58,8 +58,9 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
 
     fn log_changes(&self, sink: &mut dyn ChangelogSink) -> Result<()> {
         self.store.layers.with(|layers| {
+            let format = layers.format();
             layers.log_changes(|key, value, timestamp, headers| {
-                sink.log(&ChangelogRecord { key, value, timestamp, headers: headers.unwrap_or(&NO_HEADERS) })
+                sink.log(&ChangelogRecord { key, value, timestamp, headers: headers.unwrap_or_else(|| format.changelog_headers(value)) })
             })
         })
     }
@@ -74,7 +75,7 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
             if schema.shows(key.as_slice(), stream_time) {
                 let (value, timestamp) = format.changelog_value(Some(value.as_slice()), UNKNOWN_TIME);
                 let Some(key) = schema.changelog_key(key.as_slice()) else { continue };
-                sink.log(&ChangelogRecord { key, value, timestamp, headers: &NO_HEADERS })?;
+                sink.log(&ChangelogRecord { key, value, timestamp, headers: format.changelog_headers(None) })?;
             }
         }
         Ok(())

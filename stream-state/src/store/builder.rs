@@ -10,7 +10,7 @@ use stream_core::store::{ChangelogConfig, OpenedStore, StoreFactory, StoreName, 
 
 use super::{HandleFactory, LayeredStore, StoreOptions, Typed, open};
 use crate::key::KeySchema;
-use crate::value::{Envelope, Plain, Timestamped};
+use crate::value::{BufferedValue, Envelope, Plain, Timestamped};
 
 /// Says where a store keeps its rows, how they are keyed, and which handle reads them.
 ///
@@ -76,6 +76,13 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Timestamp
     /// makes of a plain supplier that a program gives to a table.
     pub fn new_over_plain(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, Timestamped::over_plain(values))
+    }
+}
+
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, BufferedValue<V>> {
+    /// A store of changes that wait to be told.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, BufferedValue { serde: values })
     }
 }
 

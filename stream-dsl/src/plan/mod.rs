@@ -1,10 +1,16 @@
 //! The plan: what the program said, in its order, with the names that Kafka Streams gives it.
 
+mod explicit_naming;
+mod graph;
+mod merge_repartition_topics;
+
 use std::any::{Any, type_name};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+pub(crate) use graph::{Graph, GraphNode, MergePoint, NodeId, NodeKind, OptimizableRepartition};
+use stream_core::config::StreamsConfig;
 use stream_core::topology::{AutoOffsetReset, NodeHandle, validate_name};
 use stream_core::{Topology, TopologyError};
 
@@ -21,6 +27,14 @@ struct Recorded {
     /// Sources by their topics, so that a topic that is consumed twice has one source node.
     sources: RefCell<BTreeMap<Vec<String>, KnownSource>>,
     errors: RefCell<Vec<TopologyError>>,
+    /// How the nodes of streams hang together: what rewrites look at.
+    graph: RefCell<Graph>,
+    /// The step that is being lowered.
+    current: Rc<Cell<NodeId>>,
+    /// Whether the sources of tables serve as their changelogs; known when the plan is lowered.
+    reuses_source_topics: Rc<Cell<bool>>,
+    /// The stores and internal topics whose names were generated.
+    generated: RefCell<explicit_naming::Generated>,
 }
 
 /// The slot of a source, whose types only its readers know, and its reset policy.
@@ -40,9 +54,21 @@ impl Plan {
         named.map_or(generated, |named| self.checked(named))
     }
 
+    /// As [`name_or`](Self::name_or), but a given name takes no number.
+    pub(crate) fn given_name_or(&self, named: Option<&str>, prefix: &str) -> String {
+        named.map_or_else(|| self.name(prefix), |named| self.checked(named))
+    }
+
     /// The name of a store or topic that was given, or a generated one. A given name takes no number.
     pub(crate) fn resource_name_or(&self, named: Option<&str>, prefix: &str) -> String {
-        named.map_or_else(|| self.name(prefix), |named| self.checked(named))
+        named.map_or_else(
+            || {
+                let name = self.name(prefix);
+                self.generated_store(&name);
+                name
+            },
+            |named| self.checked(named),
+        )
     }
 
     /// A name that the program gave; one that Kafka would not accept is told when the topology is built.
@@ -58,8 +84,46 @@ impl Plan {
         self.name(&format!("{prefix}STATE-STORE-"))
     }
 
-    pub(crate) fn add(&self, step: impl FnOnce(&mut Topology) -> Result<(), TopologyError> + 'static) {
-        self.0.steps.borrow_mut().push(Box::new(step));
+    pub(crate) fn add(&self, step: impl FnOnce(&mut Topology) -> Result<(), TopologyError> + 'static) -> NodeId {
+        let mut steps = self.0.steps.borrow_mut();
+        steps.push(Box::new(step));
+        NodeId::of_step(steps.len() - 1)
+    }
+
+    /// Adds what a rewrite may look at: a node of a stream.
+    pub(crate) fn add_node(&self, node: GraphNode, step: impl FnOnce(&mut Topology) -> Result<(), TopologyError> + 'static) -> NodeId {
+        let id = self.add(step);
+        self.0.graph.borrow_mut().add(id, node);
+        id
+    }
+
+    /// Whether a rewrite may put a repartition topic below a node, and how.
+    pub(crate) fn set_merge_point(&self, node: NodeId, kind: NodeKind, point: MergePoint) {
+        self.0.graph.borrow_mut().set_merge_point(node, kind, point);
+    }
+
+    pub(crate) fn set_kind(&self, node: NodeId, kind: NodeKind) {
+        self.0.graph.borrow_mut().set_kind(node, kind);
+    }
+
+    /// The step that is being lowered.
+    pub(crate) fn current(&self) -> Rc<Cell<NodeId>> {
+        Rc::clone(&self.0.current)
+    }
+
+    /// Whether the source topics of tables serve as their changelogs; ask when the table is lowered.
+    pub(crate) fn reuses_source_topics(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.0.reuses_source_topics)
+    }
+
+    /// Notes a store of a generated name.
+    pub(crate) fn generated_store(&self, name: &str) {
+        self.0.generated.borrow_mut().stores.insert(name.to_owned());
+    }
+
+    /// Notes a repartition topic of a generated name.
+    pub(crate) fn generated_topic(&self, name: &str) {
+        self.0.generated.borrow_mut().repartition_topics.insert(name.to_owned());
     }
 
     /// A mistake that is told when the topology is built.
@@ -103,33 +167,72 @@ impl Plan {
         None
     }
 
-    pub(crate) fn lower(self) -> Result<Topology, TopologyError> {
+    /// The topology; `config`, when there is one, decides about rewrites and checks.
+    pub(crate) fn lower(self, config: Option<&StreamsConfig>) -> Result<Topology, TopologyError> {
         if let Some(error) = self.0.errors.borrow_mut().drain(..).next() {
             return Err(error);
         }
+        let optimization = config.map_or_else(Default::default, StreamsConfig::topology_optimization);
+        self.0.reuses_source_topics.set(optimization.reuse_ktable_source_topics);
+        let merged = if optimization.merge_repartition_topics {
+            merge_repartition_topics::rewrite(&self, &self.0.graph.borrow())
+        } else {
+            BTreeMap::new()
+        };
         let steps = std::mem::take(&mut *self.0.steps.borrow_mut());
         let mut topology = Topology::new();
-        for step in steps {
+        for (index, step) in steps.into_iter().enumerate() {
+            let node = NodeId::of_step(index);
+            self.0.current.set(node);
             step(&mut topology)?;
+            if let Some(merged) = merged.get(&node) {
+                merged.add_to(&mut topology)?;
+            }
+        }
+        for merged in merged.values() {
+            merged.rename_topics(&mut topology);
+        }
+        if config.is_some_and(StreamsConfig::ensures_explicit_naming) {
+            self.0.generated.borrow().check(&topology)?;
         }
         Ok(topology)
     }
 }
 
 /// A node of the plan: its handle is known once it is lowered, which is before any of its children is.
-pub(crate) struct Slot<K, V>(Rc<RefCell<Option<NodeHandle<K, V>>>>);
+pub(crate) struct Slot<K, V>(Rc<SlotState<K, V>>);
+
+struct SlotState<K, V> {
+    handle: RefCell<Option<NodeHandle<K, V>>>,
+    moved: RefCell<Option<MovedChildren<K, V>>>,
+}
+
+/// Children that a rewrite has put below another node, which forwards the same.
+struct MovedChildren<K, V> {
+    children: BTreeSet<NodeId>,
+    handle: NodeHandle<K, V>,
+    current: Rc<Cell<NodeId>>,
+}
 
 impl<K, V> Slot<K, V> {
     pub(crate) fn new() -> Self {
-        Self(Rc::default())
+        Self(Rc::new(SlotState { handle: RefCell::default(), moved: RefCell::default() }))
     }
 
     pub(crate) fn set(&self, handle: NodeHandle<K, V>) {
-        *self.0.borrow_mut() = Some(handle);
+        *self.0.handle.borrow_mut() = Some(handle);
+    }
+
+    /// From now on these steps get another handle.
+    pub(crate) fn move_children(&self, children: BTreeSet<NodeId>, handle: NodeHandle<K, V>, current: Rc<Cell<NodeId>>) {
+        *self.0.moved.borrow_mut() = Some(MovedChildren { children, handle, current });
     }
 
     pub(crate) fn get(&self) -> Result<NodeHandle<K, V>, TopologyError> {
-        let handle = self.0.borrow().clone();
+        if let Some(moved) = self.0.moved.borrow().as_ref().filter(|moved| moved.children.contains(&moved.current.get())) {
+            return Ok(moved.handle.clone());
+        }
+        let handle = self.0.handle.borrow().clone();
         handle.ok_or_else(|| TopologyError::Invalid { message: "an operator was lowered before its input; please report it".to_owned() })
     }
 }
