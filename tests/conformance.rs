@@ -24,7 +24,10 @@ fn compare_all(cases: Vec<Case>, mode: Mode) {
     for case in cases {
         match judge(&case.document, mode) {
             Verdict::Equal => equal += 1,
-            Verdict::Differs(differences) => differ.push(format!("{}: {}", case.name, differences.join("\n"))),
+            Verdict::Differs(differences) => {
+                println!("  {} differs", case.name);
+                differ.push(format!("{}: {}", case.name, differences.join("\n")));
+            }
             Verdict::Inexpressible(reason) => {
                 inexpressible += 1;
                 println!("  {} is not compared: {reason}", case.name);

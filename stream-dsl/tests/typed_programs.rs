@@ -2,9 +2,11 @@
 //! what Kafka Streams' do is shown by the cases of the root package.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use stream_core::Topology;
+use stream_core::serdes::{DefaultSerde, Serde, SerdeContext, SerdeError, SerdeRef};
 use stream_dsl::{Branched, Grouped, KTable, Materialized, Named, StreamsBuilder, TimeWindows};
 use stream_testkit::TopologyTestDriver;
 
@@ -49,12 +51,42 @@ fn a_type_that_holds_no_null_makes_null_a_bad_record() {
     assert!(error.to_string().contains("Option<_>"), "{error}");
 }
 
+/// The smallest and the largest of some numbers.
+#[derive(Clone, Copy, Debug)]
+struct Extremes {
+    low: i64,
+    high: i64,
+}
+
+struct ExtremesSerde;
+
+impl Serde<Extremes> for ExtremesSerde {
+    fn serialize(&self, extremes: &Extremes, out: &mut Vec<u8>, _cx: &SerdeContext<'_>) -> Result<(), SerdeError> {
+        out.extend_from_slice(&extremes.low.to_be_bytes());
+        out.extend_from_slice(&extremes.high.to_be_bytes());
+        Ok(())
+    }
+
+    fn deserialize(&self, bytes: &[u8], _cx: &SerdeContext<'_>) -> Result<Extremes, SerdeError> {
+        let number = |bytes: &[u8]| bytes.try_into().map(i64::from_be_bytes).map_err(|_| SerdeError::bad("extremes have 16 bytes"));
+        let (low, high) = bytes.split_at_checked(8).ok_or_else(|| SerdeError::bad("extremes have 16 bytes"))?;
+        Ok(Extremes { low: number(low)?, high: number(high)? })
+    }
+}
+
+impl DefaultSerde for Extremes {
+    fn default_serde() -> SerdeRef<Self> {
+        Arc::new(ExtremesSerde)
+    }
+}
+
 #[test]
 fn an_aggregate_may_be_of_any_type_that_has_a_serde() {
     let topology = build(|builder| {
         let sales = builder.stream::<String, i64>("sales").group_by_key();
-        let extremes = sales.aggregate(|| (i64::MAX, i64::MIN), |_, sale, (low, high): (i64, i64)| Some((low.min(sale), high.max(sale))));
-        extremes.to_stream().map_values(|extremes| extremes.map_or(0, |(low, high)| high - low)).to("spread");
+        let widen = |_: &String, sale: i64, so_far: Extremes| Some(Extremes { low: so_far.low.min(sale), high: so_far.high.max(sale) });
+        let extremes = sales.aggregate(|| Extremes { low: i64::MAX, high: i64::MIN }, widen);
+        extremes.to_stream().map_values(|extremes| extremes.map_or(0, |extremes| extremes.high - extremes.low)).to("spread");
     });
     let driver = TopologyTestDriver::new(&topology).expect("a driver");
     driver.create_input_topic("sales").pipe_key_values([5_i64, 3, 9].map(|sale| (text("shop"), sale))).expect("processed");

@@ -68,7 +68,10 @@ fn each_child_receives_what_was_forwarded_to_it() {
 #[test]
 fn schedules_are_seen_and_run_as_time_moves() {
     let mut driver = router();
-    assert_eq!(driver.schedules().iter().map(|(_, kind, every, _)| (*kind, *every)).collect::<Vec<_>>(), [(PunctuationType::StreamTime, 10)]);
+    assert_eq!(
+        driver.schedules().iter().map(|(_, kind, every, _)| (*kind, *every)).collect::<Vec<_>>(),
+        [(PunctuationType::StreamTime, 10)]
+    );
     for time in [5, 9, 21, 40] {
         driver.process(record(-1, time)).expect("processed");
     }
