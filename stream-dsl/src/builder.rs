@@ -108,7 +108,13 @@ impl StreamsBuilder {
     /// Any processor may read it without being connected. See
     /// [`Topology::add_global_store`](stream_core::Topology::add_global_store). The topic is the store's changelog, also where its builder
     /// has logging enabled.
-    pub fn add_global_store<P, S>(&self, store: impl StoreFactory, topic: &str, consumed: Consumed<P::KeyIn, P::ValueIn>, supplier: S) -> &Self
+    pub fn add_global_store<P, S>(
+        &self,
+        store: impl StoreFactory,
+        topic: &str,
+        consumed: Consumed<P::KeyIn, P::ValueIn>,
+        supplier: S,
+    ) -> &Self
     where
         P: Processor,
         S: Fn() -> P + Send + Sync + 'static,

@@ -9,8 +9,8 @@ use kstreams::core::serdes::SerdeRef;
 use kstreams::core::time::{LogAndSkipOnInvalidTimestamp, UsePartitionTimeOnInvalidTimestamp};
 use kstreams::core::topology::{AutoOffsetReset, Consumed, SourceTopics};
 use kstreams::dsl::{
-    KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, StoreType, StreamsBuilder, TimeWindowedKStream, TimeWindows,
-    Windowed,
+    GlobalKTable, KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, StoreType, StreamsBuilder, TimeWindowedKStream,
+    TimeWindows, Windowed,
 };
 use serde_json::Value;
 
@@ -34,6 +34,7 @@ pub enum Bound {
     WindowChanges(Typed<KStream<Windowed<Datum>, Nullable>>),
     WindowCountChanges(Typed<KStream<Windowed<Datum>, Option<i64>>>),
     Table(Typed<KTable<Datum, Datum>>),
+    GlobalTable(Typed<GlobalKTable<Datum, Datum>>),
     Counts(Typed<KTable<Datum, i64>>),
     WindowTable(Typed<KTable<Windowed<Datum>, Datum>>),
     WindowCounts(Typed<KTable<Windowed<Datum>, i64>>),
@@ -214,6 +215,13 @@ impl<'a> Program<'a> {
                 let materialized = self.materialized(statement, key.serde(), value.serde())?;
                 Typed { node: self.builder.table_with(string(statement, "topic")?, consumed, materialized), key, value }.bind()
             }
+            "global-table" => {
+                let (key, value) = (Type::of(&statement["key"]), Type::of(&statement["value"]));
+                let consumed = self.consumed(statement, key.serde(), value.serde())?;
+                let materialized = self.materialized(statement, key.serde(), value.serde())?;
+                let node = self.builder.global_table_with(string(statement, "topic")?, consumed, materialized);
+                Bound::GlobalTable(Typed { node, key, value })
+            }
             _ => match self.get(statement, "from")? {
                 Bound::Stream(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::CountStream(stream) => self.on_stream(statement, op, &stream)?,
@@ -221,7 +229,9 @@ impl<'a> Program<'a> {
                 Bound::CountChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowCountChanges(stream) => self.on_stream(statement, op, &stream)?,
-                Bound::Table(_) | Bound::Counts(_) | Bound::WindowTable(_) | Bound::WindowCounts(_) if matches!(op, "join" | "left-join" | "outer-join") => {
+                Bound::Table(_) | Bound::Counts(_) | Bound::WindowTable(_) | Bound::WindowCounts(_)
+                    if matches!(op, "join" | "left-join" | "outer-join") =>
+                {
                     self.join_table(statement, op)?
                 }
                 Bound::Table(table) => self.on_table(statement, op, &table)?,

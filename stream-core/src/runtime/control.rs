@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::global::{self, GlobalEvent, GlobalHandle};
 use super::launch::{WorkerHandle, start_restorer, start_worker};
 use super::placement::{Place, Placement};
-use super::global::{self, GlobalEvent, GlobalHandle};
 use super::{ControlEvent, PurgePositions, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
 use crate::client::{Admin, ClientContext};
 use crate::config::{ClientRole, StreamsConfig};
@@ -122,7 +122,9 @@ impl Control {
         let global = global::start(&environment)?;
         if let Some(global) = &global {
             match environment.events.recv() {
-                Ok(ControlEvent::Global(GlobalEvent::Ready)) => tracing::debug!(stores = global.stores.len(), "the global stores are ready"),
+                Ok(ControlEvent::Global(GlobalEvent::Ready)) => {
+                    tracing::debug!(stores = global.stores.len(), "the global stores are ready")
+                }
                 Ok(ControlEvent::Global(GlobalEvent::Failed(error))) => return Err(error),
                 _ => return Ok(None),
             }

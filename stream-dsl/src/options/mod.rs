@@ -6,8 +6,8 @@ mod joined;
 mod materialized;
 mod named;
 mod repartitioned;
-mod stream_joined;
 mod store_supplier;
+mod stream_joined;
 mod suppressed;
 
 pub use branched::Branched;
@@ -16,7 +16,7 @@ pub use joined::Joined;
 pub use materialized::{Materialized, StoreType};
 pub use named::Named;
 pub use repartitioned::Repartitioned;
-pub use stream_joined::StreamJoined;
 pub use store_supplier::StoreSupplier;
+pub use stream_joined::StreamJoined;
 pub(crate) use suppressed::Until;
 pub use suppressed::{BufferConfig, EmitEarly, ShutDown, Suppressed, WhenFull};

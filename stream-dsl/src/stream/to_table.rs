@@ -68,7 +68,14 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let input = if self.needs_repartition {
             let names = RepartitionNames::new(&self.plan, &name);
             let written = self.values.clone().unwrap_or_else(|| V::serde_over(Arc::clone(&values)));
-            self.repartitioned(RepartitionSpec { names, is_of_join: false, partitions: None, keys: Arc::clone(&keys), values: written, partitioner: None })
+            self.repartitioned(RepartitionSpec {
+                names,
+                is_of_join: false,
+                partitions: None,
+                keys: Arc::clone(&keys),
+                values: written,
+                partitioner: None,
+            })
         } else {
             self.clone()
         };

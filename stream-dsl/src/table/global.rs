@@ -65,8 +65,13 @@ pub(crate) fn global_table<K: Clone + 'static, V: Clone + 'static>(
 }
 
 /// Adds a global store with the processor that writes it.
-pub(crate) fn global_store<P, S>(plan: &Plan, factory: Arc<dyn StoreFactory>, topic: &str, consumed: Consumed<P::KeyIn, P::ValueIn>, supplier: S)
-where
+pub(crate) fn global_store<P, S>(
+    plan: &Plan,
+    factory: Arc<dyn StoreFactory>,
+    topic: &str,
+    consumed: Consumed<P::KeyIn, P::ValueIn>,
+    supplier: S,
+) where
     P: Processor,
     S: Fn() -> P + Send + Sync + 'static,
 {

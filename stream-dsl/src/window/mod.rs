@@ -1,8 +1,8 @@
 //! Windows of time.
 
-mod join_windows;
 mod definition;
 mod emit_strategy;
+mod join_windows;
 mod serde;
 mod session_serde;
 mod session_windows;
@@ -12,9 +12,9 @@ mod time_windows;
 mod unlimited_windows;
 mod windows;
 
-pub use join_windows::JoinWindows;
 pub use definition::WindowDefinition;
 pub use emit_strategy::EmitStrategy;
+pub use join_windows::JoinWindows;
 pub use serde::TimeWindowedSerde;
 pub use session_serde::SessionWindowedSerde;
 pub use session_windows::SessionWindows;

@@ -35,7 +35,9 @@ impl AppliedPositions {
         };
         match parse(&text) {
             Some(positions) => self.written = positions,
-            None => tracing::warn!(path = %self.path.display(), "the positions of the global stores cannot be understood; the stores are rebuilt"),
+            None => {
+                tracing::warn!(path = %self.path.display(), "the positions of the global stores cannot be understood; the stores are rebuilt")
+            }
         }
         Ok(self.written.clone())
     }

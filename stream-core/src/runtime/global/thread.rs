@@ -109,7 +109,9 @@ impl GlobalThread {
                 route(item, &mut followers, &mut behind)?;
             }
             match result {
-                Err(error) if error.kind() == ErrorKind::Retriable => tracing::warn!(%error, "the topics of global stores cannot be read now"),
+                Err(error) if error.kind() == ErrorKind::Retriable => {
+                    tracing::warn!(%error, "the topics of global stores cannot be read now")
+                }
                 result => result?,
             }
             for follower in &mut followers {
@@ -191,8 +193,11 @@ impl GlobalThread {
             let subtopologies = self.environment.topology.global_subtopologies();
             let topics = subtopologies.iter().find(|subtopology| subtopology.id == store.task.subtopology);
             let own = |partition: &TopicPartition| topics.is_some_and(|subtopology| subtopology.source_topics.contains(&partition.topic));
-            let positions: BTreeMap<&TopicPartition, i64> =
-                log.keys().filter(|partition| own(partition)).map(|partition| (partition, known.get(partition).copied().unwrap_or(0))).collect();
+            let positions: BTreeMap<&TopicPartition, i64> = log
+                .keys()
+                .filter(|partition| own(partition))
+                .map(|partition| (partition, known.get(partition).copied().unwrap_or(0)))
+                .collect();
             let total: i64 = positions.values().sum();
             let reason = match store.applied {
                 None => None,
@@ -239,9 +244,8 @@ impl GlobalThread {
                 let slots = inputs.iter().enumerate().map(|(slot, input)| (input.partition.clone(), slot)).collect();
                 let positions = inputs.iter().map(|input| (input.partition.clone(), input.offset)).collect();
                 let own = self.stores.iter().filter(|store| store.task == id);
-                let stores = own
-                    .map(|store| PreparedStore { store: Box::new(WriterOf(Arc::clone(&store.store))), changelog: None })
-                    .collect();
+                let stores =
+                    own.map(|store| PreparedStore { store: Box::new(WriterOf(Arc::clone(&store.store))), changelog: None }).collect();
                 let task = Task::start(
                     PreparedTask { id, stores, inputs, metrics: Arc::clone(metrics), directory: None },
                     &TaskEnvironment {

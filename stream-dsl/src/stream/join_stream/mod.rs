@@ -136,13 +136,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let this = self.before_join(&joined.keys, &joined.this_values, joined.name.as_deref(), "-left", keeps_left);
         let other = other.before_join(&joined.keys, &joined.other_values, joined.name.as_deref(), "-right", keeps_right);
         let names = Names::new(plan, &joined, keeps);
-        let stored = |supplier, generated| SideStoreSpec {
-            supplier,
-            generated,
-            windows,
-            store_type: joined.store_type,
-            logging: &joined.logging,
-        };
+        let stored =
+            |supplier, generated| SideStoreSpec { supplier, generated, windows, store_type: joined.store_type, logging: &joined.logging };
         let (this_supplier, other_supplier) = (joined.this_store.clone(), joined.other_store.clone());
         if let (Some(this), Some(other)) = (&this_supplier, &other_supplier) {
             if this.name() == other.name() {
@@ -166,7 +161,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
             let right_spec = SideSpec { keeps: keeps_right, other_store: Arc::clone(&this_store), ..left_spec.clone() };
             plan.add(move |topology| {
                 let (windowed, name) = (&names.this_windowed, Arc::clone(&this_store));
-                let this_windowed = topology.add_processor(windowed, &[&left()?], move || Windowed::<K, KT, V, L>::new(Arc::clone(&name)))?;
+                let this_windowed =
+                    topology.add_processor(windowed, &[&left()?], move || Windowed::<K, KT, V, L>::new(Arc::clone(&name)))?;
                 let (windowed, name) = (&names.other_windowed, Arc::clone(&other_store));
                 let other_windowed =
                     topology.add_processor(windowed, &[&right()?], move || Windowed::<K2, KT, V2, R>::new(Arc::clone(&name)))?;

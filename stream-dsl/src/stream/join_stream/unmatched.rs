@@ -203,7 +203,15 @@ mod tests {
     fn cut_bytes_are_a_bad_record_and_no_panic() {
         let headers = Headers::new();
         let lists = UnmatchedValuesSerde { left: Serdes::string(), right: Serdes::long() };
-        for bad in [&[][..], &[0], &[1, 0, 0], &[1, 0, 0, 0, 1], &[1, 0xff, 0, 0, 0], &[1, 0, 0, 0, 1, 0, 0, 0, 9, 1], &[1, 0, 0, 0, 1, 0, 0, 0, 0]] {
+        for bad in [
+            &[][..],
+            &[0],
+            &[1, 0, 0],
+            &[1, 0, 0, 0, 1],
+            &[1, 0xff, 0, 0, 0],
+            &[1, 0, 0, 0, 1, 0, 0, 0, 9, 1],
+            &[1, 0, 0, 0, 1, 0, 0, 0, 0],
+        ] {
             assert!(lists.deserialize(bad, &context(&headers)).is_err(), "{bad:?}");
         }
         let keys = UnmatchedKeySerde(Serdes::string());
