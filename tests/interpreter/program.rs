@@ -12,8 +12,8 @@ use kstreams::core::time::{LogAndSkipOnInvalidTimestamp, UsePartitionTimeOnInval
 use kstreams::core::topology::{AutoOffsetReset, Consumed, Regex, SourceTopics};
 use kstreams::core::{Topology, TopologyError};
 use kstreams::dsl::{
-    KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, StoreType, StreamsBuilder, TimeWindowedKStream, TimeWindows,
-    Windowed,
+    GlobalKTable, KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, StoreType, StreamsBuilder, TimeWindowedKStream,
+    TimeWindows, Windowed,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -40,6 +40,7 @@ pub enum Bound {
     WindowChanges(Typed<KStream<Windowed<Datum>, Nullable>>),
     WindowCountChanges(Typed<KStream<Windowed<Datum>, Option<i64>>>),
     Table(Typed<KTable<Datum, Datum>>),
+    GlobalTable(Typed<GlobalKTable<Datum, Datum>>),
     Counts(Typed<KTable<Datum, i64>>),
     WindowTable(Typed<KTable<Windowed<Datum>, Datum>>),
     WindowCounts(Typed<KTable<Windowed<Datum>, i64>>),
@@ -279,6 +280,13 @@ impl<'a> Program<'a> {
             "add-store" => {
                 self.builder.add_shared_state_store(stores::factory(&statement["store"])?);
                 return Ok(());
+            }
+            "global-table" => {
+                let (key, value) = (Type::of(&statement["key"]), Type::of(&statement["value"]));
+                let consumed = self.consumed(statement, key.serde(), value.serde())?;
+                let materialized = self.materialized(statement, key.serde(), value.serde())?;
+                let node = self.builder.global_table_with(string(statement, "topic")?, consumed, materialized);
+                Bound::GlobalTable(Typed { node, key, value })
             }
             _ => match self.get(statement, "from")? {
                 Bound::Stream(stream) => self.on_stream(statement, op, &stream)?,

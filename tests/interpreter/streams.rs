@@ -185,6 +185,7 @@ impl Program<'_> {
                 }
                 Typed { node: node.repartition_with(options), key, value }.bind()
             }
+            "join" | "left-join" if !statement["key-selector"].is_null() => self.join_global(statement, op, stream)?,
             "join" | "left-join" | "outer-join" if !statement["windows"].is_null() => self.join_streams(statement, op)?,
             _ => match (stream.clone().bind(), op) {
                 (Bound::Stream(one), "merge") => match self.get(statement, "other")? {
