@@ -1,5 +1,6 @@
 //! [`TaskContext`]: what the nodes of one task share while a record is processed.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -52,7 +53,20 @@ pub struct TaskContext {
     pub(crate) value_buffer: Vec<u8>,
     pub(crate) stores: Rc<StoreSet>,
     pub(crate) connected: Vec<Vec<String>>,
+    /// Where a driver of tests learns what was left out; nobody asks in production.
+    pub(crate) drops: Option<Rc<RefCell<Vec<DroppedRecord>>>>,
     failure: Option<Error>,
+}
+
+/// A record that a node left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppedRecord {
+    /// The node.
+    pub node: String,
+    /// Why.
+    pub reason: String,
+    /// Where the source record came from; `None` in a punctuation.
+    pub metadata: Option<RecordMetadata>,
 }
 
 /// The stores of a task, by name.
@@ -85,6 +99,7 @@ impl TaskContext {
             value_buffer: Vec::new(),
             stores: Rc::default(),
             connected: Vec::new(),
+            drops: None,
             failure: None,
         }
     }
@@ -93,8 +108,16 @@ impl TaskContext {
     #[cold]
     pub(crate) fn drop_record(&mut self, node: &str, reason: &str) {
         self.metrics.dropped.add(1);
+        self.note_drop(node, reason);
         let metadata = self.metadata();
         tracing::debug!(task = %self.task, node, reason, source = ?metadata, "record dropped");
+    }
+
+    fn note_drop(&self, node: &str, reason: &str) {
+        if let Some(drops) = &self.drops {
+            let dropped = DroppedRecord { node: node.to_owned(), reason: reason.to_owned(), metadata: self.metadata() };
+            drops.borrow_mut().push(dropped);
+        }
     }
 
     /// Stops the task's processing with `error`; the first one counts.
@@ -182,6 +205,7 @@ impl TaskContext {
         match response.decision {
             Decision::Continue => {
                 self.metrics.dropped.add(1);
+                self.note_drop(node, &format!("{what}: {error}"));
                 Ok(())
             }
             Decision::Fail => {

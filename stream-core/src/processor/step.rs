@@ -13,11 +13,11 @@ pub(crate) struct ProcessorFactory<S> {
     pub(crate) supplier: S,
 }
 
-struct ProcessorNode<P: Processor> {
-    name: Arc<str>,
-    index: usize,
-    processor: P,
-    outlet: Outlet<P::KeyOut, P::ValueOut>,
+pub(super) struct ProcessorNode<P: Processor> {
+    pub(super) name: Arc<str>,
+    pub(super) index: usize,
+    pub(super) processor: P,
+    pub(super) outlet: Outlet<P::KeyOut, P::ValueOut>,
 }
 
 impl<P: Processor, S: Fn() -> P + Send + Sync> NodeFactory for ProcessorFactory<S> {

@@ -88,6 +88,14 @@ pub trait StateStore {
     /// The sink's.
     fn log_changes(&self, sink: &mut dyn ChangelogSink) -> Result<()>;
 
+    /// Gives every row that the owner sees to the sink, as its changelog record would be: key and value as the changelog holds them,
+    /// the row's own timestamp, or -1 where the store keeps none. Rows come in the order of the store's own full scan; expired ones are
+    /// left out.
+    ///
+    /// # Errors
+    /// The sink's, and [`ErrorKind::Storage`](crate::ErrorKind::Storage) when the disk fails.
+    fn rows(self: Rc<Self>, sink: &mut dyn ChangelogSink) -> Result<()>;
+
     /// Whether there are writes since the last commit.
     fn is_dirty(&self) -> bool;
 

@@ -16,7 +16,7 @@ use crate::config::EmitIntervals;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::node::{PunctuationType, SourceInlet, Stopped, TaskContext};
+use crate::node::{DroppedRecord, PunctuationType, SourceInlet, Stopped, TaskContext};
 use crate::store::{CurrentRecord, StateStore, StoreOwner, WorkerMemory};
 use crate::time::Clock;
 use crate::topology::{BuiltTopology, Subtopology};
@@ -253,7 +253,11 @@ impl Task {
         Ok(calls + self.punctuate_kind(PunctuationType::WallClockTime, now)?)
     }
 
-    fn punctuate_stream_time(&mut self) -> Result<u64> {
+    /// Runs the punctuations of stream time that are due; returns how many.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub(crate) fn punctuate_stream_time(&mut self) -> Result<u64> {
         let now = self.context.stream_time;
         self.punctuate_kind(PunctuationType::StreamTime, now)
     }
@@ -274,6 +278,11 @@ impl Task {
     /// Counts what stores left out since they were asked last.
     fn count_dropped(&self) {
         self.context.metrics.dropped.add(self.context.current.take_dropped());
+    }
+
+    /// Notes down from now on which records are left out, and why.
+    pub(crate) fn note_drops(&mut self, drops: Rc<RefCell<Vec<DroppedRecord>>>) {
+        self.context.drops = Some(drops);
     }
 
     /// When the wall clock has the next punctuation due, ms.

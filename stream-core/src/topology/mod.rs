@@ -23,7 +23,7 @@ pub(crate) use definition::{NodeDefinition, Parent, StoreDefinition};
 pub use describe::{NodeDescription, NodeRole, SubtopologyDescription, TopologyDescription};
 pub use error::TopologyError;
 pub use handle::NodeHandle;
-pub use internal_topics::{ExistingTopic, InternalTopicSettings, InternalTopicSpec, check_existing};
+pub use internal_topics::{ExistingTopic, InternalTopicDefinition, InternalTopicSettings, InternalTopicSpec, check_existing};
 pub use options::{Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
 /// Patterns of topic names, of the crate version that this crate's API uses.

@@ -12,6 +12,7 @@ pub(crate) use segments::Segments;
 pub(crate) use session::SessionKeySchema;
 pub(crate) use window::WindowKeySchema;
 
+use crate::bytes::ByteRange;
 use crate::error::StoreError;
 
 /// How the rows of a store are keyed.
@@ -44,6 +45,19 @@ impl KeySchema {
             Self::Session(schema) => schema.stored_key(changelog, stored)?,
         }
         Ok(())
+    }
+
+    /// The ranges of a full scan; `segments` are those that hold anything.
+    pub(crate) fn ranges(&self, segments: &[u64]) -> Vec<ByteRange> {
+        match self.segments() {
+            None => vec![ByteRange::all()],
+            Some(_) => segments.iter().map(|segment| Segments::range(*segment)).collect(),
+        }
+    }
+
+    /// Whether reads show the row where they show rows from `first` on.
+    pub(crate) fn shows(&self, stored: &[u8], first: i64) -> bool {
+        self.segments().is_none() || self.time(stored).is_some_and(|time| time >= first)
     }
 
     /// The rows' time segments, for stores that forget.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use stream_core::Result;
 use stream_core::store::{ChangelogRecord, ChangelogSink, DetachedStore, StateStore, Unflushed};
+use stream_core::time::UNKNOWN_TIME;
 
 use super::{Detached, LayeredStore};
 use crate::layer::Layers;
@@ -61,6 +62,21 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
             let headers = layers.format().changelog_headers(value);
             sink.log(&ChangelogRecord { key, value, timestamp, headers })
         })
+    }
+
+    fn rows(self: Rc<Self>, sink: &mut dyn ChangelogSink) -> Result<()> {
+        let (schema, format, first, segments) = self.store.with(|layers| {
+            let segments = layers.segments(0, u64::MAX);
+            (layers.schema.clone(), layers.format(), layers.first_visible_time(), segments)
+        });
+        for row in self.store.scan(schema.ranges(&segments), false) {
+            let (key, value) = row?;
+            if let Some(logged) = schema.changelog_key(key.as_slice()).filter(|_| schema.shows(key.as_slice(), first)) {
+                let (value, timestamp) = format.changelog_value(Some(value.as_slice()), UNKNOWN_TIME);
+                sink.log(&ChangelogRecord { key: logged, value, timestamp, headers: format.changelog_headers(value) })?;
+            }
+        }
+        Ok(())
     }
 
     fn is_dirty(&self) -> bool {
