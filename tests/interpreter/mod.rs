@@ -7,5 +7,6 @@ mod functions;
 mod program;
 mod streams;
 mod tables;
+mod windows;
 
 pub use compare::{Verdict, judge};
