@@ -299,6 +299,7 @@ impl<'a> Program<'a> {
                 grouped @ (Bound::Grouped(_) | Bound::Cogrouped(_)) if op == "cogroup" => self.cogroup(statement, &grouped)?,
                 Bound::Grouped(grouped) => self.aggregated(statement, op, &grouped)?,
                 Bound::Cogrouped(cogroup) => self.aggregated_cogroup(statement, &cogroup)?,
+                Bound::GlobalTable(_) => return out(format_args!("{op} on a global table")),
                 Bound::Windowed(windowed) => self.aggregated_windows(statement, op, &windowed)?,
                 Bound::GroupedTable(grouped) => self.aggregated_table(statement, op, &grouped)?,
             },

@@ -8,7 +8,6 @@ pub(crate) mod window;
 
 use std::fmt;
 
-use segments::Part;
 pub(crate) use segments::Segments;
 pub(crate) use session::SessionKeySchema;
 pub(crate) use window::WindowKeySchema;

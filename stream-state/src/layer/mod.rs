@@ -330,6 +330,10 @@ impl Layers {
         matches!(self.schema, KeySchema::Window(_)) && self.format == ValueFormat::Plain
     }
 
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     pub(crate) fn is_persistent(&self) -> bool {
         self.below.is_some()
     }
