@@ -6,7 +6,7 @@
 
 mod interpreter;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use interpreter::cases::{self, Case};
@@ -24,7 +24,10 @@ fn compare_all(cases: Vec<Case>, mode: Mode) {
     for case in cases {
         match judge(&case.document, mode) {
             Verdict::Equal => equal += 1,
-            Verdict::Differs(differences) => differ.push(format!("{}: {}", case.name, differences.join("\n"))),
+            Verdict::Differs(differences) => {
+                println!("  {} differs", case.name);
+                differ.push(format!("{}: {}", case.name, differences.join("\n")));
+            }
             Verdict::Inexpressible(reason) => {
                 inexpressible += 1;
                 println!("  {} is not compared: {reason}", case.name);
@@ -97,6 +100,23 @@ fn every_change_of_an_expected_answer_is_noticed() {
     println!("{changes} changed answers, {} not noticed", unnoticed.len());
     assert!(unnoticed.is_empty(), "{}", unnoticed.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n"));
     assert!(changes > 1_000, "only {changes} changes were tried");
+}
+
+#[test]
+fn every_case_that_proves_a_trap_gives_the_same_answer() {
+    let table = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/traps.md")).expect("tests/traps.md");
+    let named: BTreeSet<&str> = table.split("case `").skip(1).filter_map(|rest| rest.split('`').next()).collect();
+    let (mut proven, mut waiting, mut wrong) = (0, Vec::new(), Vec::new());
+    for case in cases::by_hand().iter().filter(|case| named.contains(&*case.name)) {
+        match judge(&case.document, Mode::default()) {
+            Verdict::Equal => proven += 1,
+            Verdict::NotYet(_) => waiting.push(case.name.clone()),
+            Verdict::Differs(_) => wrong.push(format!("{} differs", case.name)),
+            Verdict::Inexpressible(reason) => wrong.push(format!("{} proves nothing: {reason}", case.name)),
+        }
+    }
+    println!("{} cases prove traps: {proven} equal, {} not yet: {waiting:?}", named.len(), waiting.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

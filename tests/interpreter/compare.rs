@@ -100,7 +100,12 @@ impl Comparison<'_> {
         let keep = |record: &&Produced| !(failed && is_changelog(&record.topic));
         // Changes are logged by the commit that a step which fails does not reach.
         let (wanted, got): (Vec<_>, Vec<_>) = (records.iter().filter(keep).collect(), got.records.iter().filter(keep).collect());
-        let (by_topic, got_by_topic) = (self.by_topic(&wanted), self.by_topic(&got));
+        let (mut by_topic, mut got_by_topic) = (self.by_topic(&wanted), self.by_topic(&got));
+        // Java's buffers of `suppress` log without a timestamp, and in the order of a hash table.
+        for (topic, rows) in by_topic.iter_mut().filter(|(_, rows)| rows.iter().any(|row| row.timestamp.is_none())) {
+            rows.sort_by(|one, two| one.key.cmp(&two.key));
+            got_by_topic.entry(topic).or_default().sort_by(|one, two| one.key.cmp(&two.key));
+        }
         let topics: BTreeSet<&&str> = by_topic.keys().chain(got_by_topic.keys()).collect();
         for topic in topics {
             let (wanted, got) = (by_topic.get(*topic), got_by_topic.get(*topic));

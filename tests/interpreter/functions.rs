@@ -220,6 +220,16 @@ pub fn aggregator(spec: &str) -> Option<Aggregator> {
     })
 }
 
+pub fn merger(spec: &str) -> Option<Aggregator> {
+    let so_far = |a: &Nullable| if a.is_none() { String::new() } else { text(a) };
+    Some(match split(spec).0 {
+        "concat" => Arc::new(move |_, one, two| of_text(format!("{}{}", so_far(one), so_far(&two)))),
+        "bar" => Arc::new(|_, one, two| of_text(format!("{}|{}", text(one), text(&two)))),
+        "sum" => Arc::new(|_, one, two| Some(Datum::Long(number(one).wrapping_add(number(&two))))),
+        _ => return None,
+    })
+}
+
 pub fn joiner(spec: &str, left: Type, right: Type) -> Option<(Joiner, Type)> {
     let (name, argument) = split(spec);
     let pair = |left: &Nullable, right: &Nullable| of_text(format!("{}|{}", text(left), text(right)));

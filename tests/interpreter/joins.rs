@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use kstreams::dsl::{GlobalKTable, JoinWindows, KStream, KTable, MaybeNull, StoreType, StreamJoined};
+use kstreams::state::{Stores, WindowBytesStoreSupplier};
 use serde_json::Value;
-use stream_dsl::{JoinWindows, KStream, KTable, MaybeNull, StoreType, StreamJoined};
-use stream_state::{Stores, WindowBytesStoreSupplier};
 
 use super::datum::{Datum, Nullable, Visible};
-use super::functions::{Joiner, joiner};
+use super::functions::{Joiner, joiner, key_selector};
 use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, string};
 use super::streams::Streamed;
 use super::tables::Stored;
@@ -62,6 +62,48 @@ impl Program<'_> {
             ("left-join", Some(options)) => this.left_join_named_with(that, left, names, options),
             (_, None) => this.outer_join_named(that, outer, names),
             (_, Some(options)) => this.outer_join_named_with(that, outer, names, options),
+        };
+        Ok(Typed { node, key: one.key, value }.bind())
+    }
+
+    /// A join of a stream with a global table.
+    pub fn join_global<K: Streamed, V: Streamed>(&self, statement: &Value, op: &str, one: &Typed<KStream<K, V>>) -> Done<Bound>
+    where
+        Typed<KStream<K, V>>: Bind,
+    {
+        let Bound::GlobalTable(table) = self.get(statement, "other")? else { return out("a global join with this") };
+        match one.clone().bind() {
+            Bound::Stream(one) => self.join_globally(statement, op, &one, &one.node.non_null_value(), &table),
+            Bound::Changes(one) => self.join_globally(statement, op, &one, &one.node.non_null_value(), &table),
+            Bound::CountStream(one) => self.join_globally(statement, op, &one, &one.node.non_null_value(), &table),
+            Bound::CountChanges(one) => self.join_globally(statement, op, &one, &one.node.non_null_value(), &table),
+            _ => out("a global join of this stream"),
+        }
+    }
+
+    fn join_globally<K: Streamed, V: Streamed, S>(
+        &self,
+        statement: &Value,
+        op: &str,
+        one: &Typed<S>,
+        stream: &KStream<K, V>,
+        table: &Typed<GlobalKTable<Datum, Datum>>,
+    ) -> Done<Bound>
+    where
+        Typed<KStream<K, Nullable>>: Bind,
+    {
+        let (select, _) = known(key_selector(string(statement, "key-selector")?, one.key, one.value), statement, "key-selector")?;
+        let (join, value) = known(joiner(string(statement, "joiner")?, one.value, table.value), statement, "joiner")?;
+        let select = move |key: &K, value: &V| select(&key.datum(), &value.datum());
+        let names = named(statement);
+        let node = if op == "join" {
+            let join = move |key: &K, _: &Datum, value: &V, row: &Datum| join(&key.datum(), &value.datum(), &row.datum());
+            stream.join_global_named(&table.node, select, join, names)
+        } else {
+            let join = move |key: &K, _: Option<&Datum>, value: &V, row: Option<&Datum>| {
+                join(&key.datum(), &value.datum(), &row.and_then(Datum::datum))
+            };
+            stream.left_join_global_named(&table.node, select, join, names)
         };
         Ok(Typed { node, key: one.key, value }.bind())
     }

@@ -18,6 +18,7 @@ mod stores;
 mod streams;
 mod tables;
 mod topology;
+mod windows;
 
 use serde_json::Value;
 

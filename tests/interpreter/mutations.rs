@@ -134,7 +134,8 @@ impl Mutations<'_> {
                 self.found.pop();
             }
             let Some(next) = records.get(index + 1).filter(|next| *next != record && !is_free(index + 1)) else { continue };
-            let ordered = topic(index) == topic(index + 1) || !is_internal(topic(index)) && !is_internal(topic(index + 1));
+            let unordered = record["ts"].is_null() || next["ts"].is_null();
+            let ordered = topic(index) == topic(index + 1) && !unordered || !is_internal(topic(index)) && !is_internal(topic(index + 1));
             if ordered && (next["key"] != record["key"] || !is_changelog(topic(index))) {
                 self.found.push(Mutation::Swap(at.clone(), index));
             }

@@ -12,8 +12,7 @@ use kstreams::core::time::{LogAndSkipOnInvalidTimestamp, UsePartitionTimeOnInval
 use kstreams::core::topology::{AutoOffsetReset, Consumed, Regex, SourceTopics};
 use kstreams::core::{Topology, TopologyError};
 use kstreams::dsl::{
-    KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, StoreSupplier, StoreType, StreamsBuilder, TimeWindowedKStream,
-    TimeWindows, Windowed,
+    GlobalKTable, KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, StoreSupplier, StoreType, StreamsBuilder, Windowed,
 };
 use kstreams::state::Stores;
 use serde_json::Value;
@@ -22,6 +21,7 @@ use tempfile::TempDir;
 use super::datum::{Datum, Nullable, Type, Visible};
 use super::extractors::ValueNumber;
 use super::stores;
+use super::windows::{Cogroup, InWindows};
 
 /// A stream or table with the types of its keys and values.
 #[derive(Clone)]
@@ -41,13 +41,15 @@ pub enum Bound {
     WindowChanges(Typed<KStream<Windowed<Datum>, Nullable>>),
     WindowCountChanges(Typed<KStream<Windowed<Datum>, Option<i64>>>),
     Table(Typed<KTable<Datum, Datum>>),
+    GlobalTable(Typed<GlobalKTable<Datum, Datum>>),
     Counts(Typed<KTable<Datum, i64>>),
     WindowTable(Typed<KTable<Windowed<Datum>, Datum>>),
     WindowCounts(Typed<KTable<Windowed<Datum>, i64>>),
-    Grouped(Typed<Rc<KGroupedStream<Datum, Datum>>>),
-    /// Grouped, to be windowed: values may be null (trap T7).
-    GroupedNullable(Typed<Rc<KGroupedStream<Datum, Nullable>>>),
-    Windowed(Typed<Rc<TimeWindowedKStream<Datum, Nullable>>>),
+    /// Values may be null: windows take them (trap T7).
+    Grouped(Typed<Rc<KGroupedStream<Datum, Nullable>>>),
+    Cogrouped(Typed<Cogroup>),
+    /// With the statement's windows.
+    Windowed(Typed<(InWindows, Value)>),
     GroupedTable(Typed<Rc<KGroupedTable<Datum, Datum>>>),
 }
 
@@ -162,20 +164,6 @@ pub fn known<T>(function: Option<T>, statement: &Value, field: &str) -> Done<T> 
     function.ok_or_else(|| format!("function {}", statement[field]))
 }
 
-pub fn windows(spec: &Value) -> Done<TimeWindows> {
-    let ms = |field: &str| match spec[field].as_i64() {
-        None => Ok(None),
-        Some(ms) => u64::try_from(ms).map(|ms| Some(Duration::from_millis(ms))).map_err(|_| "a negative duration".to_owned()),
-    };
-    let size = ms("size-ms")?.ok_or("windows without a size")?;
-    let windows = TimeWindows::of_size_and_grace(size, ms("grace-ms")?.unwrap_or_default());
-    match spec["type"].as_str() {
-        Some("tumbling") => Ok(windows),
-        Some("hopping") => Ok(windows.advance_by(ms("advance-ms")?.unwrap_or(size))),
-        other => out(format_args!("windows {other:?}")),
-    }
-}
-
 impl<'a> Program<'a> {
     pub fn new(case: &'a Value) -> Self {
         let statements = case["topology"].as_array().map_or(&[][..], Vec::as_slice);
@@ -260,7 +248,11 @@ impl<'a> Program<'a> {
         if spec["store"] == "persistent" {
             materialized = materialized.without_timestamps();
         }
-        materialized = materialized.with_key_serde(keys).with_value_serde(values);
+        self.materialized_from(spec, materialized.with_key_serde(keys).with_value_serde(values))
+    }
+
+    /// The options of a store that do not depend on its kind.
+    pub fn materialized_from<K, V>(&self, spec: &Value, mut materialized: Materialized<K, V>) -> Done<Materialized<K, V>> {
         if self.store_type(spec) == StoreType::InMemory {
             materialized = materialized.with_store_type(StoreType::InMemory);
         }
@@ -305,6 +297,13 @@ impl<'a> Program<'a> {
                 self.builder.add_shared_state_store(stores::factory(&statement["store"])?);
                 return Ok(());
             }
+            "global-table" => {
+                let (key, value) = (Type::of(&statement["key"]), Type::of(&statement["value"]));
+                let consumed = self.consumed(statement, key.serde(), value.serde())?;
+                let materialized = self.materialized(statement, key.serde(), value.serde())?;
+                let node = self.builder.global_table_with(string(statement, "topic")?, consumed, materialized);
+                Bound::GlobalTable(Typed { node, key, value })
+            }
             _ => match self.get(statement, "from")? {
                 Bound::Stream(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::CountStream(stream) => self.on_stream(statement, op, &stream)?,
@@ -321,7 +320,13 @@ impl<'a> Program<'a> {
                 Bound::Counts(table) => self.on_table(statement, op, &table)?,
                 Bound::WindowTable(table) => self.on_table(statement, op, &table)?,
                 Bound::WindowCounts(table) => self.on_table(statement, op, &table)?,
-                grouped => self.aggregated(statement, op, grouped)?,
+                grouped @ (Bound::Grouped(_) | Bound::Cogrouped(_)) if op == "windowed-by" => self.windowed_by(statement, &grouped)?,
+                grouped @ (Bound::Grouped(_) | Bound::Cogrouped(_)) if op == "cogroup" => self.cogroup(statement, &grouped)?,
+                Bound::Grouped(grouped) => self.aggregated(statement, op, &grouped)?,
+                Bound::Cogrouped(cogroup) => self.aggregated_cogroup(statement, &cogroup)?,
+                Bound::GlobalTable(_) => return out(format_args!("{op} on a global table")),
+                Bound::Windowed(windowed) => self.aggregated_windows(statement, op, &windowed)?,
+                Bound::GroupedTable(grouped) => self.aggregated_table(statement, op, &grouped)?,
             },
         };
         if let Some(id) = statement["id"].as_str() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
-use kstreams::core::config::ProcessingGuarantee;
+use kstreams::core::config::{EmitIntervals, ProcessingGuarantee};
 use kstreams::core::handler::Handlers;
 use kstreams::core::handler::LogAndContinue;
 use kstreams::core::serdes::{SerdeError, Serdes};
@@ -148,7 +148,15 @@ fn driver(case: &Value, topology: &Topology) -> Result<TopologyTestDriver, Error
         Some("exactly_once_v2") => ProcessingGuarantee::ExactlyOnceV2,
         _ => ProcessingGuarantee::AtLeastOnce,
     };
+    let mut intervals = EmitIntervals::ALWAYS;
+    if let Some(ms) = config["__emit.interval.ms.kstreams.outer.join.spurious.results.fix__"].as_i64() {
+        intervals.outer_join_ms = ms;
+    }
+    if let Some(ms) = config["__emit.interval.ms.kstreams.windowed.aggregation__"].as_i64() {
+        intervals.windowed_aggregation_ms = ms;
+    }
     TopologyTestDriver::builder(topology)
+        .emit_intervals(intervals)
         .application_id("app")
         .processing_guarantee(guarantee)
         .caching(config["statestore.cache.max.bytes"] != 0)

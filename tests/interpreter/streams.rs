@@ -1,7 +1,6 @@
 //! Statements on streams.
 
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,7 +9,9 @@ use std::time::Duration;
 use kstreams::core::serdes::{Nullable as NullableSerde, SerdeRef, Serdes};
 use kstreams::core::topology::{Produced, SinkTopic, TopicContext, TopicNameExtractor};
 use kstreams::core::{BoxError, Record};
-use kstreams::dsl::{Branched, Grouped, Joined, KStream, KTable, MaybeNull, Printed, Repartitioned, TimeWindowedSerde, Windowed};
+use kstreams::dsl::{
+    Branched, Grouped, Joined, KStream, KTable, MaybeNull, Printed, Repartitioned, SessionWindowedSerde, TimeWindowedSerde, Windowed,
+};
 use serde_json::{Value, json};
 
 use super::datum::{Datum, Nullable, Type, Visible, shown, text};
@@ -21,6 +22,11 @@ use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, strin
 /// Keys and values of streams.
 pub trait Streamed: Visible + Debug {
     fn serde(of: Type) -> SerdeRef<Self>;
+
+    /// The serde of keys with sessions.
+    fn session_serde(of: Type) -> SerdeRef<Self> {
+        Self::serde(of)
+    }
 }
 
 impl Streamed for Datum {
@@ -45,6 +51,10 @@ impl Streamed for Windowed<Datum> {
     fn serde(of: Type) -> SerdeRef<Self> {
         // Sinks only write: the size is not needed.
         Arc::new(TimeWindowedSerde::new(of.serde(), Duration::from_millis(1)))
+    }
+
+    fn session_serde(of: Type) -> SerdeRef<Self> {
+        Arc::new(SessionWindowedSerde::new(of.serde()))
     }
 }
 
@@ -140,7 +150,8 @@ impl Program<'_> {
                 Typed { node: node.peek_named(look, names), key, value }.bind()
             }
             "to" => {
-                let mut produced = Produced::with(K::serde(key), V::serde(value));
+                let keys = if self.has_sessions(statement) { K::session_serde(key) } else { K::serde(key) };
+                let mut produced = Produced::with(keys, V::serde(value));
                 if let Some(name) = statement["name"].as_str() {
                     produced = produced.with_name(name);
                 }
@@ -185,6 +196,7 @@ impl Program<'_> {
                 }
                 Typed { node: node.repartition_with(options), key, value }.bind()
             }
+            "join" | "left-join" if !statement["key-selector"].is_null() => self.join_global(statement, op, stream)?,
             "join" | "left-join" | "outer-join" if !statement["windows"].is_null() => self.join_streams(statement, op)?,
             _ => match (stream.clone().bind(), op) {
                 (Bound::Stream(one), "merge") => match self.get(statement, "other")? {
@@ -238,20 +250,21 @@ impl Program<'_> {
     }
 
     fn grouped(&self, statement: &Value, keyed: &KStream<Datum, Nullable>, key: Type, value: Type) -> Done<Bound> {
-        let users = self.statements.iter().filter(|other| other["from"] == statement["id"]);
-        let windowed: BTreeSet<bool> = users.map(|user| user["op"] == "windowed-by").collect();
-        if windowed.len() > 1 || self.statements.iter().any(|other| other["op"] == "cogroup") {
-            return out("one grouping, windowed and not");
+        let grouped = Grouped::with(key.serde(), value.nullable());
+        let grouped = statement["name"].as_str().map_or(grouped.clone(), |name| grouped.with_name(name));
+        Ok(Bound::Grouped(Typed { node: Rc::new(keyed.group_by_key_with(grouped)), key, value }))
+    }
+
+    /// Whether a stream has keys with sessions: those of the windows that it comes from.
+    fn has_sessions(&self, statement: &Value) -> bool {
+        let mut from = &statement["from"];
+        while let Some(source) = self.statements.iter().find(|other| !from.is_null() && other["id"] == *from) {
+            if source["op"] == "windowed-by" {
+                return source["windows"]["type"] == "session";
+            }
+            from = &source["from"];
         }
-        let name = statement["name"].as_str();
-        if windowed.contains(&true) {
-            let grouped = Grouped::with(key.serde(), value.nullable());
-            let grouped = name.map_or(grouped.clone(), |name| grouped.with_name(name));
-            return Ok(Bound::GroupedNullable(Typed { node: Rc::new(keyed.group_by_key_with(grouped)), key, value }));
-        }
-        let grouped = Grouped::with(key.serde(), value.serde());
-        let grouped = name.map_or(grouped.clone(), |name| grouped.with_name(name));
-        Ok(Bound::Grouped(Typed { node: Rc::new(keyed.non_null_value().group_by_key_with(grouped)), key, value }))
+        false
     }
 
     fn join<VT: Visible>(

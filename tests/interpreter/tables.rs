@@ -5,13 +5,14 @@ use std::rc::Rc;
 use kstreams::core::BoxError;
 use kstreams::core::processor::InitContext;
 use kstreams::core::serdes::{SerdeRef, Serdes};
-use kstreams::dsl::{Grouped, KStream, KTable, ValueTransformer};
+use kstreams::dsl::{Grouped, KGroupedTable, KStream, KTable, ValueTransformer};
 use serde_json::Value;
 
 use super::datum::{Datum, Nullable, Type, Visible, of_text, text};
 use super::functions::{aggregator, initializer, key_selector, predicate, reducer, value_mapper};
-use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, string, windows};
+use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, string};
 use super::stores::Store;
+use super::windows::{Suppressible, suppressed};
 
 /// The serde of a table's keys and values, where a materialized derivation can be asked for.
 pub trait Stored: Visible {
@@ -86,7 +87,7 @@ impl<K: Visible, V: Visible> ValueTransformer<K, V, Datum> for Transformer {
 }
 
 impl Program<'_> {
-    pub fn on_table<K: Stored, V: Stored>(&mut self, statement: &Value, op: &str, table: &Typed<KTable<K, V>>) -> Done<Bound>
+    pub fn on_table<K: Stored + Suppressible, V: Stored>(&mut self, statement: &Value, op: &str, table: &Typed<KTable<K, V>>) -> Done<Bound>
     where
         Typed<KTable<K, V>>: Bind,
         Typed<KTable<K, Datum>>: Bind,
@@ -163,69 +164,37 @@ impl Program<'_> {
                 let node = Rc::new(table.node.group_by_with(mapper, grouped));
                 Ok(Bound::GroupedTable(Typed { node, key: group, value }))
             }
+            "suppress" => Ok(Typed { node: table.node.suppress(suppressed(statement)?), key, value }.bind()),
             _ => out(format_args!("{op} on a table")),
         }
     }
 
-    pub fn aggregated(&mut self, statement: &Value, op: &str, grouped: Bound) -> Done<Bound> {
-        let names = named(statement);
+    pub fn aggregated_table(&self, statement: &Value, op: &str, grouped: &Typed<Rc<KGroupedTable<Datum, Datum>>>) -> Done<Bound> {
+        let (node, key, value, names) = (&grouped.node, grouped.key, grouped.value, named(statement));
         let reduce = |field: &str| {
             let reduce = known(reducer(string(statement, field)?), statement, field)?;
             Done::Ok(move |one: Datum, two: Datum| reduce(Some(one), Some(two)))
         };
         let fold = |field: &str| {
             let fold = known(aggregator(string(statement, field)?), statement, field)?;
-            Done::Ok(move |key: &Datum, value: &Nullable, sum: Datum| fold(&Some(key.clone()), value, Some(sum)))
+            Done::Ok(move |key: &Datum, value: Datum, sum: Datum| fold(&Some(key.clone()), &Some(value), Some(sum)))
         };
-        let first = || known(initializer(string(statement, "initializer")?), statement, "initializer");
-        Ok(match (grouped, op) {
-            (Bound::GroupedNullable(grouped), "windowed-by") => {
-                if statement["emit"] == "on-window-close" {
-                    return out("emit on window close");
-                }
-                let node = Rc::new(grouped.node.windowed_by(windows(&statement["windows"])?));
-                Bound::Windowed(Typed { node, key: grouped.key, value: grouped.value })
-            }
-            (Bound::Grouped(Typed { node, key, .. }), "count") => {
+        Ok(match op {
+            "count" => {
                 let materialized = self.materialized(statement, key.serde(), Serdes::long())?;
                 Typed { node: node.count_named_with(names, materialized), key, value: Type::Long }.bind()
             }
-            (Bound::Grouped(Typed { node, key, value }), "reduce") => {
-                let materialized = self.materialized(statement, key.serde(), value.serde())?;
-                Typed { node: node.reduce_named_with(reduce("reducer")?, names, materialized), key, value }.bind()
-            }
-            (Bound::Grouped(Typed { node, key, .. }), "aggregate") => {
-                let ((first, value), fold) = (first()?, fold("aggregator")?);
-                let materialized = self.materialized(statement, key.serde(), value.serde())?;
-                let fold = move |key: &Datum, value: Datum, sum: Datum| fold(key, &Some(value), sum);
-                Typed { node: node.aggregate_named_with(move || first.clone(), fold, names, materialized), key, value }.bind()
-            }
-            (Bound::Windowed(Typed { node, key, .. }), "count") => {
-                let materialized = self.materialized(statement, key.serde(), Serdes::long())?;
-                Typed { node: node.count_named_with(names, materialized), key, value: Type::Long }.bind()
-            }
-            (Bound::Windowed(Typed { node, key, .. }), "aggregate") => {
-                let ((first, value), fold) = (first()?, fold("aggregator")?);
-                let materialized = self.materialized(statement, key.serde(), value.serde())?;
-                let fold = move |key: &Datum, value: Nullable, sum: Datum| fold(key, &value, sum);
-                Typed { node: node.aggregate_named_with(move || first.clone(), fold, names, materialized), key, value }.bind()
-            }
-            (Bound::GroupedTable(Typed { node, key, .. }), "count") => {
-                let materialized = self.materialized(statement, key.serde(), Serdes::long())?;
-                Typed { node: node.count_named_with(names, materialized), key, value: Type::Long }.bind()
-            }
-            (Bound::GroupedTable(Typed { node, key, value }), "reduce") => {
+            "reduce" => {
                 let materialized = self.materialized(statement, key.serde(), value.serde())?;
                 Typed { node: node.reduce_named_with(reduce("adder")?, reduce("subtractor")?, names, materialized), key, value }.bind()
             }
-            (Bound::GroupedTable(Typed { node, key, .. }), "aggregate") => {
-                let ((first, value), add, subtract) = (first()?, fold("adder")?, fold("subtractor")?);
+            "aggregate" => {
+                let (first, value) = known(initializer(string(statement, "initializer")?), statement, "initializer")?;
+                let (add, subtract) = (fold("adder")?, fold("subtractor")?);
                 let materialized = self.materialized(statement, key.serde(), value.serde())?;
-                let add = move |key: &Datum, value: Datum, sum: Datum| add(key, &Some(value), sum);
-                let subtract = move |key: &Datum, value: Datum, sum: Datum| subtract(key, &Some(value), sum);
                 Typed { node: node.aggregate_named_with(move || first.clone(), add, subtract, names, materialized), key, value }.bind()
             }
-            (_, op) => return out(format_args!("{op} on this grouping")),
+            _ => return out(format_args!("{op} on a grouped table")),
         })
     }
 }

@@ -67,6 +67,19 @@ where
     })
 }
 
+/// An aggregation by a reducer of values that may be null: a null one reaches the reducer, unless it is the first, which makes no aggregate.
+pub(crate) fn reduce_nullable<K, V, R: Into<Option<V>>>(
+    reducer: impl Fn(V, Option<V>) -> R + Send + Sync + 'static,
+) -> Fold<impl Fn(&K, Option<V>, Option<V>) -> Option<V> + Send + Sync + 'static, V>
+where
+    V: 'static,
+{
+    Fold::new(nothing(), move |_: &K, value, old| match old {
+        Some(old) => reducer(old, value).into(),
+        None => value,
+    })
+}
+
 /// A count.
 pub(crate) fn count<K, V>() -> Fold<impl Fn(&K, V, Option<i64>) -> Option<i64> + Send + Sync + 'static, i64> {
     Fold::new(Arc::new(|| Some(0)), |_: &K, _: V, count: Option<i64>| Some(count.unwrap_or(0).wrapping_add(1)))

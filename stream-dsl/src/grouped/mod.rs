@@ -5,6 +5,7 @@ mod cogrouped;
 mod count;
 mod final_results;
 mod fold;
+mod narrow;
 mod reduce;
 mod session_aggregate;
 mod session_windowed;
@@ -40,13 +41,39 @@ pub(crate) use windowing::TimeWindowing;
 pub struct KGroupedStream<K, V> {
     stream: KStream<K, V>,
     grouped: Grouped<K, V>,
-    /// The stream behind the repartition topic that the program named: aggregations of one grouping share it (trap T92).
-    shared: Rc<RefCell<Option<KStream<K, V>>>>,
+    /// Gives the stream in the task that holds a store of this name.
+    behind: Rc<dyn Fn(&str) -> KStream<K, V>>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     pub(crate) fn new(stream: KStream<K, V>, grouped: Grouped<K, V>) -> Self {
-        Self { stream, grouped, shared: Rc::default() }
+        // The stream behind the repartition topic that the program named: aggregations of one grouping share it (trap T92).
+        let shared = RefCell::<Option<KStream<K, V>>>::default();
+        let behind = {
+            let (stream, grouped) = (stream.clone(), grouped.clone());
+            move |store: &str| {
+                if !stream.needs_repartition {
+                    return stream.clone();
+                }
+                let names = RepartitionNames::new(&stream.plan, grouped.name.as_deref().unwrap_or(store));
+                if let Some(shared) = shared.borrow().as_ref() {
+                    return shared.clone();
+                }
+                let repartitioned = stream.repartitioned(RepartitionSpec {
+                    is_of_join: false,
+                    names,
+                    partitions: None,
+                    keys: Arc::clone(&grouped.keys),
+                    values: Arc::clone(&grouped.values),
+                    partitioner: None,
+                });
+                if grouped.name.is_some() {
+                    *shared.borrow_mut() = Some(repartitioned.clone());
+                }
+                repartitioned
+            }
+        };
+        Self { stream, grouped, behind: Rc::new(behind) }
     }
 
     fn keys(&self) -> SerdeRef<K> {
@@ -55,25 +82,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
 
     /// The stream in the task that holds the store: behind a repartition topic, if the key may have changed.
     fn input(&self, store: &str) -> KStream<K, V> {
-        if !self.stream.needs_repartition {
-            return self.stream.clone();
-        }
-        let names = RepartitionNames::new(&self.stream.plan, self.grouped.name.as_deref().unwrap_or(store));
-        if let Some(shared) = self.shared.borrow().as_ref() {
-            return shared.clone();
-        }
-        let repartitioned = self.stream.repartitioned(RepartitionSpec {
-            is_of_join: false,
-            names,
-            partitions: None,
-            keys: Arc::clone(&self.grouped.keys),
-            values: Arc::clone(&self.grouped.values),
-            partitioner: None,
-        });
-        if self.grouped.name.is_some() {
-            *self.shared.borrow_mut() = Some(repartitioned.clone());
-        }
-        repartitioned
+        (self.behind)(store)
     }
 
     /// Adds an aggregating processor and its store; gives its output and the topics that its table depends on.
@@ -123,7 +132,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
 
 impl<K, V> Clone for KGroupedStream<K, V> {
     fn clone(&self) -> Self {
-        Self { stream: self.stream.clone(), grouped: self.grouped.clone(), shared: Rc::clone(&self.shared) }
+        Self { stream: self.stream.clone(), grouped: self.grouped.clone(), behind: Rc::clone(&self.behind) }
     }
 }
 

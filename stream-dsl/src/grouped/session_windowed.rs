@@ -206,6 +206,34 @@ impl<K: Clone + 'static, V: Clone + 'static> SessionWindowedKStream<K, V> {
     }
 }
 
+impl<K: Clone + 'static, V: Clone + 'static> SessionWindowedKStream<K, Option<V>> {
+    /// As [`reduce`](Self::reduce), where values may be null: `reducer` takes the aggregate so far and the value, and a null value makes no
+    /// first aggregate.
+    pub fn reduce_nullable<R: Into<Option<V>>>(&self, reducer: impl Fn(V, Option<V>) -> R + Send + Sync + 'static) -> KTable<Windowed<K>, V>
+    where
+        V: DefaultSerde,
+    {
+        self.reduce_nullable_named_with(reducer, Named::default(), Materialized::default().with_value_serde(V::default_serde()))
+    }
+
+    /// As [`reduce_nullable`](Self::reduce_nullable), with a name and a configured store. `materialized` must name the value serde.
+    pub fn reduce_nullable_named_with<R: Into<Option<V>>>(
+        &self,
+        reducer: impl Fn(V, Option<V>) -> R + Send + Sync + 'static,
+        named: Named,
+        materialized: Materialized<K, V>,
+    ) -> KTable<Windowed<K>, V> {
+        let reducer = Arc::new(reducer);
+        let merge = Arc::clone(&reducer);
+        let merger: Merger<K, V> = Arc::new(move |_, one, two| match one {
+            Some(one) => merge(one, Some(two)).into(),
+            None => Some(two),
+        });
+        let fold = fold::reduce_nullable(move |old, value| reducer(old, value));
+        self.folded("KSTREAM-REDUCE-", &named, materialized, fold, merger)
+    }
+}
+
 /// A merger of the program; a session whose aggregate became null counts for nothing.
 pub(super) fn merging<K: 'static, A: 'static, M: Into<Option<A>>>(merger: impl Fn(&K, A, A) -> M + Send + Sync + 'static) -> Merger<K, A> {
     Arc::new(move |key, one, two| match one {

@@ -203,6 +203,27 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
     }
 }
 
+impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, Option<V>> {
+    /// As [`reduce`](Self::reduce), where values may be null: `reducer` takes the aggregate so far and the value, and a null value makes no
+    /// first aggregate.
+    pub fn reduce_nullable<R: Into<Option<V>>>(&self, reducer: impl Fn(V, Option<V>) -> R + Send + Sync + 'static) -> KTable<Windowed<K>, V>
+    where
+        V: DefaultSerde,
+    {
+        self.reduce_nullable_named_with(reducer, Named::default(), Materialized::default().with_value_serde(V::default_serde()))
+    }
+
+    /// As [`reduce_nullable`](Self::reduce_nullable), with a name and a configured store. `materialized` must name the value serde.
+    pub fn reduce_nullable_named_with<R: Into<Option<V>>>(
+        &self,
+        reducer: impl Fn(V, Option<V>) -> R + Send + Sync + 'static,
+        named: Named,
+        materialized: Materialized<K, V>,
+    ) -> KTable<Windowed<K>, V> {
+        self.folded("KSTREAM-REDUCE-", &named, materialized, fold::reduce_nullable(reducer))
+    }
+}
+
 /// The serde of the keys of a table of these windows.
 pub(super) fn windowed_serde<K: 'static>(keys: stream_core::SerdeRef<K>, windows: &TimeWindowing) -> stream_core::SerdeRef<Windowed<K>> {
     Arc::new(TimeWindowedSerde::new(keys, Duration::from_millis(u64::try_from(windows.size_ms()).unwrap_or(0))))

@@ -9,7 +9,6 @@ pub(crate) mod window;
 
 use std::fmt;
 
-use segments::Part;
 pub(crate) use segments::Segments;
 pub(crate) use session::SessionKeySchema;
 pub(crate) use versioned::VersionedKeySchema;
@@ -58,16 +57,13 @@ impl KeySchema {
     pub(crate) fn ranges(&self, segments: &[u64]) -> Vec<ByteRange> {
         match self.segments() {
             None => vec![ByteRange::all()],
-            Some(schema) => segments.iter().map(|segment| ByteRange::prefix(&schema.prefix(*segment, Part::Row))).collect(),
+            Some(_) => segments.iter().map(|segment| Segments::range(*segment)).collect(),
         }
     }
 
-    /// Whether reads show the row at a stream time.
-    pub(crate) fn shows(&self, stored: &[u8], stream_time: i64) -> bool {
-        match self.segments() {
-            None => true,
-            Some(segments) => self.time(stored).is_some_and(|time| time >= segments.first_visible_time(stream_time).max(0)),
-        }
+    /// Whether reads show the row where they show rows from `first` on.
+    pub(crate) fn shows(&self, stored: &[u8], first: i64) -> bool {
+        self.segments().is_none() || self.time(stored).is_some_and(|time| time >= first)
     }
 
     /// The rows' time segments, for stores that forget.

@@ -364,6 +364,20 @@ impl Layers {
         self.below.is_some()
     }
 
+    /// The earliest time of rows that reads show. A cached store shows every row that it still has, as Java's cache does.
+    pub(crate) fn first_visible_time(&self) -> i64 {
+        match self.schema.segments() {
+            Some(segments) if !self.caching => {
+                let first = segments.first_visible_time(self.pending.stream_time);
+                // Java's window stores that are ordered by time show one millisecond more, so that a window that closes now can still be
+                // emitted.
+                let is_late = segments.time_index && self.below.is_some() && matches!(self.schema, KeySchema::Window(_));
+                (first - i64::from(is_late)).max(0)
+            }
+            _ => 0,
+        }
+    }
+
     pub(crate) fn format(&self) -> ValueFormat {
         self.format
     }

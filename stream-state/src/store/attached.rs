@@ -87,19 +87,19 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
     }
 
     fn rows(self: Rc<Self>, sink: &mut dyn ChangelogSink) -> Result<()> {
-        let (schema, format, stream_time, segments) = self.store.with(|layers| {
+        let (schema, format, first, segments) = self.store.with(|layers| {
             let segments = layers.segments(0, u64::MAX);
-            (layers.schema.clone(), layers.format(), layers.pending.stream_time, segments)
+            (layers.schema.clone(), layers.format(), layers.first_visible_time(), segments)
         });
         if let KeySchema::Versioned(schema) = &schema {
+            let stream_time = self.store.with(|layers| layers.pending.stream_time);
             return self.versions(schema, stream_time, sink);
         }
         for row in self.store.scan(schema.ranges(&segments), false) {
             let (key, value) = row?;
-            if schema.shows(key.as_slice(), stream_time) {
+            if let Some(logged) = schema.changelog_key(key.as_slice()).filter(|_| schema.shows(key.as_slice(), first)) {
                 let (value, timestamp) = format.changelog_value(Some(value.as_slice()), UNKNOWN_TIME);
-                let Some(key) = schema.changelog_key(key.as_slice()) else { continue };
-                sink.log(&ChangelogRecord { key, value, timestamp, headers: format.changelog_headers(None) })?;
+                sink.log(&ChangelogRecord { key: logged, value, timestamp, headers: format.changelog_headers(value) })?;
             }
         }
         Ok(())

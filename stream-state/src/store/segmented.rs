@@ -28,10 +28,10 @@ impl<K: 'static, E: Envelope> Segmented<K, E> {
         self.typed.store.with(|layers| layers.pending.stream_time)
     }
 
-    /// The earliest time that reads show. A cached store shows every row that it still has, as Java's cache does.
+    /// The earliest time that reads show.
     #[inline]
     pub(crate) fn first_visible_time(&self) -> i64 {
-        if self.typed.store.is_caching() { 0 } else { self.segments.first_visible_time(self.stream_time()).max(0) }
+        self.typed.store.with(|layers| layers.first_visible_time())
     }
 
     /// What the store has seen when it has seen a row of this time. A row behind the retention is counted as dropped: it is written all the

@@ -203,9 +203,7 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     }
 
     fn first_visible_start(&self) -> i64 {
-        let first = self.rows.first_visible_time();
-        // Java's stores that are ordered by time show one millisecond more, so that a window that closes now can still be emitted.
-        if self.schema.segments.time_index && !self.rows.exact { (first - 1).max(0) } else { first }
+        self.rows.first_visible_time()
     }
 
     #[inline]
