@@ -12,7 +12,7 @@ use crate::client::{DataConsumer, Polled, Producer};
 use crate::commit::fault::{KillPoint, SeededFault, is_seeded, kill_point};
 use crate::commit::{CommitEnvironment, commit};
 use crate::config::ProcessingGuarantee;
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result, ResultExt, panicked};
 use crate::handler::{Handlers, UncaughtErrorHandler};
 use crate::id::{TaskId, TopicPartition};
 use crate::membership::{OffsetCommitter, TokenCell};
@@ -417,10 +417,4 @@ impl Worker {
             tracing::debug!(worker = self.environment.index, "the control thread is gone");
         }
     }
-}
-
-/// A panic of user code as an error.
-pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::new(ErrorKind::User, format!("user code panicked: {}", text.unwrap_or_else(|| "without a message".to_owned())))
 }

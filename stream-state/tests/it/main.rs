@@ -1,5 +1,6 @@
 //! Behaviour of the stores, from outside.
 
+mod bounded;
 mod conformance;
 mod durability;
 #[cfg(feature = "fault-injection")]
@@ -9,6 +10,7 @@ mod iterators;
 mod key_value;
 mod memory;
 mod tables;
+mod versioned;
 mod windows;
 
 use std::sync::Arc;

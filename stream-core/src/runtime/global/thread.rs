@@ -8,11 +8,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use super::super::RuntimeSettings;
-use super::super::worker::panicked;
 use super::positions::AppliedPositions;
 use crate::client::{Admin, DataConsumer, DeliverySlot, IsolationLevel, OffsetSpec, Polled};
 use crate::config::ProcessingGuarantee;
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result, ResultExt, panicked};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::metrics::TaskMetrics;

@@ -6,6 +6,7 @@ mod stores;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::collector::Outgoing;
 use super::prepared::{InputPosition, PreparedTask};
 use crate::client::Message;
 use crate::config::EmitIntervals;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panicked};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::metrics::TaskMetrics;
@@ -329,7 +330,7 @@ impl TaskDriver {
     /// Runs one step; when it fails, keeps what was produced before.
     fn step(&mut self, run: impl FnOnce(&mut Self, &mut Vec<OwnedRecord>) -> Result<()>) -> Result<Vec<OwnedRecord>> {
         let mut produced = Vec::new();
-        match run(self, &mut produced) {
+        match catch_unwind(AssertUnwindSafe(|| run(self, &mut produced))).unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Ok(()) => Ok(produced),
             Err(error) => {
                 self.failed = true;
