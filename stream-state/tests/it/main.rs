@@ -1,5 +1,6 @@
 //! Behaviour of the stores, from outside.
 
+mod buffer;
 mod conformance;
 mod durability;
 #[cfg(feature = "fault-injection")]
@@ -8,6 +9,7 @@ mod full_disk;
 mod iterators;
 mod key_value;
 mod memory;
+mod sessions;
 mod tables;
 mod windows;
 
