@@ -1,6 +1,7 @@
 //! Behaviour of the stores, from outside.
 
 mod bounded;
+mod buffer;
 mod conformance;
 mod durability;
 #[cfg(feature = "fault-injection")]
@@ -9,6 +10,7 @@ mod full_disk;
 mod iterators;
 mod key_value;
 mod memory;
+mod sessions;
 mod tables;
 mod versioned;
 mod windows;
