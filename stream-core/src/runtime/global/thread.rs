@@ -140,7 +140,7 @@ impl GlobalThread {
                 Err(error) => error,
             };
             let waited = self.environment.clock.monotonic().saturating_sub(started);
-            if error.kind() != ErrorKind::Retriable || waited >= self.environment.settings.task_timeout {
+            if error.kind() != ErrorKind::Retriable || waited >= self.environment.settings.retry.timeout {
                 return Err(error);
             }
             tracing::warn!(%error, "waiting for the topics of global stores");
@@ -310,12 +310,13 @@ impl Follower {
     /// Applies what was fetched.
     fn apply(&mut self) -> Result<()> {
         loop {
-            let (processed, progress) = match self.task.process(BATCH) {
+            let (processed, progress) = self.task.process(BATCH);
+            let progress = match progress {
                 Err(error) if error.kind() == ErrorKind::Retriable => {
                     tracing::warn!(%error, "a record of a global store has to wait");
                     break;
                 }
-                processed => processed?,
+                progress => progress?,
             };
             if processed == 0 || progress != Progress::More {
                 break;
