@@ -20,7 +20,7 @@ struct Entry {
 }
 
 /// Compares; the error shows both sides. `retention_ms` is that of a windowed store: Java's record cache shows rows beyond it for as long
-/// as it happens to hold them, so they may be missing here.
+/// as it happens to hold them, so they may be missing here, or there.
 pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> Result<(), String> {
     let kind = wanted["kind"].as_str().ok_or("the case names no kind of store")?;
     if !["key-value", "window", "session", "versioned", "buffer"].contains(&kind) {
@@ -39,6 +39,14 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> 
         "versioned" => versions(rows),
         _ => rows.iter().map(|row| entry_of_row(kind, row, timestamped)).collect::<Result<Vec<_>, _>>()?,
     };
+    // A store of plain values keeps no time; Java shows what its cache knows of it, the start of the window, or -1.
+    for entry in got.iter_mut().filter(|entry| entry.timestamp == Some(UNKNOWN_TIME)) {
+        let same = |want: &&Entry| (&want.key, want.from, &want.value) == (&entry.key, entry.from, &entry.value);
+        let shown = want.iter().find(same).and_then(|want| want.timestamp);
+        if kind == "key-value" || shown == Some(entry.from) {
+            entry.timestamp = shown.or(entry.timestamp);
+        }
+    }
     if raw {
         got = as_java_shows(got, rows, &want);
     }
@@ -51,6 +59,7 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> 
         let time = |entry: &Entry| entry.to.unwrap_or(entry.from);
         let latest = want.iter().map(time).max().unwrap_or(0);
         want.retain(|entry| time(entry) > latest - retention || got.contains(entry));
+        got.retain(|entry| time(entry) > latest - retention || want.contains(entry));
     }
     if want == got {
         return Ok(());
@@ -128,8 +137,6 @@ fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool) -> Result<Entry, 
         "window" => {
             let (key, window) = cut(12)?;
             let from = long(&window[..8])?;
-            // Java shows the rows of some join stores with a timestamp: their windows begin at it.
-            let timestamp = timestamp.map(|timestamp| if timestamp == UNKNOWN_TIME { from } else { timestamp });
             Ok(Entry { key: key.to_vec(), from, to: None, value, timestamp })
         }
         "session" => {
