@@ -165,6 +165,8 @@ pub fn initializer(spec: &str) -> Option<(Datum, Type)> {
     match name {
         "empty" => Some((Datum::Text(String::new()), Type::Text)),
         "text" => Some((Datum::Text(argument), Type::Text)),
+        // To the aggregators of the catalogue null counts as "".
+        "null-string" => Some((Datum::Text(String::new()), Type::Text)),
         "zero" => Some((Datum::Long(0), Type::Long)),
         _ => None,
     }

@@ -12,6 +12,7 @@ pub mod mutations;
 mod processors;
 mod program;
 pub mod run;
+mod store_commands;
 mod store_rows;
 mod stores;
 mod streams;

@@ -64,6 +64,15 @@ impl Spec {
         if KINDS.contains(&this.kind()) { Ok(this) } else { out(format_args!("processor {}", this.kind())) }
     }
 
+    /// With the size of the windows of its store, if that was declared.
+    pub fn among(mut self, statements: &[Value]) -> Self {
+        let declared = statements.iter().map(|statement| &statement["store"]).find(|store| store["name"] == self.0["store"]);
+        if let Some(size) = declared.map(|store| store["window-ms"].clone()) {
+            self.0["window-ms"] = size;
+        }
+        self
+    }
+
     fn kind(&self) -> &str {
         self.0["kind"].as_str().unwrap_or_default()
     }
@@ -200,7 +209,7 @@ impl<K: Visible, V: Visible> Processor for CaseProcessor<K, V> {
             }
             "kv-op" | "versioned-op" | "window-op" => {
                 let (Some(on), command) = (&key, text(&value)) else { return Err("a command without a key".into()) };
-                let result = self.store()?.command(&command, on, timestamp)?;
+                let result = self.store()?.command(&command, on, timestamp, self.spec.0["window-ms"].as_i64().unwrap_or(0))?;
                 cx.forward(whole(key, of_text(result), headers))?;
             }
             _ => {

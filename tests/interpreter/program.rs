@@ -12,8 +12,9 @@ use kstreams::core::time::{LogAndSkipOnInvalidTimestamp, UsePartitionTimeOnInval
 use kstreams::core::topology::{AutoOffsetReset, Consumed, Regex, SourceTopics};
 use kstreams::core::{Topology, TopologyError};
 use kstreams::dsl::{
-    GlobalKTable, KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, StoreType, StreamsBuilder, Windowed,
+    GlobalKTable, KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, StoreSupplier, StoreType, StreamsBuilder, Windowed,
 };
+use kstreams::state::Stores;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -126,6 +127,27 @@ pub fn topic_configs(spec: &Value) -> Option<BTreeMap<String, String>> {
     (spec["logging"] != false).then_some(configs)
 }
 
+/// The supplier of a store without windows.
+fn key_value_supplier(spec: &Value) -> Done<Option<StoreSupplier>> {
+    let Some(kind) = spec["store"].as_str() else { return Ok(None) };
+    let name = string(spec, "name")?;
+    if !spec["store-retention-ms"].is_null() {
+        return out(format_args!("store supplier of windows {kind}"));
+    }
+    Ok(Some(match kind {
+        "in-memory" => Stores::in_memory_key_value_store(name).into(),
+        "persistent" | "persistent-timestamped" => Stores::persistent_key_value_store(name).into(),
+        "lru" => Stores::lru_map(name, max_entries(spec)?).into(),
+        "versioned" => stores::versioned_supplier(spec)?.into(),
+        other => return out(format_args!("store supplier {other}")),
+    }))
+}
+
+/// How many rows a bounded store keeps.
+pub fn max_entries(spec: &Value) -> Done<usize> {
+    spec["max-entries"].as_u64().and_then(|entries| usize::try_from(entries).ok()).ok_or_else(|| "max-entries".to_owned())
+}
+
 pub fn out<T>(what: impl std::fmt::Display) -> Done<T> {
     Err(what.to_string())
 }
@@ -219,10 +241,13 @@ impl<'a> Program<'a> {
     /// The options of a store; of an aggregation or source table also when the statement has none.
     pub fn materialized<K, V>(&self, statement: &Value, keys: SerdeRef<K>, values: SerdeRef<V>) -> Done<Materialized<K, V>> {
         let spec = &statement["materialized"];
-        if !spec["store"].is_null() {
-            return out(format_args!("store supplier {}", spec["store"]));
+        let mut materialized = match key_value_supplier(spec)? {
+            Some(supplier) => Materialized::supplied(supplier),
+            None => spec["name"].as_str().map_or_else(Materialized::default, Materialized::named),
+        };
+        if spec["store"] == "persistent" {
+            materialized = materialized.without_timestamps();
         }
-        let materialized = spec["name"].as_str().map_or_else(Materialized::default, Materialized::named);
         self.materialized_from(spec, materialized.with_key_serde(keys).with_value_serde(values))
     }
 

@@ -174,7 +174,7 @@ impl Program<'_> {
                 stream.clone().bind()
             }
             "process" | "process-values" => {
-                let spec = Spec::new(&statement["processor"])?;
+                let spec = Spec::new(&statement["processor"])?.among(self.statements);
                 let stores: Vec<&str> = statement["stores"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 let (key_out, value_out) = spec.types(key, value);
                 if op == "process" {

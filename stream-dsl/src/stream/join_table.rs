@@ -186,7 +186,7 @@ where
 
     fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, VR>) -> Result<(), BoxError> {
         let table = self.table.as_ref().ok_or("the join is not initialised")?;
-        let other = record.key.as_option().map_or(Ok(None), |key| table.get(key))?;
+        let other = record.key.as_option().map_or(Ok(None), |key| table.get_as_of(key, record.timestamp))?;
         match (self.joiner)(&record.key, &record.value, other.as_ref().map(|row| &row.value)) {
             Some(joined) => Ok(cx.forward(record.with_value(joined))?),
             None => Ok(()),

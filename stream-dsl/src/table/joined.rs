@@ -10,6 +10,7 @@ use stream_core::time::UNKNOWN_TIME;
 use stream_core::{BoxError, Record, Result};
 use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
 
+use super::table_store::{Put, TableStore};
 use super::view::{OpenView, key_value_view};
 use super::{Change, KTable, OldValues, TableForwarder, TableNode, TableView, store};
 use crate::options::{Materialized, Named};
@@ -60,6 +61,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         if keeps == Keeps::Both {
             other.node.send_old_values(true);
         }
+        let stores_versions = materialized.as_ref().is_some_and(Materialized::is_versioned);
         let old_values = OldValues::default();
         let slot = Slot::new();
         let topics: Vec<String> =
@@ -68,15 +70,28 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             let (node, name, topics) = (slot.clone(), name.clone(), topics.clone());
             let (this, that) = (Rc::clone(&self.upstream), Rc::clone(&other.upstream));
             let (this_stores, that_stores) = (self.node.stores(), other.node.stores());
+            let (this_versioned, that_versioned) = (self.node.is_versioned(), other.node.is_versioned());
             let (open_this, open_that) = (self.node.opener(), other.node.opener());
             let (handle, old_values) = (store_name.clone().map(StoreName::from_string), old_values.clone());
             let join = Arc::clone(&join);
             self.plan.add(move |topology| {
                 let sends_old_values = old_values.are_sent();
-                let side = JoinSide { join: Arc::clone(&join), open: open_that, other_must_be: keeps == Keeps::Neither, sends_old_values };
+                let side = JoinSide {
+                    join: Arc::clone(&join),
+                    open: open_that,
+                    other_must_be: keeps == Keeps::Neither,
+                    sends_old_values,
+                    is_versioned: this_versioned,
+                };
                 let this_node = topology.add_processor(&this_name, &[&this()?], move || TableJoin::new(side.clone()))?;
                 let mirrored: JoinRows<K, V2, V, VR> = Arc::new(move |key, other, this| join(key, this, other));
-                let side = JoinSide { join: mirrored, open: open_this, other_must_be: keeps != Keeps::Both, sends_old_values };
+                let side = JoinSide {
+                    join: mirrored,
+                    open: open_this,
+                    other_must_be: keeps != Keeps::Both,
+                    sends_old_values,
+                    is_versioned: that_versioned,
+                };
                 let other_node = topology.add_processor(&other_name, &[&that()?], move || TableJoin::new(side.clone()))?;
                 let forwarder = TableForwarder { sends_old_values };
                 node.set(topology.add_processor(&name, &[&this_node, &other_node], move || Merge {
@@ -93,7 +108,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
                 Ok(())
             });
         }
-        let node = JoinedNode { this: Rc::clone(&self.node), other: Rc::clone(&other.node), join, store: store_name, old_values };
+        let node =
+            JoinedNode { this: Rc::clone(&self.node), other: Rc::clone(&other.node), join, store: store_name, stores_versions, old_values };
         KTable { plan: self.plan.clone(), name, upstream: upstream(&slot), keys, values, topics, node: Rc::new(node) }
     }
 }
@@ -105,6 +121,8 @@ struct JoinSide<K, V1, V2, VR> {
     /// Without a row there nothing is told.
     other_must_be: bool,
     sends_old_values: bool,
+    /// Whether rows of this side come out of order.
+    is_versioned: bool,
 }
 
 impl<K, V1, V2, VR> Clone for JoinSide<K, V1, V2, VR> {
@@ -143,7 +161,12 @@ where
     }
 
     fn process(&mut self, record: Record<K, Change<V1>>, cx: &mut ProcessorContext<'_, K, Change<VR>>) -> Result<(), BoxError> {
-        let Record { key, value: Change { old, new }, timestamp, headers } = record;
+        let Record { key, value: Change { old, new, is_latest }, timestamp, headers } = record;
+        // Trap T75: what comes out of order would join a row with one of another time.
+        if self.side.is_versioned && !is_latest {
+            cx.drop_record("a later version of the row is there");
+            return Ok(());
+        }
         let other = self.other.as_ref().ok_or("the join is not initialised")?.get(&key)?;
         if other.is_none() && (self.side.other_must_be || (old.is_none() && new.is_none())) {
             return Ok(());
@@ -156,7 +179,7 @@ where
         };
         let new = join(new.as_ref());
         let old = if self.side.sends_old_values { join(old.as_ref()) } else { None };
-        Ok(cx.forward(Record { key, value: Change { old, new }, timestamp, headers })?)
+        Ok(cx.forward(Record { key, value: Change { old, new, is_latest }, timestamp, headers })?)
     }
 }
 
@@ -164,7 +187,7 @@ where
 struct Merge<K, V> {
     forwarder: TableForwarder,
     name: Option<StoreName<TimestampedKeyValueStore<K, V>>>,
-    store: Option<TimestampedKeyValueStore<K, V>>,
+    store: Option<TableStore<K, V>>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> Processor for Merge<K, V> {
@@ -174,17 +197,18 @@ impl<K: Clone + 'static, V: Clone + 'static> Processor for Merge<K, V> {
     type ValueOut = Change<V>;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = self.name.as_ref().map(|name| cx.store(name)).transpose()?;
+        self.store = self.name.as_ref().map(|name| TableStore::open(cx, name)).transpose()?;
         Ok(())
     }
 
     fn process(&mut self, record: Record<K, Change<V>>, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {
-        let Record { key, value, timestamp, headers } = record;
+        let Record { key, mut value, timestamp, headers } = record;
         if let Some(store) = &self.store {
-            store.put(&key, value.new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
-            if store.is_caching() {
+            let put = store.put(&key, value.new.as_ref(), timestamp)?;
+            if store.is_caching() || put == Put::Refused {
                 return Ok(());
             }
+            value.is_latest = put == Put::Latest;
         }
         self.forwarder.forward(cx, key, value, timestamp, headers)
     }
@@ -205,6 +229,8 @@ struct JoinedNode<K, V1, V2, VR> {
     other: Rc<dyn TableNode<K, V2>>,
     join: JoinRows<K, V1, V2, VR>,
     store: Option<String>,
+    /// Whether that store keeps versions.
+    stores_versions: bool,
     old_values: OldValues,
 }
 
@@ -222,6 +248,10 @@ where
         let (mut stores, others) = (self.this.stores(), self.other.stores());
         stores.extend(others);
         stores
+    }
+
+    fn is_versioned(&self) -> bool {
+        self.stores_versions
     }
 
     fn opener(&self) -> OpenView<K, VR> {

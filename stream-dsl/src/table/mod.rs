@@ -14,6 +14,7 @@ mod outer_join;
 pub(crate) mod source;
 pub(crate) mod store;
 mod suppress;
+pub(crate) mod table_store;
 mod to_stream;
 mod transform_values;
 mod view;

@@ -9,8 +9,9 @@ use stream_core::serdes::SerdeRef;
 use stream_core::store::StoreName;
 use stream_core::topology::Consumed;
 use stream_core::{BoxError, Record};
-use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
+use stream_state::TimestampedKeyValueStore;
 
+use super::table_store::{Put, TableStore};
 use super::view::OpenView;
 use super::{Change, KTable, OldValues, StoredTable, TableForwarder, TableNode, store};
 use crate::options::Materialized;
@@ -63,6 +64,7 @@ impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
     {
         let Self { name, store_name, materialized, keys, values, topics, source_topic } = self;
         let reuses_source_topics = plan.reuses_source_topics();
+        let is_versioned = materialized.is_versioned();
         let is_read = Rc::new(Cell::new(materialized.name.is_some()));
         let (slot, old_values) = (Slot::new(), OldValues::default());
         {
@@ -83,7 +85,7 @@ impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
                 Ok(())
             });
         }
-        let stored = StoredTable { store: store_name, old_values };
+        let stored = StoredTable { store: store_name, is_versioned, old_values };
         KTable {
             plan: plan.clone(),
             name,
@@ -110,6 +112,10 @@ impl<K: 'static, V: 'static> TableNode<K, V> for OnDemand {
 
     fn opener(&self) -> OpenView<K, V> {
         self.stored.opener()
+    }
+
+    fn is_versioned(&self) -> bool {
+        TableNode::<K, V>::is_versioned(&self.stored)
     }
 
     fn send_old_values(&self, force: bool) -> bool {
@@ -141,7 +147,7 @@ impl<K, V> Clone for TableRows<K, V> {
 /// Upserts: a null value deletes, a null key is dropped.
 pub(crate) struct TableSource<K, V> {
     rows: TableRows<K, V>,
-    store: Option<TimestampedKeyValueStore<K, V>>,
+    store: Option<TableStore<K, V>>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> TableSource<K, V> {
@@ -150,25 +156,26 @@ impl<K: Clone + 'static, V: Clone + 'static> TableSource<K, V> {
     }
 
     pub(crate) fn open(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = self.rows.name.as_ref().map(|name| cx.store(name)).transpose()?;
+        self.store = self.rows.name.as_ref().map(|name| TableStore::open(cx, name)).transpose()?;
         Ok(())
     }
 
     /// Rows are written in the order of their records, also when their times are not (trap T68).
     pub(crate) fn upsert(&self, record: Record<K, Option<V>>, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {
         let Record { key, value: new, timestamp, headers } = record;
-        let mut old = None;
+        let (mut old, mut is_latest) = (None, true);
         if let Some(store) = &self.store {
             let is_caching = store.is_caching();
             if !is_caching && self.rows.forwarder.sends_old_values {
                 old = store.get(&key)?.map(|row| row.value);
             }
-            store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
-            if is_caching {
+            let put = store.put(&key, new.as_ref(), timestamp)?;
+            if is_caching || put == Put::Refused {
                 return Ok(());
             }
+            is_latest = put == Put::Latest;
         }
-        self.rows.forwarder.forward(cx, key, Change { old, new }, timestamp, headers)
+        self.rows.forwarder.forward(cx, key, Change { old, new, is_latest }, timestamp, headers)
     }
 
     pub(crate) fn forward_held_back(&self, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {

@@ -10,6 +10,7 @@ use stream_core::time::UNKNOWN_TIME;
 use stream_core::{BoxError, Error, Record, Result};
 use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
 
+use super::table_store::{Put, TableStore};
 use super::view::{OpenView, key_value_view};
 use super::{Change, KTable, OldValues, TableForwarder, TableNode, TableView, store};
 use crate::options::{Materialized, Named};
@@ -123,6 +124,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         let (factory, store_name) = stored.unzip();
         let old_values = OldValues::default();
         let supplier: Supplier<K, V, V2> = Arc::new(move || Box::new(supplier()));
+        let stores_versions = materialized.as_ref().is_some_and(Materialized::is_versioned);
         let slot = Slot::new();
         {
             let (node, name, parent, supplier) = (slot.clone(), name.clone(), Rc::clone(&self.upstream), Arc::clone(&supplier));
@@ -150,7 +152,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             keys,
             values,
             topics: self.topics.clone(),
-            node: Rc::new(TransformedNode { parent: Rc::clone(&self.node), supplier, store: store_name, old_values }),
+            node: Rc::new(TransformedNode { parent: Rc::clone(&self.node), supplier, store: store_name, stores_versions, old_values }),
         }
     }
 }
@@ -159,7 +161,7 @@ struct TransformValues<K, V, V2> {
     transformer: Box<dyn ValueTransformer<K, V, V2>>,
     forwarder: TableForwarder,
     name: Option<StoreName<TimestampedKeyValueStore<K, V2>>>,
-    store: Option<TimestampedKeyValueStore<K, V2>>,
+    store: Option<TableStore<K, V2>>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for TransformValues<K, V, V2> {
@@ -169,12 +171,13 @@ impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for 
     type ValueOut = Change<V2>;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = self.name.as_ref().map(|name| cx.store(name)).transpose()?;
+        self.store = self.name.as_ref().map(|name| TableStore::open(cx, name)).transpose()?;
         self.transformer.init(cx)
     }
 
     fn process(&mut self, record: Record<K, Change<V>>, cx: &mut ProcessorContext<'_, K, Change<V2>>) -> Result<(), BoxError> {
         let Record { key, value, timestamp, headers } = record;
+        let mut is_latest = value.is_latest;
         let new = self.transformer.transform(&key, value.new.as_ref())?;
         let old = match &self.store {
             _ if !self.forwarder.sends_old_values => None,
@@ -182,12 +185,13 @@ impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for 
             None => self.transformer.transform(&key, value.old.as_ref())?,
         };
         if let Some(store) = &self.store {
-            store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
-            if store.is_caching() {
+            let put = store.put(&key, new.as_ref(), timestamp)?;
+            if store.is_caching() || put == Put::Refused {
                 return Ok(());
             }
+            is_latest = put == Put::Latest;
         }
-        self.forwarder.forward(cx, key, Change { old, new }, timestamp, headers)
+        self.forwarder.forward(cx, key, Change { old, new, is_latest }, timestamp, headers)
     }
 
     fn drain(&mut self, cx: &mut ProcessorContext<'_, K, Change<V2>>) -> Result<(), BoxError> {
@@ -205,6 +209,8 @@ struct TransformedNode<K, V, V2> {
     parent: Rc<dyn TableNode<K, V>>,
     supplier: Supplier<K, V, V2>,
     store: Option<String>,
+    /// Whether that store keeps versions.
+    stores_versions: bool,
     old_values: OldValues,
 }
 
@@ -229,6 +235,10 @@ impl<K: 'static, V: 'static, V2: 'static> TableNode<K, V2> for TransformedNode<K
         })
     }
 
+    fn is_versioned(&self) -> bool {
+        if self.store.is_some() { self.stores_versions } else { self.parent.is_versioned() }
+    }
+
     fn send_old_values(&self, force: bool) -> bool {
         if self.store.is_some() || self.parent.send_old_values(force) {
             self.old_values.send();
@@ -244,7 +254,16 @@ struct TransformedView<K, V, V2> {
 
 impl<K: 'static, V: 'static, V2: 'static> TableView<K, V2> for TransformedView<K, V, V2> {
     fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V2>>> {
-        let row = self.table.get(key)?;
+        self.transformed(key, self.table.get(key)?)
+    }
+
+    fn get_as_of(&self, key: &K, timestamp: i64) -> Result<Option<ValueAndTimestamp<V2>>> {
+        self.transformed(key, self.table.get_as_of(key, timestamp)?)
+    }
+}
+
+impl<K: 'static, V: 'static, V2: 'static> TransformedView<K, V, V2> {
+    fn transformed(&self, key: &K, row: Option<ValueAndTimestamp<V>>) -> Result<Option<ValueAndTimestamp<V2>>> {
         let transformed = self.transformer.borrow_mut().transform(key, row.as_ref().map(|row| &row.value));
         let transformed = transformed.map_err(|error| Error::user("a transformer of table values failed", error))?;
         let timestamp = row.map_or(UNKNOWN_TIME, |row| row.timestamp);

@@ -8,8 +8,11 @@ use stream_core::Result;
 use stream_core::store::{ChangelogRecord, ChangelogSink, DetachedStore, StateStore, Unflushed};
 use stream_core::time::UNKNOWN_TIME;
 
-use super::{Detached, LayeredStore};
+use super::{Detached, LayeredStore, NO_HEADERS};
+use crate::bytes::ByteRange;
+use crate::key::{KeySchema, VersionedKeySchema};
 use crate::layer::Layers;
+use crate::value::ValueFormat;
 
 /// Makes the typed handle of a store.
 pub(crate) trait HandleFactory: Send + Sync + 'static {
@@ -28,6 +31,24 @@ pub(crate) struct AttachedStore<F> {
 impl<F: HandleFactory> AttachedStore<F> {
     pub(super) fn new(store: LayeredStore, handles: Arc<F>) -> Self {
         Self { store: Rc::new(store), handles }
+    }
+}
+
+impl<F: HandleFactory> AttachedStore<F> {
+    /// The versions of each key, oldest first; one that ended before the history is as good as gone.
+    fn versions(&self, schema: &VersionedKeySchema, stream_time: i64, sink: &mut dyn ChangelogSink) -> Result<()> {
+        let mut rows = self.store.scan([ByteRange::all()], false).peekable();
+        while let Some(row) = rows.next() {
+            let (stored, value) = row?;
+            let Some(parts) = VersionedKeySchema::parts(stored.as_slice()) else { continue };
+            let next = rows.peek().and_then(|next| next.as_ref().ok());
+            let next = next.and_then(|(stored, _)| VersionedKeySchema::parts(stored.as_slice())).filter(|next| next.key == parts.key);
+            if next.is_none_or(|next| schema.keeps(next.from, stream_time)) {
+                let (value, timestamp) = ValueFormat::Versioned.changelog_value(Some(value.as_slice()), parts.from);
+                sink.log(&ChangelogRecord { key: parts.key, value, timestamp, headers: &NO_HEADERS })?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -70,6 +91,9 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
             let segments = layers.segments(0, u64::MAX);
             (layers.schema.clone(), layers.format(), layers.first_visible_time(), segments)
         });
+        if let KeySchema::Versioned(schema) = &schema {
+            return self.versions(schema, stream_time, sink);
+        }
         for row in self.store.scan(schema.ranges(&segments), false) {
             let (key, value) = row?;
             if let Some(logged) = schema.changelog_key(key.as_slice()).filter(|_| schema.shows(key.as_slice(), first)) {

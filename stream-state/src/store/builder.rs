@@ -29,6 +29,11 @@ pub(crate) mod sealed {
     /// What the builder asks of a supplier.
     pub trait Described {
         fn description(&self) -> Description<'_>;
+
+        /// How many rows the store keeps; `None`: all.
+        fn max_entries(&self) -> Option<usize> {
+            None
+        }
     }
 
     /// A store, as its supplier says it.
@@ -173,6 +178,7 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Store
             caching: self.caching && description.cacheable,
             schema: description.schema,
             format: self.handles.envelope.format(),
+            max_entries: self.supplier.max_entries(),
         };
         open(&options, to_open, Arc::clone(&self.handles))
     }

@@ -100,18 +100,32 @@ impl LayeredStore {
     /// The value of a key, written into `value`; false when there is no row.
     #[inline]
     pub(crate) fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool> {
-        self.with(|layers| layers.get(key, value)).map_err(|error| self.error(error))
+        self.with(|layers| {
+            let found = layers.get(key, value)?;
+            if found {
+                layers.used(key);
+            }
+            Ok(found)
+        })
+        .map_err(|error| self.error(error))
     }
 
     /// Writes a row, or deletes it, in the name of the record that is being processed.
     #[inline]
     pub(crate) fn put(&self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        self.put_at(key, value, self.current.timestamp())
+    }
+
+    /// As [`put`](Self::put), with a timestamp (ms) of the row's own in the changelog.
+    #[inline]
+    pub(crate) fn put_at(&self, key: &[u8], value: Option<&[u8]>, written_at: i64) -> Result<()> {
         let current = &self.current;
         if self.account.is_none() {
             return Err(self.error(StoreError::ReadOnly));
         }
         self.with(|layers| {
-            let slot = layers.put(key, value, current.timestamp())?;
+            layers.make_room(key, value.is_none(), written_at)?;
+            let slot = layers.put(key, value, written_at)?;
             if layers.keeps_writers() {
                 layers.written_by(slot, Writer { headers: current.headers(), metadata: current.metadata() });
             }
