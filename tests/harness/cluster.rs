@@ -20,6 +20,8 @@ use super::PATIENCE;
 pub struct Row {
     pub partition: i32,
     pub offset: i64,
+    /// Milliseconds since the epoch; of a topic with `message.timestamp.type=LogAppendTime`, when the broker took the record.
+    pub timestamp: i64,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
 }
@@ -50,6 +52,7 @@ pub struct Cluster {
 impl Cluster {
     /// The cluster that `KSTREAMS_BOOTSTRAP_SERVERS` names, or an embedded broker of the test's own.
     pub fn start() -> Self {
+        super::log_to_stderr();
         static TESTS: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
         let prefix = format!("t{now}-{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
@@ -261,5 +264,11 @@ pub fn send<K: ToBytes + ?Sized, V: ToBytes + ?Sized>(producer: &BaseProducer, m
 
 fn row(record: &impl Message) -> Row {
     let bytes = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
-    Row { partition: record.partition(), offset: record.offset(), key: bytes(record.key()), value: bytes(record.payload()) }
+    Row {
+        partition: record.partition(),
+        offset: record.offset(),
+        timestamp: record.timestamp().to_millis().unwrap_or(-1),
+        key: bytes(record.key()),
+        value: bytes(record.payload()),
+    }
 }

@@ -175,6 +175,16 @@ impl StreamsConfig {
         self.duration("task.timeout.ms")
     }
 
+    /// `retry.backoff.ms`.
+    pub fn retry_backoff(&self) -> Duration {
+        self.duration("retry.backoff.ms")
+    }
+
+    /// `retry.backoff.max.ms`.
+    pub fn retry_backoff_max(&self) -> Duration {
+        self.duration("retry.backoff.max.ms")
+    }
+
     /// `poll.ms`.
     pub fn poll_timeout(&self) -> Duration {
         self.duration("poll.ms")

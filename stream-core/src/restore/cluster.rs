@@ -35,8 +35,8 @@ impl Cluster {
         self.admin.committed_offsets(&self.group, partitions, self.timeout)
     }
 
-    /// Offsets of logs; the end is the last stable offset under exactly-once, which no open transaction holds back for what was
-    /// committed before.
+    /// Offsets of logs, for inputs: under exactly-once the end is the last stable offset, so that `latest` skips no record of a transaction
+    /// that is still open.
     pub(super) fn list_offsets(&self, partitions: &[TopicPartition], spec: OffsetSpec) -> Result<BTreeMap<TopicPartition, i64>> {
         self.admin.list_offsets(partitions, spec, self.isolation, self.timeout)
     }

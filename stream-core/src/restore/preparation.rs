@@ -10,6 +10,7 @@ use crate::id::{TaskId, TopicPartition};
 use crate::metrics::TaskMetrics;
 use crate::store::{OpenedStore, StateStore, StoreOpen, StoreOwner};
 use crate::task::{InputPosition, PreparedStore, PreparedTask, TaskChangelog, TaskDirectoryLock};
+use crate::time::Retry;
 use crate::topology::{BuiltTopology, StoreDefinition};
 
 /// What the control thread asks for: this task, with its stores when they are open already.
@@ -19,6 +20,8 @@ pub(crate) struct PrepareTask {
     pub(crate) stores: Vec<PreparedStore>,
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) directory: Option<TaskDirectoryLock>,
+    /// How long to wait before the first attempt.
+    pub(crate) backoff: Duration,
 }
 
 /// How a store is opened, apart from the task.
@@ -56,7 +59,8 @@ pub(crate) struct Preparation {
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) directory: Option<TaskDirectoryLock>,
     pub(crate) started: Duration,
-    pub(crate) retry_at: Duration,
+    pub(crate) not_before: Duration,
+    pub(crate) retry: Retry,
 }
 
 impl Preparation {
@@ -71,8 +75,14 @@ impl Preparation {
             metrics: request.metrics,
             directory: request.directory,
             started: now,
-            retry_at: now,
+            not_before: now + request.backoff,
+            retry: Retry::default(),
         }
+    }
+
+    /// When the next attempt is due.
+    pub(crate) fn due(&self) -> Duration {
+        self.not_before.max(self.retry.due())
     }
 
     /// Opens the stores, or takes over those that came with the task.

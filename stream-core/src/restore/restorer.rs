@@ -1,6 +1,7 @@
 //! The restore thread: owns stores, a consumer and an admin client; never runs user code.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -10,18 +11,16 @@ use super::preparation::{Preparation, PrepareTask, StoreSettings};
 use super::{Cluster, positions};
 use crate::client::{DataConsumer, Message, OffsetSpec, Polled};
 use crate::commit::fault::{KillPoint, kill_point};
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{TaskId, TopicPartition};
 use crate::record::Headers;
 use crate::store::{ChangelogRecord, CurrentRecord, MemoryBudget, StoreOwner, WorkerMemory};
 use crate::task::{PreparedTask, StateDirectory};
-use crate::time::Clock;
+use crate::time::{Clock, RetryPolicy};
 use crate::topology::BuiltTopology;
 
 /// How long the thread waits for changelog records before it looks at its commands.
 const POLL: Duration = Duration::from_millis(50);
-/// Between attempts that the cluster was not ready for.
-const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 const BATCH: usize = 2_000;
 
 /// What the control thread asks of the restore thread.
@@ -29,6 +28,11 @@ pub(crate) enum RestoreCommand {
     Prepare(Vec<PrepareTask>),
     /// Give these up; answered by [`RestoreEvent::Released`].
     Cancel(Vec<TaskId>),
+    /// A worker gave these up: flush and close the stores of those that it had; answered by [`RestoreEvent::Released`] for all.
+    Retire {
+        ids: Vec<TaskId>,
+        tasks: Vec<PreparedTask>,
+    },
     Close,
 }
 
@@ -49,7 +53,7 @@ pub(crate) struct RestorerEnvironment {
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) directory: Arc<StateDirectory>,
     pub(crate) settings: StoreSettings,
-    pub(crate) task_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
     pub(crate) flush_max_bytes: usize,
     pub(crate) tell: Box<dyn Fn(RestoreEvent) + Send>,
     pub(crate) commands: Receiver<RestoreCommand>,
@@ -117,10 +121,15 @@ impl Restorer {
                 RestoreCommand::Prepare(tasks) => {
                     let now = self.environment.clock.monotonic();
                     for task in tasks {
-                        self.preparations.insert(task.id, Preparation::new(task, now));
+                        // A second one would open stores that are open.
+                        match self.preparations.entry(task.id) {
+                            Entry::Vacant(place) => drop(place.insert(Preparation::new(task, now))),
+                            Entry::Occupied(_) => tracing::warn!(task = %task.id, "asked twice to prepare a task"),
+                        }
                     }
                 }
                 RestoreCommand::Cancel(tasks) => self.cancel(&tasks),
+                RestoreCommand::Retire { ids, tasks } => self.retire(ids, tasks),
                 RestoreCommand::Close => return None,
             }
         }
@@ -134,6 +143,23 @@ impl Restorer {
             }
         }
         self.tell(RestoreEvent::Released(tasks.to_vec()));
+    }
+
+    fn retire(&mut self, ids: Vec<TaskId>, tasks: Vec<PreparedTask>) {
+        let now_ms = self.environment.clock.now_ms();
+        super::retire::retire(tasks, self.owner(), now_ms);
+        if self.preparations.is_empty() {
+            self.owner = None;
+        }
+        self.tell(RestoreEvent::Released(ids));
+    }
+
+    fn owner(&mut self) -> &StoreOwner {
+        let budget = &self.environment.budget;
+        self.owner.get_or_insert_with(|| StoreOwner {
+            current: Rc::new(CurrentRecord::default()),
+            memory: Rc::new(WorkerMemory::new(Arc::clone(budget))),
+        })
     }
 
     /// What was restored so far need not be read again.
@@ -155,44 +181,43 @@ impl Restorer {
         let due: Vec<TaskId> = self
             .preparations
             .values()
-            .filter(|preparation| preparation.retry_at <= now && !preparation.is_restored())
+            .filter(|preparation| preparation.due() <= now && !preparation.is_restored())
             .map(|preparation| preparation.id)
             .collect();
         for id in due {
             let Some(mut preparation) = self.preparations.remove(&id) else {
                 continue;
             };
-            match self.advance_one(&mut preparation).at(|| format!("task {id}")) {
+            let advanced = match self.advance_one(&mut preparation) {
                 Ok(()) => {
-                    self.preparations.insert(id, preparation);
+                    preparation.retry.succeeded();
+                    Ok(())
                 }
-                Err(error)
-                    if error.kind() == ErrorKind::Retriable && now.saturating_sub(preparation.started) < self.environment.task_timeout =>
-                {
+                Err(error) if error.kind() == ErrorKind::Retriable => {
                     tracing::debug!(task = %id, %error, "the task cannot be prepared yet");
-                    preparation.retry_at = now + RETRY_BACKOFF;
-                    self.preparations.insert(id, preparation);
+                    preparation.retry.failed(error, self.environment.clock.monotonic(), &self.environment.retry).map(drop)
                 }
+                Err(error) => Err(error),
+            };
+            match advanced {
+                Ok(()) => drop(self.preparations.insert(id, preparation)),
                 Err(error) => {
                     self.stop_fetching(id);
-                    self.tell(RestoreEvent::Failed { task: id, error });
+                    self.tell(RestoreEvent::Failed { task: id, error: error.at("the task cannot be prepared").of_task(id) });
                 }
             }
         }
     }
 
     fn advance_one(&mut self, preparation: &mut Preparation) -> Result<()> {
-        let environment = &self.environment;
-        let owner = self.owner.get_or_insert_with(|| StoreOwner {
-            current: Rc::new(CurrentRecord::default()),
-            memory: Rc::new(WorkerMemory::new(Arc::clone(&environment.budget))),
-        });
         if preparation.inputs.is_none() {
-            preparation.inputs = Some(positions::resolve(&self.cluster, &preparation.wanted, &*environment.clock)?);
+            preparation.inputs = Some(positions::resolve(&self.cluster, &preparation.wanted, &*self.environment.clock)?);
         }
         if !preparation.are_stores_open {
+            let owner = self.owner().clone();
+            let environment = &self.environment;
             let directory = Arc::clone(&environment.directory);
-            preparation.open_stores(&environment.topology, |task| directory.lock_task(task), &environment.settings, owner)?;
+            preparation.open_stores(&environment.topology, |task| directory.lock_task(task), &environment.settings, &owner)?;
         }
         self.find_targets(preparation)?;
         self.begin_fetching(preparation)
@@ -225,7 +250,7 @@ impl Restorer {
             }
             let holds_data = store.store.changelog_position().is_some();
             let reason = if holds_data && store.position > end && !changelog.is_source {
-                Some(format!("its position {} is behind the end {end} of changelog {}", store.position, changelog.partition))
+                Some(format!("its position {} is beyond the end {end} of changelog {}", store.position, changelog.partition))
             } else if holds_data && store.position < first {
                 Some(format!("its position {} is before the first offset {first} of changelog {}", store.position, changelog.partition))
             } else {
@@ -340,7 +365,6 @@ impl Restorer {
                 return None;
             };
             restored += 1;
-            // SAFETY-free borrow: the slices live as long as `run`.
             Some(ChangelogRecord { key, value: raw.value, timestamp: raw.timestamp, headers: &headers })
         });
         store.store.restore(&mut records, position)?;
@@ -421,7 +445,7 @@ impl Restorer {
     fn fail_task(&mut self, task: TaskId, error: Error) {
         self.stop_fetching(task);
         self.preparations.remove(&task);
-        self.tell(RestoreEvent::Failed { task, error: error.at(format_args!("task {task}, restoration")) });
+        self.tell(RestoreEvent::Failed { task, error: error.at("restoration").of_task(task) });
     }
 
     /// Hands over the tasks whose stores are restored.

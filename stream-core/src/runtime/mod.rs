@@ -11,12 +11,14 @@
 
 mod control;
 mod events;
+mod failing;
 mod global;
 mod internal_topics;
 mod launch;
 mod placement;
 mod purge;
 mod rebalance;
+mod recovery;
 mod settings;
 mod shared;
 mod slice;
@@ -25,10 +27,10 @@ mod upkeep;
 mod worker;
 
 pub(crate) use control::{Control, ControlEnvironment};
-pub(crate) use events::{ControlEvent, WorkerCommand, WorkerStopped};
+pub(crate) use events::{ControlEvent, RevivedTask, WorkerCommand, WorkerStopped};
 pub(crate) use purge::PurgePositions;
 pub(crate) use settings::RuntimeSettings;
 pub(crate) use shared::Shared;
 pub use shared::{Metrics, TaskDescription};
 pub use state::State;
-pub(crate) use worker::{Worker, WorkerEnvironment};
+pub(crate) use worker::{Worker, WorkerEnvironment, WorkerFailure};

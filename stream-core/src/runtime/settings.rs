@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{EmitIntervals, ProcessingGuarantee, StreamsConfig};
+use crate::time::RetryPolicy;
 use crate::topology::{AutoOffsetReset, InternalTopicSettings};
 
 /// Plain values; durations are not checked here any more.
@@ -12,7 +13,8 @@ pub(crate) struct RuntimeSettings {
     pub(crate) commit_interval: Duration,
     /// How long flush and commit of one transaction may take together.
     pub(crate) commit_timeout: Duration,
-    pub(crate) task_timeout: Duration,
+    /// How a thing that fails is tried again, and for how long.
+    pub(crate) retry: RetryPolicy,
     pub(crate) request_timeout: Duration,
     /// One admin request; shorter than others, because the thread that waits for it has more to do. It is repeated.
     pub(crate) admin_timeout: Duration,
@@ -40,7 +42,11 @@ impl RuntimeSettings {
             guarantee: config.processing_guarantee(),
             commit_interval: config.commit_interval(),
             commit_timeout: config.transaction_timeout(),
-            task_timeout: config.task_timeout(),
+            retry: RetryPolicy {
+                backoff: config.retry_backoff(),
+                longest_backoff: config.retry_backoff_max(),
+                timeout: config.task_timeout(),
+            },
             request_timeout: config.request_timeout(),
             admin_timeout: config.request_timeout().min(Duration::from_secs(5)),
             poll: config.poll_timeout(),

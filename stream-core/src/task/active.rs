@@ -51,7 +51,7 @@ struct Input {
     committed: Option<i64>,
 }
 
-/// A running task. Dropping it closes its processors; its uncommitted writes are gone unless it was committed before.
+/// A running task. It ends by [`close`](Self::close); its uncommitted writes are gone unless it was committed before.
 pub(crate) struct Task {
     id: TaskId,
     graph: TaskGraph,
@@ -68,6 +68,19 @@ pub(crate) struct Task {
     touched: bool,
 }
 
+/// Why a task does not run.
+pub(crate) struct StartFailure {
+    /// What can be prepared again: all of the task, once it was wired.
+    pub(crate) task: Option<Box<PreparedTask>>,
+    pub(crate) error: Error,
+}
+
+impl From<StartFailure> for Error {
+    fn from(failure: StartFailure) -> Self {
+        failure.error
+    }
+}
+
 /// Why [`Task::process`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -81,9 +94,28 @@ pub(crate) enum Progress {
 
 impl Task {
     /// Wires a prepared task and initialises its processors.
-    pub(crate) fn start(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// The first failure, with the task as it can be prepared again.
+    pub(crate) fn start(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self, StartFailure> {
         let id = prepared.id;
-        Self::wire(prepared, environment).at(|| format!("task {id}"))
+        let mut task = Self::wire(prepared, environment).map_err(|error| StartFailure { task: None, error: error.of_task(id) })?;
+        match task.graph.init(&mut task.context) {
+            Ok(()) => {
+                // Writes of `init` are part of the first commit.
+                task.touched = task.stores.iter().any(|store| store.store.is_dirty());
+                Ok(task)
+            }
+            Err(error) => {
+                let (task, closed) = task.close();
+                // A panic in `close` outranks an error that would be tried again.
+                let error = match closed {
+                    Err(panic) if error.kind() != ErrorKind::User => panic,
+                    _ => error.of_task(id),
+                };
+                Err(StartFailure { task: Some(Box::new(task)), error })
+            }
+        }
     }
 
     fn wire(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self> {
@@ -137,7 +169,7 @@ impl Task {
                 Ok(Input { committed: position.committed.then_some(position.offset), position, inlet })
             })
             .collect::<Result<Vec<Input>>>()?;
-        let mut task = Self {
+        Ok(Self {
             id,
             graph,
             context,
@@ -149,11 +181,7 @@ impl Task {
             directory,
             committed_metadata,
             touched: false,
-        };
-        task.graph.init(&mut task.context)?;
-        // Writes of `init` are part of the first commit.
-        task.touched = task.stores.iter().any(|store| store.store.is_dirty());
-        Ok(task)
+        })
     }
 
     pub(crate) fn id(&self) -> TaskId {
@@ -181,16 +209,17 @@ impl Task {
         self.group.buffered_in(slot)
     }
 
-    /// Processes up to `limit` records.
+    /// Processes up to `limit` records; says how many.
     ///
     /// # Errors
-    /// The first failure; the task must not process on.
-    pub(crate) fn process(&mut self, limit: usize) -> Result<(usize, Progress)> {
+    /// Inside the tuple: the first failure. `Retriable`: the next record cannot be read yet, and may be tried again; else the task must
+    /// not process on.
+    pub(crate) fn process(&mut self, limit: usize) -> (usize, Result<Progress>) {
         let mut processed = 0;
-        let progress = self.process_until(limit, &mut processed).at(|| format!("task {}", self.id));
+        let progress = self.process_until(limit, &mut processed).map_err(|error| error.of_task(self.id));
         self.context.metrics.consumed.add(processed as u64);
         self.count_dropped();
-        Ok((processed, progress?))
+        (processed, progress)
     }
 
     fn process_until(&mut self, limit: usize, processed: &mut usize) -> Result<Progress> {
@@ -269,7 +298,7 @@ impl Task {
     fn punctuate_kind(&mut self, kind: PunctuationType, now: i64) -> Result<u64> {
         let called = self.graph.punctuate(kind, now, &mut self.context);
         if let Some(error) = self.context.take_failure() {
-            return Err(begun(error).at(format_args!("task {}, punctuation", self.id)));
+            return Err(begun(error).at("punctuation").of_task(self.id));
         }
         let calls = called.map_err(|Stopped| Error::internal("a punctuation stopped without a reason"))?;
         if calls > 0 {
@@ -322,7 +351,7 @@ impl Task {
         let drained = self.graph.drain(&mut self.context);
         self.count_dropped();
         if let Some(error) = self.context.take_failure() {
-            return Err(begun(error).at(format_args!("task {}, before a commit", self.id)));
+            return Err(begun(error).at("before a commit").of_task(self.id));
         }
         drained.map_err(|Stopped| Error::internal("a drain stopped without a reason"))
     }
@@ -420,14 +449,11 @@ impl Task {
     }
 
     /// Closes the processors and takes out what can move to another thread. Uncommitted writes are dropped. `stores` is empty when a
-    /// processor still holds a handle: the stores are then closed and must be opened again.
-    pub(crate) fn close(self) -> PreparedTask {
+    /// processor still holds a handle: the stores are then closed and must be opened again. Beside it: the first panic of a processor
+    /// that was being closed; the rest is closed nevertheless.
+    pub(crate) fn close(self) -> (PreparedTask, Result<()>) {
         let Self { id, graph, context, group, inputs, stores, outgoing, directory, committed_metadata, .. } = self;
-        graph.close();
-        for TaskStore { store, slot, .. } in &stores {
-            store.discard();
-            outgoing.untrack(*slot);
-        }
+        // The inlets of the sources go first, so that the graph alone holds its nodes.
         let metrics = Arc::clone(&context.metrics);
         let inputs = inputs
             .into_iter()
@@ -440,7 +466,12 @@ impl Task {
                 ..input.position
             })
             .collect();
-        drop((graph, context, group));
+        let closed = graph.close().map_err(|error| error.of_task(id));
+        for TaskStore { store, slot, .. } in &stores {
+            store.discard();
+            outgoing.untrack(*slot);
+        }
+        drop((context, group));
         let count = stores.len();
         let mut detached: Vec<PreparedStore> = Vec::with_capacity(count);
         for TaskStore { store, changelog, .. } in stores {
@@ -453,7 +484,7 @@ impl Task {
         if detached.len() < count {
             detached.clear();
         }
-        PreparedTask { id, stores: detached, inputs, metrics, directory }
+        (PreparedTask { id, stores: detached, inputs, metrics, directory }, closed)
     }
 }
 

@@ -11,7 +11,7 @@ mod record_queue;
 mod state_dir;
 
 pub use crate::node::DroppedRecord;
-pub(crate) use active::{Progress, Task, TaskEnvironment};
+pub(crate) use active::{Progress, StartFailure, Task, TaskEnvironment};
 pub(crate) use collector::{Outgoing, WorkerProducer};
 pub(crate) use commit_metadata::CommitMetadata;
 pub use driver::{DriverOptions, StoreRow, TaskDriver};

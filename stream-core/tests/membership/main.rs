@@ -34,6 +34,34 @@ fn three_members_share_ten_tasks_and_only_those_of_a_leaver_move() {
 }
 
 #[test]
+fn each_process_gets_its_share_of_every_subtopology_and_a_rejoin_moves_only_what_it_must() {
+    let cluster = Cluster::start("balance");
+    let plan = cluster.anchors(&[("orders", 4), ("payments", 4)], FINGERPRINT);
+    let of = |member: &Member, subtopology| member.owned().iter().filter(|task| task.subtopology == subtopology).count();
+    let mut first = cluster.join("first", &plan);
+    drive(&mut [&mut first], "the first owns all", |members| own(members, &[8]));
+    let mut second = cluster.join("second", &plan);
+    drive(&mut [&mut first, &mut second], "two share", |members| own(members, &[4, 4]));
+    assert_eq!([of(&first, 0), of(&first, 1), of(&second, 0), of(&second, 1)], [2; 4], "by sub-topology");
+    let [with_first, with_second] = [first.owned(), second.owned()];
+    let mut third = cluster.join("third", &plan);
+    drive(&mut [&mut first, &mut second, &mut third], "three share", |members| own(members, &[2, 3, 3]));
+    for member in [&first, &second, &third] {
+        assert!((0..2).all(|subtopology| (1..=2).contains(&of(member, subtopology))), "{:?}", member.owned());
+    }
+    assert!(first.owned().is_subset(&with_first) && second.owned().is_subset(&with_second), "only the new process gets tasks");
+    let [with_first, with_third] = [first.owned(), third.owned()];
+    // It goes and comes back, as in a rolling restart.
+    second.membership.leave().unwrap();
+    drive(&mut [&mut first, &mut third], "two share", |members| own(members, &[4, 4]));
+    assert!(first.owned().is_superset(&with_first) && third.owned().is_superset(&with_third), "those that stay lose nothing");
+    let [with_first, with_third] = [first.owned(), third.owned()];
+    let mut second = cluster.join("second", &plan);
+    drive(&mut [&mut first, &mut second, &mut third], "three share again", |members| own(members, &[2, 3, 3]));
+    assert!(first.owned().is_subset(&with_first) && third.owned().is_subset(&with_third), "only the process that is back gets tasks");
+}
+
+#[test]
 fn a_task_is_committed_by_its_old_owner_before_the_new_one_gets_it() {
     let cluster = Cluster::start("two-step");
     let plan = cluster.anchors(&[("orders", 2)], FINGERPRINT);

@@ -118,7 +118,7 @@ impl Globals {
         let Some((task, slot)) = self.topics.get(&record.topic).copied() else { return Ok(()) };
         let (task, position) = (&mut self.tasks[task], record.offset + 1);
         task.add(slot, Message::from(record));
-        while task.process(1)?.1 == Progress::More {}
+        while task.process(1).1? == Progress::More {}
         task.drain()?;
         let offsets = task.offsets();
         task.committed(&offsets)?;

@@ -206,7 +206,7 @@ impl TaskDriver {
     /// As [`new`](Self::new).
     pub fn restart(self) -> Result<Self> {
         let Self { task, built, options, clock, logs, .. } = self;
-        let inputs = task.close().inputs;
+        let (PreparedTask { inputs, .. }, _) = task.close();
         Self::start(built, options, clock, inputs, logs)
     }
 
@@ -372,7 +372,8 @@ impl TaskDriver {
 
     fn run(&mut self, produced: &mut Vec<OwnedRecord>) -> Result<()> {
         loop {
-            let (processed, progress) = self.task.process(1)?;
+            let (processed, progress) = self.task.process(1);
+            let progress = progress?;
             if processed > 0 || progress == Progress::Empty {
                 self.task.punctuate_stream_time()?;
                 self.commit()?;
