@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
+use std::path::Path;
 use std::sync::Arc;
 
 use kstreams::core::config::{EmitIntervals, ProcessingGuarantee};
@@ -12,6 +13,7 @@ use kstreams::core::topology::{BuiltTopology, InternalTopicSettings};
 use kstreams::core::{Error, Record, Topology, TopologyError};
 use serde_json::{Value, json};
 use stream_testkit::{StoreRow, TopologyTestDriver};
+use tempfile::TempDir;
 
 use super::expected::{Produced, bytes, headers, number};
 use super::program::{Built as BuiltProgram, NotYet, Program};
@@ -105,7 +107,8 @@ fn execute(case: &Value, mode: Mode, program: &BuiltProgram, observed: &mut Obse
     let groups = built.copartition_groups().iter().map(|group| group.iter().map(ToString::to_string).collect());
     observed.copartition = groups.collect();
 
-    let driver = driver(case, topology).map_err(|error| failure("init", &error))?;
+    let state_dir = if mode.flush { in_memory_directory() } else { None };
+    let driver = driver(case, topology, state_dir.as_ref().map(TempDir::path)).map_err(|error| failure("init", &error))?;
     let mut read = 0;
     for (index, step) in case["steps"].as_array().into_iter().flatten().enumerate() {
         let result = perform(step, &driver);
@@ -132,7 +135,12 @@ pub fn stores(driver: &TopologyTestDriver) -> Result<BTreeMap<String, Vec<StoreR
     names.into_iter().map(|name| driver.store_rows(&name).map(|rows| (name, rows))).collect()
 }
 
-fn driver(case: &Value, topology: &Topology) -> Result<TopologyTestDriver, Error> {
+/// A folder in memory, where there is one: hundreds of databases are opened, and each waits for the disk.
+fn in_memory_directory() -> Option<TempDir> {
+    TempDir::new_in("/dev/shm").ok()
+}
+
+fn driver(case: &Value, topology: &Topology, state_dir: Option<&Path>) -> Result<TopologyTestDriver, Error> {
     let config = &case["config"];
     let mut handlers = Handlers::default();
     if config["deserialization.exception.handler"] == "continue" {
@@ -155,7 +163,12 @@ fn driver(case: &Value, topology: &Topology) -> Result<TopologyTestDriver, Error
     if let Some(ms) = config["__emit.interval.ms.kstreams.windowed.aggregation__"].as_i64() {
         intervals.windowed_aggregation_ms = ms;
     }
-    TopologyTestDriver::builder(topology)
+    let builder = TopologyTestDriver::builder(topology);
+    let builder = match state_dir {
+        Some(directory) => builder.state_dir(directory),
+        None => builder,
+    };
+    builder
         .emit_intervals(intervals)
         .application_id("app")
         .processing_guarantee(guarantee)

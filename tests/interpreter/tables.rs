@@ -164,7 +164,7 @@ impl Program<'_> {
                 let node = Rc::new(table.node.group_by_with(mapper, grouped));
                 Ok(Bound::GroupedTable(Typed { node, key: group, value }))
             }
-            "suppress" => Ok(Typed { node: table.node.suppress(suppressed(statement)?), key, value }.bind()),
+            "suppress" => Ok(Typed { node: table.node.suppress_with(suppressed(statement)?, None, V::serde(value)), key, value }.bind()),
             _ => out(format_args!("{op} on a table")),
         }
     }

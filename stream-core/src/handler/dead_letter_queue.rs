@@ -81,6 +81,10 @@ impl ProcessingHandler for Queue<dyn ProcessingHandler> {
     fn handle(&self, failure: &FailureContext<'_>, error: &BoxError) -> Response {
         self.answer(self.handler.handle(failure, error), failure, &kind(error), error)
     }
+
+    fn catches_panics(&self) -> bool {
+        true
+    }
 }
 
 impl ProductionHandler for Queue<dyn ProductionHandler> {

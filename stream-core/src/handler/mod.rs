@@ -104,6 +104,12 @@ pub trait ProductionHandler: Send + Sync + 'static {
 pub trait ProcessingHandler: Send + Sync + 'static {
     /// The answer for this record.
     fn handle(&self, failure: &FailureContext<'_>, error: &BoxError) -> Response;
+
+    /// Whether a panic of a processor is an error of that node, about which this handler decides. Otherwise it stops the worker, as
+    /// any failure does without a handler.
+    fn catches_panics(&self) -> bool {
+        true
+    }
 }
 
 /// Logs and stops: the default of all three.
@@ -115,8 +121,10 @@ pub struct LogAndFail;
 pub struct LogAndContinue;
 
 macro_rules! stock_handler {
-    ($($trait:ident($($topic:ident)?) $what:literal;)*) => {$(
+    ($($trait:ident($($topic:ident)?) $what:literal $({$($panics:tt)*})?;)*) => {$(
         impl $trait for LogAndFail {
+            $($($panics)*)?
+
             fn handle(&self, failure: &FailureContext<'_>, $($topic: &str,)? error: &BoxError) -> Response {
                 tracing::error!(task = %failure.task, node = failure.node, source = ?failure.metadata, $($topic = $topic,)? %error, concat!($what, "; stopping"));
                 Response::fail()
@@ -134,7 +142,7 @@ macro_rules! stock_handler {
 
 stock_handler! {
     DeserializationHandler() "a record cannot be read";
-    ProcessingHandler() "a record cannot be processed";
+    ProcessingHandler() "a record cannot be processed" { fn catches_panics(&self) -> bool { false } };
     ProductionHandler(topic) "a record cannot be written";
 }
 

@@ -40,6 +40,8 @@ pub struct TaskContext {
     pub(crate) emit: Box<dyn Emit>,
     pub(crate) current: Rc<CurrentRecord>,
     pub(crate) handlers: Handlers,
+    /// Whether the processing handler decides about panics, too.
+    pub(crate) catches_panics: bool,
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) punctuations: Punctuations,
     pub(crate) stream_time: i64,
@@ -92,6 +94,7 @@ impl TaskContext {
             application_id,
             emit,
             current,
+            catches_panics: handlers.processing.catches_panics(),
             handlers,
             metrics,
             punctuations: Punctuations::default(),

@@ -1,5 +1,6 @@
 //! [`KGroupedStream::cogroup`]: several grouped streams in one aggregate.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::options::{Materialized, Named};
 use crate::plan::{Plan, Slot, Upstream, upstream};
 use crate::stream::KStream;
 use crate::stream::merge::PassThrough;
+use crate::stream::repartition::RepartitionNames;
 use crate::table::{Change, KTable, OldValues, StoredTable, TableForwarder, store};
 use crate::window::{WindowDefinition, Windowed};
 
@@ -48,7 +50,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         A: Clone + 'static,
         R: Into<Option<A>>,
     {
-        let cogrouped = CogroupedKStream { plan: self.stream.plan.clone(), keys: self.keys(), inputs: Vec::new() };
+        let cogrouped = CogroupedKStream { plan: self.stream.plan.clone(), keys: self.keys(), inputs: Vec::new(), shared: Rc::default() };
         cogrouped.cogroup(self, aggregator)
     }
 }
@@ -58,12 +60,22 @@ pub struct CogroupedKStream<K, A> {
     pub(super) plan: Plan,
     pub(super) keys: SerdeRef<K>,
     inputs: Vec<Rc<dyn CogroupInput<K, A>>>,
+    /// Streams behind repartition topics, by their grouping: all aggregations of a cogroup share them.
+    shared: SharedSources<K, A>,
 }
+
+type SharedSources<K, A> = Rc<RefCell<Vec<(Rc<()>, Rc<dyn CogroupSource<K, A>>)>>>;
 
 /// A grouped stream with its aggregator.
 trait CogroupInput<K, A> {
+    /// Which grouping it is.
+    fn identity(&self) -> &Rc<()>;
+
     /// The stream in the task that holds the store.
     fn input(&self, store: &str) -> Rc<dyn CogroupSource<K, A>>;
+
+    /// Takes the numbers of a repartition topic that is there already.
+    fn take_numbers(&self);
 }
 
 /// A grouped stream behind its repartition topic, if it needs one.
@@ -108,6 +120,16 @@ struct Source<K, V, A> {
 }
 
 impl<K: Clone + 'static, V: Clone + 'static, A: Clone + 'static> CogroupInput<K, A> for Input<K, V, A> {
+    fn identity(&self) -> &Rc<()> {
+        &self.grouped.identity
+    }
+
+    fn take_numbers(&self) {
+        if self.grouped.stream.needs_repartition {
+            RepartitionNames::new(&self.grouped.stream.plan, "taken");
+        }
+    }
+
     fn input(&self, store: &str) -> Rc<dyn CogroupSource<K, A>> {
         Rc::new(Source { stream: self.grouped.input(store), aggregator: Arc::clone(&self.aggregator) })
     }
@@ -152,7 +174,8 @@ impl<K: Clone + 'static, V: Clone + 'static, A: Clone + 'static> CogroupSource<K
 }
 
 impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
-    /// Adds a grouped stream with an aggregator of its own.
+    /// Adds a grouped stream with an aggregator of its own. Of a grouping that is there already the new aggregator replaces the old one, as in
+    /// Kafka Streams.
     #[must_use]
     pub fn cogroup<V, R>(mut self, other: &KGroupedStream<K, V>, aggregator: impl Fn(&K, V, A) -> R + Send + Sync + 'static) -> Self
     where
@@ -160,7 +183,14 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
         R: Into<Option<A>>,
     {
         let aggregator: Aggregator<K, V, A> = Arc::new(move |key, value, aggregate| aggregator(key, value, aggregate).into());
-        self.inputs.push(Rc::new(Input { grouped: other.clone(), aggregator }));
+        let input: Rc<dyn CogroupInput<K, A>> = Rc::new(Input { grouped: other.clone(), aggregator });
+        match self.inputs.iter_mut().find(|known| Rc::ptr_eq(known.identity(), &other.identity)) {
+            Some(known) => {
+                *known = input;
+                self.shared = Rc::default();
+            }
+            None => self.inputs.push(input),
+        }
         self
     }
 
@@ -217,6 +247,17 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
         self.plan.resource_name_or(materialized.name.as_deref(), "COGROUPKSTREAM-AGGREGATE-STATE-STORE-")
     }
 
+    fn source(&self, input: &dyn CogroupInput<K, A>, store: &str) -> Rc<dyn CogroupSource<K, A>> {
+        let mut shared = self.shared.borrow_mut();
+        if let Some((_, source)) = shared.iter().find(|(identity, _)| Rc::ptr_eq(identity, input.identity())) {
+            input.take_numbers();
+            return Rc::clone(source);
+        }
+        let source = input.input(store);
+        shared.push((Rc::clone(input.identity()), Rc::clone(&source)));
+        source
+    }
+
     /// One aggregating processor per stream over the same store, and the node in which their outputs meet.
     pub(super) fn merged<KT: Clone + 'static>(
         &self,
@@ -225,12 +266,15 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
         old_values: &OldValues,
         add: impl Fn(&dyn CogroupSource<K, A>, &mut Topology, &str, TableForwarder) -> AddedNode<KT, A> + 'static,
     ) -> Merged<KT, A> {
-        let sources: Vec<_> = self.inputs.iter().map(|input| input.input(factory.name())).collect();
-        let suffixed = |suffix: &str| named.get().map(|name| self.plan.checked(&format!("{name}{suffix}")));
-        let names: Vec<String> = (0..sources.len())
-            .map(|index| suffixed(&format!("-cogroup-agg-{index}")).unwrap_or_else(|| self.plan.name("COGROUPKSTREAM-AGGREGATE-")))
-            .collect();
-        let name = suffixed("-cogroup-merge").unwrap_or_else(|| self.plan.name("COGROUPKSTREAM-MERGE-"));
+        let sources: Vec<_> = self.inputs.iter().map(|input| self.source(&**input, factory.name())).collect();
+        // A number is taken in both cases.
+        let node_name = |suffix: &str, prefix: &str| {
+            let generated = self.plan.name(prefix);
+            named.get().map_or(generated, |name| self.plan.checked(&format!("{name}{suffix}")))
+        };
+        let names: Vec<String> =
+            (0..sources.len()).map(|index| node_name(&format!("-cogroup-agg-{index}"), "COGROUPKSTREAM-AGGREGATE-")).collect();
+        let name = node_name("-cogroup-merge", "COGROUPKSTREAM-MERGE-");
         let mut topics: Vec<String> = Vec::new();
         for topic in sources.iter().flat_map(|source| source.topics()) {
             if !topics.contains(topic) {
@@ -263,7 +307,7 @@ pub(super) struct Merged<K, A> {
 
 impl<K, A> Clone for CogroupedKStream<K, A> {
     fn clone(&self) -> Self {
-        Self { plan: self.plan.clone(), keys: Arc::clone(&self.keys), inputs: self.inputs.clone() }
+        Self { plan: self.plan.clone(), keys: Arc::clone(&self.keys), inputs: self.inputs.clone(), shared: Rc::clone(&self.shared) }
     }
 }
 

@@ -43,6 +43,8 @@ pub struct KGroupedStream<K, V> {
     grouped: Grouped<K, V>,
     /// Gives the stream in the task that holds a store of this name.
     behind: Rc<dyn Fn(&str) -> KStream<K, V>>,
+    /// Which grouping it is: copies and narrowed ones are the same.
+    identity: Rc<()>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
@@ -73,7 +75,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
                 repartitioned
             }
         };
-        Self { stream, grouped, behind: Rc::new(behind) }
+        Self { stream, grouped, behind: Rc::new(behind), identity: Rc::new(()) }
     }
 
     fn keys(&self) -> SerdeRef<K> {
@@ -132,7 +134,12 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
 
 impl<K, V> Clone for KGroupedStream<K, V> {
     fn clone(&self) -> Self {
-        Self { stream: self.stream.clone(), grouped: self.grouped.clone(), behind: Rc::clone(&self.behind) }
+        Self {
+            stream: self.stream.clone(),
+            grouped: self.grouped.clone(),
+            behind: Rc::clone(&self.behind),
+            identity: Rc::clone(&self.identity),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, Option<V>> {
             stream: self.stream.non_null_value(),
             grouped: Grouped { keys: Arc::clone(&self.grouped.keys), values, name: self.grouped.name.clone() },
             behind: Rc::new(move |store| behind(store).non_null_value()),
+            identity: Rc::clone(&self.identity),
         }
     }
 }

@@ -95,7 +95,8 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
 
     /// As [`count_with`](Self::count_with), with a name.
     pub fn count_named_with(&self, named: Named, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
-        if materialized.name.is_none() {
+        // Kafka Streams takes a number here, except for sliding windows.
+        if materialized.name.is_none() && !self.windows.is_sliding() {
             self.grouped.stream.plan.store_name("KSTREAM-AGGREGATE-");
         }
         let values = materialized.values.clone().unwrap_or_else(i64::default_serde);

@@ -94,7 +94,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
         let plan = &self.plan;
         // The store of a reduction, too, is named as an aggregate's.
         let store_name = plan.resource_name_or(materialized.name.as_deref(), "KTABLE-AGGREGATE-STATE-STORE-");
-        let node_names = self.node_names();
+        let node_names = self.node_names(named.get());
         let name = plan.name_or(named.get(), prefix);
         let keys = materialized.keys.clone().unwrap_or_else(|| self.keys());
         let Some(values) = store::value_serde(plan, &store_name, &materialized) else {

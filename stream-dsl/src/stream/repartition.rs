@@ -44,9 +44,7 @@ impl RepartitionNames {
 /// Whether a name is one of ours, as in `KSTREAM-AGGREGATE-STATE-STORE-0000000003`.
 fn is_generated(name: &str) -> bool {
     let digits = name.rsplit('-').next().unwrap_or_default();
-    (name.starts_with("KSTREAM") || name.starts_with("COGROUPKSTREAM"))
-        && digits.len() == 10
-        && digits.bytes().all(|digit| digit.is_ascii_digit())
+    name.starts_with("KSTREAM") && digits.len() == 10 && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// The filters of null keys that a stream passed on its way. They let null keys through once a left join lies beneath: it joins a

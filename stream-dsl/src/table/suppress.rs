@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use stream_core::processor::{InitContext, Processor, ProcessorContext};
+use stream_core::serdes::SerdeRef;
 use stream_core::store::StoreName;
 use stream_core::time::UNKNOWN_TIME;
 use stream_core::{BoxError, Error, Record, Result, TopologyError};
@@ -39,7 +40,15 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     /// For final results of windows, an aggregation that emits on window close
     /// ([`EmitStrategy::OnWindowClose`](crate::EmitStrategy::OnWindowClose)) needs no buffer in memory. Of sessions and sliding windows, whose
     /// ends belong to them, a suppressed row may be told again when a record comes exactly at the close time, as in Kafka Streams (trap T22).
+    ///
+    /// The buffer needs the serdes of the table. A table derived without a store of its own may not know them: give them with
+    /// [`suppress_with`](Self::suppress_with).
     pub fn suppress(&self, suppressed: Suppressed<K>) -> Self {
+        self.suppress_with(suppressed, None, None)
+    }
+
+    /// As [`suppress`](Self::suppress), with serdes for the buffer's keys and values; `None`: those of the table.
+    pub fn suppress_with(&self, suppressed: Suppressed<K>, keys: Option<SerdeRef<K>>, values: Option<SerdeRef<V>>) -> Self {
         let Suppressed { name: named, until, time, limits, shuts_down } = suppressed;
         let name = self.plan.resource_name_or(named.as_deref(), "KTABLE-SUPPRESS-");
         let store_name = match &named {
@@ -66,19 +75,19 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             });
             return Self::refused(&self.plan, name);
         };
-        let (keys, values) = match (&self.keys, &self.values) {
+        let (keys, values) = match (keys.or_else(|| self.keys.clone()), values.or_else(|| self.values.clone())) {
             (Some(keys), Some(values)) => (keys, values),
             (None, _) => {
-                self.plan.refuse(store::missing_serde::<K>(&store_name, "keys", "with_key_serde"));
+                self.plan.refuse(store::missing_serde::<K>(&store_name, "keys", "suppress_with"));
                 return Self::refused(&self.plan, name);
             }
             (_, None) => {
-                self.plan.refuse(store::missing_serde::<V>(&store_name, "values", "with_value_serde"));
+                self.plan.refuse(store::missing_serde::<V>(&store_name, "values", "suppress_with"));
                 return Self::refused(&self.plan, name);
             }
         };
         self.node.send_old_values(true);
-        let builder = Stores::time_ordered_buffer_builder(store_name.clone(), Arc::clone(keys), Arc::clone(values));
+        let builder = Stores::time_ordered_buffer_builder(store_name.clone(), Arc::clone(&keys), Arc::clone(&values));
         let factory = Arc::new(match limits.logging {
             Some(configs) => builder.with_logging_enabled(configs),
             None => builder.with_logging_disabled(),
@@ -108,8 +117,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             plan: self.plan.clone(),
             name,
             upstream: upstream(&slot),
-            keys: self.keys.clone(),
-            values: self.values.clone(),
+            keys: Some(keys),
+            values: Some(values),
             topics: self.topics.clone(),
             node: Rc::new(SuppressedTable { parent: Rc::clone(&self.node), store: store_name }),
         }

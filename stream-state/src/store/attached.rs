@@ -92,6 +92,7 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
             (layers.schema.clone(), layers.format(), layers.first_visible_time(), segments)
         });
         if let KeySchema::Versioned(schema) = &schema {
+            let stream_time = self.store.with(|layers| layers.pending.stream_time);
             return self.versions(schema, stream_time, sink);
         }
         for row in self.store.scan(schema.ranges(&segments), false) {

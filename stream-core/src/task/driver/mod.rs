@@ -6,6 +6,7 @@ mod stores;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -206,7 +207,8 @@ impl TaskDriver {
     /// As [`new`](Self::new).
     pub fn restart(self) -> Result<Self> {
         let Self { task, built, options, clock, logs, .. } = self;
-        let (PreparedTask { inputs, .. }, _) = task.close();
+        let (PreparedTask { inputs, .. }, closed) = task.close();
+        closed?;
         Self::start(built, options, clock, inputs, logs)
     }
 
@@ -329,7 +331,7 @@ impl TaskDriver {
     /// Runs one step; when it fails, keeps what was produced before.
     fn step(&mut self, run: impl FnOnce(&mut Self, &mut Vec<OwnedRecord>) -> Result<()>) -> Result<Vec<OwnedRecord>> {
         let mut produced = Vec::new();
-        match run(self, &mut produced) {
+        match catch_unwind(AssertUnwindSafe(|| run(self, &mut produced))).unwrap_or_else(|panic| Err(Error::panicked(&*panic))) {
             Ok(()) => Ok(produced),
             Err(error) => {
                 self.failed = true;
