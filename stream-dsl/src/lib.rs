@@ -43,7 +43,7 @@ pub use grouped_table::KGroupedTable;
 pub use nullability::MaybeNull;
 pub use options::{
     Branched, BufferConfig, EmitEarly, Grouped, Joined, Materialized, Named, Printed, Repartitioned, ShutDown, StoreSupplier, StoreType,
-    StreamJoined, Suppressed, WhenFull,
+    StreamJoined, Suppressed, TableJoined, WhenFull,
 };
 pub use stream::{BranchedKStream, KStream};
 pub use table::{Change, GlobalKTable, KTable, ValueTransformer};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kstreams::dsl::{GlobalKTable, JoinWindows, KStream, KTable, MaybeNull, StoreType, StreamJoined};
+use kstreams::dsl::{GlobalKTable, JoinWindows, KStream, KTable, MaybeNull, StoreType, StreamJoined, TableJoined};
 use kstreams::state::{Stores, WindowBytesStoreSupplier};
 use serde_json::Value;
 
@@ -62,6 +62,49 @@ impl Program<'_> {
             ("left-join", Some(options)) => this.left_join_named_with(that, left, names, options),
             (_, None) => this.outer_join_named(that, outer, names),
             (_, Some(options)) => this.outer_join_named_with(that, outer, names, options),
+        };
+        Ok(Typed { node, key: one.key, value }.bind())
+    }
+
+    /// A join of a table with whatever `other` is, by a foreign key.
+    pub fn join_by_foreign_key(&mut self, statement: &Value, op: &str) -> Done<Bound> {
+        match (self.get(statement, "from")?, self.get(statement, "other")?) {
+            (Bound::Table(one), Bound::Table(two)) => self.join_foreign(statement, op, &one, &two),
+            (Bound::Table(one), Bound::Counts(two)) => self.join_foreign(statement, op, &one, &two),
+            (Bound::Counts(one), Bound::Table(two)) => self.join_foreign(statement, op, &one, &two),
+            (Bound::Counts(one), Bound::Counts(two)) => self.join_foreign(statement, op, &one, &two),
+            _ => out(format_args!("{op} of these tables")),
+        }
+    }
+
+    fn join_foreign<V1: Streamed, V2: Streamed>(
+        &mut self,
+        statement: &Value,
+        op: &str,
+        one: &Typed<KTable<Datum, V1>>,
+        two: &Typed<KTable<Datum, V2>>,
+    ) -> Done<Bound> {
+        let (join, value) = known(joiner(string(statement, "joiner")?, one.value, two.value), statement, "joiner")?;
+        let spec = string(statement, "foreign-key")?;
+        let (select, _) = known(key_selector(spec.trim_end_matches("-or-key"), one.key, one.value), statement, "foreign-key")?;
+        let or_key = spec.ends_with("-or-key");
+        let select = move |key: &Datum, value: &V1| {
+            let key = key.datum();
+            select(&key, &value.datum()).or(if or_key { key } else { None })
+        };
+        let joined = statement["name"].as_str().map_or_else(TableJoined::default, TableJoined::named);
+        let joined = joined
+            .with_key_serde(one.key.serde())
+            .with_value_serde(V1::serde(one.value))
+            .with_other_key_serde(two.key.serde())
+            .with_other_value_serde(V2::serde(two.value));
+        let options = self.materialized(statement, one.key.serde(), value.serde())?;
+        let node: KTable<Datum, Datum> = if op == "fk-join" {
+            let join = move |left: &V1, right: &V2| join(&None, &left.datum(), &right.datum());
+            one.node.join_foreign_key_with(&two.node, select, join, joined, options)
+        } else {
+            let join = move |left: &V1, right: Option<&V2>| join(&None, &left.datum(), &right.and_then(V2::datum));
+            one.node.left_join_foreign_key_with(&two.node, select, join, joined, options)
         };
         Ok(Typed { node, key: one.key, value }.bind())
     }

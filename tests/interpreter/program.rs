@@ -311,6 +311,9 @@ impl<'a> Program<'a> {
                 Bound::CountChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowChanges(stream) => self.on_stream(statement, op, &stream)?,
                 Bound::WindowCountChanges(stream) => self.on_stream(statement, op, &stream)?,
+                Bound::Table(_) | Bound::Counts(_) if matches!(op, "fk-join" | "fk-left-join") => {
+                    self.join_by_foreign_key(statement, op)?
+                }
                 Bound::Table(_) | Bound::Counts(_) | Bound::WindowTable(_) | Bound::WindowCounts(_)
                     if matches!(op, "join" | "left-join" | "outer-join") =>
                 {

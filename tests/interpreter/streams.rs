@@ -275,9 +275,6 @@ impl Program<'_> {
         value: Type,
         table: &Typed<KTable<Datum, VT>>,
     ) -> Done<Bound> {
-        if !statement["grace-ms"].is_null() {
-            return out("a join with grace");
-        }
         let (join, joined) = known(joiner(string(statement, "joiner")?, value, table.value), statement, "joiner")?;
         let joiner = move |key: &Datum, one: &Datum, two: &VT| join(&key.datum(), &one.datum(), &two.datum());
         let node = stream.non_null_value().join_with_key(&table.node, joiner, options(statement, key.serde(), value.serde()));
@@ -295,9 +292,6 @@ impl Program<'_> {
     where
         Nullable: MaybeNull<Datum>,
     {
-        if !statement["grace-ms"].is_null() {
-            return out("a join with grace");
-        }
         let (join, joined) = known(joiner(string(statement, "joiner")?, value, table.value), statement, "joiner")?;
         let joiner = move |key: &Nullable, one: &Datum, two: Option<&VT>| join(key, &one.datum(), &two.and_then(Visible::datum));
         let node = stream.non_null_value().left_join_with_key(&table.node, joiner, options(statement, key.nullable(), value.serde()));
@@ -367,7 +361,10 @@ impl Program<'_> {
 }
 
 fn options<K, V>(statement: &Value, keys: SerdeRef<K>, values: SerdeRef<V>) -> Joined<K, V> {
-    let joined = Joined::with(keys, values);
+    let mut joined = Joined::with(keys, values);
+    if let Some(ms) = statement["grace-ms"].as_u64() {
+        joined = joined.with_grace_period(Duration::from_millis(ms));
+    }
     match statement["name"].as_str() {
         Some(name) => joined.with_name(name),
         None => joined,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{InitContext, Processor, ProcessorContext};
-use crate::error::{BoxError, Error, Result, panicked};
+use crate::error::{BoxError, Error, Result};
 use crate::node::{Inlet, Lifecycle, NodeFactory, Outlet, PunctuationId, Push, Stopped, TaskContext, WiredNode, Wiring};
 use crate::record::{Headers, Record};
 
@@ -73,7 +73,7 @@ impl<P: Processor> ProcessorNode<P> {
 /// Runs user code; a panic is its error. What it borrowed is free again, and what it left half done is for the handler to judge, as
 /// after any other error.
 fn caught(call: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(panicked(&*panic).into()))
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(Error::panicked(&*panic).into()))
 }
 
 impl<P: Processor> Push<P::KeyIn, P::ValueIn> for ProcessorNode<P> {

@@ -137,6 +137,14 @@ impl Control {
                 _ => return Ok(None),
             }
         }
+        if topology.subtopologies().is_empty() {
+            // Every process keeps the global stores for itself: there is no work to share, and no group.
+            environment.shared.set_state(State::Running);
+            return match environment.events.recv() {
+                Ok(ControlEvent::Global(GlobalEvent::Failed(error))) => Err(error),
+                _ => Ok(None),
+            };
+        }
         let membership = crate::membership::join(config, context, clock, membership_plan(&plan))?;
         let purge = Arc::new(PurgePositions::new(
             topology.subtopologies().iter().flat_map(|subtopology| subtopology.repartition_topics.iter().cloned()),
@@ -208,9 +216,7 @@ impl Control {
         if let Some(Err(_)) = self.restore_thread.take().map(JoinHandle::join) {
             tracing::error!("the restore thread panicked");
         }
-        if let Some(global) = self.global.take() {
-            global.close();
-        }
+        drop(self.global.take());
         if let Err(error) = self.membership.leave() {
             tracing::warn!(%error, "the group could not be left; it notices after `session.timeout.ms`");
         }

@@ -16,6 +16,7 @@ mod validate;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use crate::node::{SinkTopic, TopicContext, TopicNameExtractor};
 pub use crate::offset::AutoOffsetReset;
@@ -203,6 +204,12 @@ impl Topology {
             self.connect(processor, &[&name])?;
         }
         Ok(())
+    }
+
+    /// How far back a store knows the rows of its keys; `None` for one that keeps the latest row only, and for a store that is missing.
+    #[must_use]
+    pub fn history_retention(&self, store: &str) -> Option<Duration> {
+        self.stores.iter().find(|definition| definition.factory.name() == store)?.factory.history_retention()
     }
 
     /// Lets a store use a source topic as its changelog: it sends nothing, and is restored from the topic up to the committed offset.

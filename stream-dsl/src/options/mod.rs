@@ -10,6 +10,7 @@ mod repartitioned;
 mod store_supplier;
 mod stream_joined;
 mod suppressed;
+mod table_joined;
 
 pub use branched::Branched;
 pub use grouped::Grouped;
@@ -22,3 +23,4 @@ pub use store_supplier::StoreSupplier;
 pub use stream_joined::StreamJoined;
 pub(crate) use suppressed::Until;
 pub use suppressed::{BufferConfig, EmitEarly, ShutDown, Suppressed, WhenFull};
+pub use table_joined::TableJoined;

@@ -30,6 +30,7 @@ use stream_core::serdes::SerdeRef;
 use crate::plan::{GraphNode, NodeId, NodeKind, Plan, Slot, Upstream, upstream};
 pub(crate) use lineage::Lineage;
 pub use split::BranchedKStream;
+pub(crate) use to_table::ToTable;
 
 /// A stream of records. Every method adds an operator below it; a stream can have any number of them. Mirrors Kafka Streams' `KStream`.
 ///

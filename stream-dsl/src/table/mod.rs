@@ -3,6 +3,7 @@
 mod change;
 mod derived;
 mod filter;
+mod foreign_key;
 mod forward;
 pub(crate) mod global;
 mod group_by;

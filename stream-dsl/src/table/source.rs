@@ -40,7 +40,7 @@ pub(crate) fn table<K: Clone + 'static, V: Clone + 'static>(
         });
     }
     let (topics, source_topic) = (vec![topic.to_owned()], Some(topic.to_owned()));
-    let spec = TableSpec { name, store_name, materialized, keys, values, topics, source_topic };
+    let spec = TableSpec { name, store_name, materialized, keys, values: Some(values), topics, source_topic };
     spec.below(plan, &upstream(&records), TableSource::new)
 }
 
@@ -50,7 +50,8 @@ pub(crate) struct TableSpec<K, V> {
     pub(crate) store_name: String,
     pub(crate) materialized: Materialized<K, V>,
     pub(crate) keys: SerdeRef<K>,
-    pub(crate) values: SerdeRef<V>,
+    /// Needed where a store is made.
+    pub(crate) values: Option<SerdeRef<V>>,
     pub(crate) topics: Vec<String>,
     /// The topic that holds the table, and could be the changelog of its store.
     pub(crate) source_topic: Option<String>,
@@ -69,13 +70,15 @@ impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
         let (slot, old_values) = (Slot::new(), OldValues::default());
         {
             let (node, name, store_name, records) = (slot.clone(), name.clone(), store_name.clone(), Rc::clone(records));
-            let (is_read, old_values, keys, values) = (Rc::clone(&is_read), old_values.clone(), Arc::clone(&keys), Arc::clone(&values));
+            let (is_read, old_values, keys, values) = (Rc::clone(&is_read), old_values.clone(), Arc::clone(&keys), values.clone());
             plan.add(move |topology| {
                 let is_read = is_read.get();
                 let handle = is_read.then(|| StoreName::from_string(store_name.clone()));
                 let rows = TableRows { forwarder: TableForwarder { sends_old_values: old_values.are_sent() }, name: handle };
                 node.set(topology.add_processor(&name, &[&records()?], move || supplier(rows.clone()))?);
                 if is_read {
+                    let values =
+                        values.ok_or_else(|| store::missing_serde::<V>(&store_name, "values", "Materialized::with_value_serde"))?;
                     topology.add_state_store(store::key_value(&store_name, &materialized, &keys, &values), &[&name])?;
                     // Trap T103: the topic holds all that a changelog would; a restart reads it up to the committed position.
                     if let Some(topic) = source_topic.filter(|_| reuses_source_topics.get()) {
@@ -91,7 +94,7 @@ impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
             name,
             upstream: upstream(&slot),
             keys: Some(keys),
-            values: Some(values),
+            values,
             topics,
             node: Rc::new(OnDemand { is_read, stored }),
         }

@@ -108,7 +108,7 @@ fn logging<K, V>(materialized: &Materialized<K, V>) -> Option<BTreeMap<String, S
     materialized.logging.clone()
 }
 
-fn key_value_supplier(name: &str, store_type: StoreType) -> KeyValueBytesStoreSupplier {
+pub(crate) fn key_value_supplier(name: &str, store_type: StoreType) -> KeyValueBytesStoreSupplier {
     match store_type {
         #[cfg(feature = "rocksdb")]
         StoreType::Persistent => Stores::persistent_key_value_store(name),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stream_core::Result;
 use stream_core::serdes::SerdeRef;
@@ -168,6 +169,13 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Store
 
     fn is_persistent(&self) -> bool {
         self.supplier.description().persistent
+    }
+
+    fn history_retention(&self) -> Option<Duration> {
+        match self.supplier.description().schema {
+            KeySchema::Versioned(schema) => Some(Duration::from_millis(u64::try_from(schema.history_ms).unwrap_or(0))),
+            _ => None,
+        }
     }
 
     fn open(&self, to_open: &StoreOpen) -> Result<OpenedStore> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::layer::Layers;
 
+#[expect(clippy::large_enum_variant, reason = "a box would cost every read of every store one step more; there is one cell per store")]
 pub(crate) enum LayersCell {
     /// One thread has them.
     Own(RefCell<Layers>),

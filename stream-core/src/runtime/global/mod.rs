@@ -25,19 +25,19 @@ use crate::store::{SharedStore, StoreOpen};
 pub(super) struct GlobalHandle {
     close: Sender<()>,
     waker: PollWaker,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
     /// What the workers read.
     pub(super) stores: Arc<[Arc<dyn SharedStore>]>,
 }
 
-impl GlobalHandle {
-    /// Flushes the stores and ends the thread.
-    pub(super) fn close(self) {
+/// Flushes the stores and ends the thread: nobody has the stores' files behind it.
+impl Drop for GlobalHandle {
+    fn drop(&mut self) {
         if self.close.send(()).is_err() {
             tracing::debug!("the global thread is gone");
         }
         self.waker.wake();
-        if self.thread.join().is_err() {
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
             tracing::error!("the global thread panicked outside user code");
         }
     }
@@ -104,5 +104,5 @@ pub(super) fn start(environment: &ControlEnvironment) -> Result<Option<GlobalHan
         .name("kstreams-global".to_owned())
         .spawn(move || GlobalThread::new(thread, consumer, stores).run())
         .map_err(|error| Error::storage("the operating system gave no thread for global stores").with_source(error))?;
-    Ok(Some(GlobalHandle { close, waker, thread, stores: shared }))
+    Ok(Some(GlobalHandle { close, waker, thread: Some(thread), stores: shared }))
 }

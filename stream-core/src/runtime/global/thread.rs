@@ -11,21 +11,19 @@ use super::super::RuntimeSettings;
 use super::positions::AppliedPositions;
 use crate::client::{Admin, DataConsumer, DeliverySlot, IsolationLevel, OffsetSpec, Polled};
 use crate::config::ProcessingGuarantee;
-use crate::error::{Error, ErrorKind, Result, ResultExt, panicked};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::metrics::TaskMetrics;
 use crate::node::OutgoingRecord;
 use crate::store::{CurrentRecord, MemoryBudget, SharedStore, StateStore, StoreAccess, StoreOwner, WorkerMemory, WriterOf};
 use crate::task::{InputPosition, Outgoing, PreparedStore, PreparedTask, Progress, Task, TaskEnvironment};
-use crate::time::{Clock, UNKNOWN_TIME};
+use crate::time::{Clock, Retry, RetryPolicy, UNKNOWN_TIME};
 use crate::topology::BuiltTopology;
 
 const BATCH: usize = 2_000;
 /// How long the thread waits for records before it looks whether it is to end and whether stores are due for a flush.
 const POLL: Duration = Duration::from_millis(100);
-/// Between attempts that the cluster was not ready for.
-const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
 /// What the global thread tells the control thread.
 pub(crate) enum GlobalEvent {
@@ -73,7 +71,7 @@ impl GlobalThread {
 
     /// Runs until it is told to close, or fails.
     pub(super) fn run(mut self) {
-        let ran = catch_unwind(AssertUnwindSafe(|| self.follow())).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let ran = catch_unwind(AssertUnwindSafe(|| self.follow())).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
         if let Err(error) = ran {
             tracing::error!(%error, "the global thread stops");
             (self.environment.tell)(GlobalEvent::Failed(error.at("global stores")));
@@ -86,10 +84,26 @@ impl GlobalThread {
         };
         let memory = Rc::new(WorkerMemory::new(Arc::clone(&self.environment.budget)));
         let starts = self.starts(&log, &memory)?;
-        let mut followers = self.followers(&starts, &memory)?;
-        let mut assigned: Vec<(TopicPartition, i64)> = starts.into_iter().collect();
-        assigned.sort();
-        self.consumer.assign(&assigned)?;
+        let mut followers = Vec::new();
+        let followed = self.start_followers(&starts, &memory, &mut followers).and_then(|()| {
+            let mut assigned: Vec<(TopicPartition, i64)> = starts.into_iter().collect();
+            assigned.sort();
+            self.consumer.assign(&assigned)?;
+            self.apply_until_closed(&log, &memory, &mut followers)
+        });
+        followers.into_iter().fold(followed, |ended, follower| {
+            let (_, closed) = follower.task.close();
+            ended.and(closed)
+        })
+    }
+
+    /// Applies what arrives until the thread is told to close.
+    fn apply_until_closed(
+        &mut self,
+        log: &BTreeMap<TopicPartition, LogRange>,
+        memory: &WorkerMemory,
+        followers: &mut [Follower],
+    ) -> Result<()> {
         // Tasks wait for these; a partition that was at its end already still reports it.
         let mut behind: BTreeSet<TopicPartition> = log.keys().cloned().collect();
         let (mut is_ready, mut last_flush) = (false, self.environment.clock.monotonic());
@@ -101,11 +115,11 @@ impl GlobalThread {
                 (self.environment.tell)(GlobalEvent::Ready);
             }
             if !matches!(self.environment.commands.try_recv(), Err(TryRecvError::Empty)) {
-                return self.flush(&followers);
+                return self.flush(followers);
             }
             let result = self.consumer.poll(POLL, BATCH, &mut polled);
             for item in polled.drain(..) {
-                route(item, &mut followers, &mut behind)?;
+                route(item, followers, &mut behind)?;
             }
             match result {
                 Err(error) if error.kind() == ErrorKind::Retriable => {
@@ -113,14 +127,14 @@ impl GlobalThread {
                 }
                 result => result?,
             }
-            for follower in &mut followers {
-                follower.apply()?;
-                follower.note_reached(&log, &mut behind);
+            for follower in followers.iter_mut() {
+                follower.apply(self.environment.clock.monotonic(), &self.environment.settings.retry)?;
+                follower.note_reached(log, &mut behind);
             }
             let now = self.environment.clock.monotonic();
-            if self.is_flush_due(&followers, now.saturating_sub(last_flush), &memory) {
+            if self.is_flush_due(followers, now.saturating_sub(last_flush), memory) {
                 last_flush = now;
-                self.flush(&followers)?;
+                self.flush(followers)?;
                 if memory.excess() > 0 {
                     for store in followers.iter().flat_map(Follower::stores) {
                         store.evict(memory.excess());
@@ -133,18 +147,16 @@ impl GlobalThread {
 
     /// Tries until the cluster answers, for `task.timeout.ms` at most. `None`: told to close meanwhile.
     fn retried<T>(&mut self, attempt: impl Fn(&mut Self) -> Result<T>) -> Result<Option<T>> {
-        let started = self.environment.clock.monotonic();
+        let mut retry = Retry::default();
         loop {
             let error = match attempt(self) {
                 Ok(done) => return Ok(Some(done)),
-                Err(error) => error,
+                Err(error) if error.kind() == ErrorKind::Retriable => error,
+                Err(error) => return Err(error),
             };
-            let waited = self.environment.clock.monotonic().saturating_sub(started);
-            if error.kind() != ErrorKind::Retriable || waited >= self.environment.settings.retry.timeout {
-                return Err(error);
-            }
             tracing::warn!(%error, "waiting for the topics of global stores");
-            if !matches!(self.environment.commands.recv_timeout(RETRY_BACKOFF), Err(RecvTimeoutError::Timeout)) {
+            let backoff = retry.failed(error, self.environment.clock.monotonic(), &self.environment.settings.retry)?;
+            if !matches!(self.environment.commands.recv_timeout(backoff), Err(RecvTimeoutError::Timeout)) {
                 return Ok(None);
             }
         }
@@ -220,48 +232,50 @@ impl GlobalThread {
         Ok(starts)
     }
 
-    fn followers(&self, starts: &HashMap<TopicPartition, i64>, memory: &Rc<WorkerMemory>) -> Result<Vec<Follower>> {
+    fn start_followers(
+        &self,
+        starts: &HashMap<TopicPartition, i64>,
+        memory: &Rc<WorkerMemory>,
+        followers: &mut Vec<Follower>,
+    ) -> Result<()> {
         let environment = &self.environment;
-        let subtopologies = environment.topology.global_subtopologies().iter().zip(&environment.metrics);
-        subtopologies
-            .map(|(subtopology, metrics)| {
-                let id = TaskId::new(subtopology.id, 0);
-                let mut inputs = Vec::new();
-                for (partition, offset) in starts {
-                    if let Some(source) = subtopology.source_of(&partition.topic) {
-                        inputs.push(InputPosition {
-                            partition: partition.clone(),
-                            source: source.node,
-                            offset: *offset,
-                            partition_time: UNKNOWN_TIME,
-                            processors: BTreeMap::new(),
-                            committed: true,
-                        });
-                    }
+        for (subtopology, metrics) in environment.topology.global_subtopologies().iter().zip(&environment.metrics) {
+            let id = TaskId::new(subtopology.id, 0);
+            let mut inputs = Vec::new();
+            for (partition, offset) in starts {
+                if let Some(source) = subtopology.source_of(&partition.topic) {
+                    inputs.push(InputPosition {
+                        partition: partition.clone(),
+                        source: source.node,
+                        offset: *offset,
+                        partition_time: UNKNOWN_TIME,
+                        processors: BTreeMap::new(),
+                        committed: true,
+                    });
                 }
-                inputs.sort_by(|one, two| one.partition.cmp(&two.partition));
-                let slots = inputs.iter().enumerate().map(|(slot, input)| (input.partition.clone(), slot)).collect();
-                let positions = inputs.iter().map(|input| (input.partition.clone(), input.offset)).collect();
-                let own = self.stores.iter().filter(|store| store.task == id);
-                let stores =
-                    own.map(|store| PreparedStore { store: Box::new(WriterOf(Arc::clone(&store.store))), changelog: None }).collect();
-                let task = Task::start(
-                    PreparedTask { id, stores, inputs, metrics: Arc::clone(metrics), directory: None },
-                    &TaskEnvironment {
-                        topology: &environment.topology,
-                        subtopology,
-                        outgoing: Rc::new(Nowhere),
-                        memory,
-                        handlers: &environment.handlers,
-                        clock: &environment.clock,
-                        max_task_idle_ms: -1,
-                        emit_intervals: environment.settings.emit_intervals,
-                        global_stores: &[],
-                    },
-                )?;
-                Ok(Follower { task, slots, positions })
-            })
-            .collect()
+            }
+            inputs.sort_by(|one, two| one.partition.cmp(&two.partition));
+            let slots = inputs.iter().enumerate().map(|(slot, input)| (input.partition.clone(), slot)).collect();
+            let positions = inputs.iter().map(|input| (input.partition.clone(), input.offset)).collect();
+            let own = self.stores.iter().filter(|store| store.task == id);
+            let stores = own.map(|store| PreparedStore { store: Box::new(WriterOf(Arc::clone(&store.store))), changelog: None }).collect();
+            let task = Task::start(
+                PreparedTask { id, stores, inputs, metrics: Arc::clone(metrics), directory: None },
+                &TaskEnvironment {
+                    topology: &environment.topology,
+                    subtopology,
+                    outgoing: Rc::new(Nowhere),
+                    memory,
+                    handlers: &environment.handlers,
+                    clock: &environment.clock,
+                    max_task_idle_ms: -1,
+                    emit_intervals: environment.settings.emit_intervals,
+                    global_stores: &[],
+                },
+            )?;
+            followers.push(Follower { task, slots, positions, retry: Retry::default() });
+        }
+        Ok(())
     }
 
     fn is_flush_due(&self, followers: &[Follower], since: Duration, memory: &WorkerMemory) -> bool {
@@ -300,6 +314,8 @@ struct Follower {
     slots: HashMap<TopicPartition, usize>,
     /// The next offset of each partition, behind what was applied.
     positions: BTreeMap<TopicPartition, i64>,
+    /// Of a record that cannot be read yet.
+    retry: Retry,
 }
 
 impl Follower {
@@ -308,18 +324,20 @@ impl Follower {
     }
 
     /// Applies what was fetched.
-    fn apply(&mut self) -> Result<()> {
-        loop {
+    fn apply(&mut self, now: Duration, policy: &RetryPolicy) -> Result<()> {
+        while self.retry.due() <= now {
             let (processed, progress) = self.task.process(BATCH);
-            let progress = match progress {
+            if processed > 0 {
+                self.retry.succeeded();
+            }
+            match progress {
                 Err(error) if error.kind() == ErrorKind::Retriable => {
                     tracing::warn!(%error, "a record of a global store has to wait");
-                    break;
+                    self.retry.failed(error, now, policy)?;
                 }
-                progress => progress?,
-            };
-            if processed == 0 || progress != Progress::More {
-                break;
+                Err(error) => return Err(error),
+                Ok(Progress::More) if processed > 0 => {}
+                Ok(_) => break,
             }
         }
         self.task.punctuate()?;

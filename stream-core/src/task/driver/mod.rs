@@ -20,7 +20,7 @@ use super::collector::Outgoing;
 use super::prepared::{InputPosition, PreparedTask};
 use crate::client::Message;
 use crate::config::EmitIntervals;
-use crate::error::{Error, Result, panicked};
+use crate::error::{Error, Result};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::metrics::TaskMetrics;
@@ -331,7 +331,7 @@ impl TaskDriver {
     /// Runs one step; when it fails, keeps what was produced before.
     fn step(&mut self, run: impl FnOnce(&mut Self, &mut Vec<OwnedRecord>) -> Result<()>) -> Result<Vec<OwnedRecord>> {
         let mut produced = Vec::new();
-        match catch_unwind(AssertUnwindSafe(|| run(self, &mut produced))).unwrap_or_else(|panic| Err(panicked(&*panic))) {
+        match catch_unwind(AssertUnwindSafe(|| run(self, &mut produced))).unwrap_or_else(|panic| Err(Error::panicked(&*panic))) {
             Ok(()) => Ok(produced),
             Err(error) => {
                 self.failed = true;

@@ -1,13 +1,19 @@
-//! [`KStream::join`] and [`KStream::left_join`] with a table.
+//! [`KStream::join`] and [`KStream::left_join`] with a table, at once or after a time in which late rows are waited for.
+
+mod buffer;
+mod grace;
 
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stream_core::processor::{InitContext, Processor, ProcessorContext};
 use stream_core::serdes::DefaultSerde;
-use stream_core::{BoxError, Record};
+use stream_core::store::StoreName;
+use stream_core::{BoxError, Record, Topology, TopologyError};
 
+use self::grace::{GraceJoin, GraceSpec};
 use super::KStream;
 use super::repartition::{RepartitionNames, RepartitionSpec};
 use crate::nullability::MaybeNull;
@@ -18,7 +24,7 @@ use crate::table::{KTable, OpenView, TableView};
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Looks each record's key up in a table; records without a match are left out. Only the stream triggers results; they have the
     /// stream record's timestamp. When the key may have changed, the stream goes through a repartition topic first. The topics of both
-    /// sides must have equal partition counts.
+    /// sides must have equal partition counts. A table with a versioned store gives the row as of the record's timestamp (KIP-914).
     ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
@@ -121,6 +127,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     where
         K: MaybeNull<KT>,
     {
+        let buffered_values = Arc::clone(&joined.values);
         let input = if self.needs_repartition {
             let names = RepartitionNames::new(&self.plan, joined.name.as_deref().unwrap_or(&self.name));
             let (keys, values) = (Arc::clone(&joined.keys), joined.values);
@@ -139,13 +146,26 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
             let (stores, open) = (table.node.stores(), table.node.opener());
             let (node, node_name, parent, topics) = (slot.clone(), name.clone(), Rc::clone(&input.upstream), topics.clone());
             let joiner = Arc::new(joiner);
+            let grace = joined.grace.map(|grace| (grace, table.node.is_versioned(), Arc::clone(&joined.keys), buffered_values));
             self.plan.add(move |topology| {
-                node.set(topology.add_processor(&node_name, &[&parent()?], move || TableJoin {
-                    joiner: Arc::clone(&joiner),
-                    open: Arc::clone(&open),
-                    table: None,
-                    types: PhantomData,
-                })?);
+                if let Some((grace, is_versioned, keys, values)) = grace {
+                    let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+                    if !is_versioned {
+                        return Err(not_versioned(&node_name));
+                    }
+                    require_history(topology, &node_name, &stores, grace)?;
+                    let name = format!("{node_name}-Buffer");
+                    let spec = GraceSpec { joiner, open, buffer: StoreName::from_string(name.clone()), grace_ms };
+                    node.set(topology.add_processor(&node_name, &[&parent()?], move || GraceJoin::new(spec.clone()))?);
+                    topology.add_state_store(buffer::store(&name, &keys, &values), &[&node_name])?;
+                } else {
+                    node.set(topology.add_processor(&node_name, &[&parent()?], move || TableJoin {
+                        joiner: Arc::clone(&joiner),
+                        open: Arc::clone(&open),
+                        table: None,
+                        types: PhantomData,
+                    })?);
+                }
                 topology.connect(&node_name, &stores.iter().map(String::as_str).collect::<Vec<_>>())?;
                 topology.copartition(&topics.iter().map(String::as_str).collect::<Vec<_>>());
                 Ok(())
@@ -157,6 +177,29 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
 }
 
 const LEFT: &str = "KSTREAM-LEFTJOIN-";
+
+fn not_versioned(join: &str) -> TopologyError {
+    let message = format!(
+        "`{join}` waits for late rows (`Joined::with_grace_period`), but its table keeps only the latest row of a key; \
+         give the table a versioned store (`Stores::persistent_versioned_key_value_store`)"
+    );
+    TopologyError::Invalid { message }
+}
+
+/// A record that has waited must still find the row of its time.
+fn require_history(topology: &Topology, join: &str, stores: &[String], grace: Duration) -> Result<(), TopologyError> {
+    let histories = stores.iter().filter_map(|store| Some((store, topology.history_retention(store)?)));
+    match histories.min_by_key(|(_, history)| *history) {
+        Some((store, history)) if history < grace => Err(TopologyError::Invalid {
+            message: format!(
+                "`{join}` waits {} ms for late rows, but the table's store `{store}` keeps a history of {} ms; lengthen it, or wait less",
+                grace.as_millis(),
+                history.as_millis()
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
 
 struct TableJoin<F, K, KT, V, VT, VR> {
     joiner: Arc<F>,
