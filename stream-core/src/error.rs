@@ -44,6 +44,12 @@ struct Inner {
     source: Option<BoxError>,
 }
 
+/// A panic of user code as an error.
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::new(ErrorKind::User, format!("user code panicked: {}", text.unwrap_or_else(|| "without a message".to_owned())))
+}
+
 impl Error {
     /// An error of the given kind. `message` says what happened and what the user can do.
     #[cold]

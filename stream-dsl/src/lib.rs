@@ -42,12 +42,12 @@ pub use grouped::{
 pub use grouped_table::KGroupedTable;
 pub use nullability::MaybeNull;
 pub use options::{
-    Branched, BufferConfig, EmitEarly, Grouped, Joined, Materialized, Named, Repartitioned, ShutDown, StoreSupplier, StoreType, Suppressed,
-    WhenFull,
+    Branched, BufferConfig, EmitEarly, Grouped, Joined, Materialized, Named, Printed, Repartitioned, ShutDown, StoreSupplier, StoreType,
+    StreamJoined, Suppressed, WhenFull,
 };
 pub use stream::{BranchedKStream, KStream};
-pub use table::{Change, KTable};
+pub use table::{Change, GlobalKTable, KTable, ValueTransformer};
 pub use window::{
-    EmitStrategy, SessionWindowedSerde, SessionWindows, SlidingWindows, TimeWindow, TimeWindowedSerde, TimeWindows, UnlimitedWindows,
-    WindowDefinition, Windowed, Windows,
+    EmitStrategy, JoinWindows, SessionWindowedSerde, SessionWindows, SlidingWindows, TimeWindow, TimeWindowedSerde, TimeWindows,
+    UnlimitedWindows, WindowDefinition, Windowed, Windows,
 };

@@ -12,6 +12,7 @@ mod session;
 mod store;
 mod stores;
 mod value;
+mod versioned;
 mod window;
 
 pub use buffer::{BufferBytesStoreSupplier, BufferedChange, SuppressBuffer, TimeOrderedBuffer, TimeOrderedBufferBuilder};
@@ -22,7 +23,10 @@ pub use kv::{
 pub use session::{Session, SessionBytesStoreSupplier, SessionIterator, SessionKey, SessionStore, SessionStoreBuilder};
 pub use store::{BytesStoreSupplier, StoreBuilder};
 pub use stores::Stores;
-pub use value::{BufferedValue, Envelope, Plain, Timestamped, ValueAndTimestamp};
+pub use value::{BufferedValue, Envelope, Plain, Timestamped, ValueAndTimestamp, Versioned};
+pub use versioned::{
+    PutVersion, VersionedBytesStoreSupplier, VersionedKeyValueStore, VersionedKeyValueStoreBuilder, VersionedRecord, Versions,
+};
 pub use window::{
     TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBytesStoreSupplier, WindowIterator, WindowKey, WindowStore,
     WindowStoreBuilder, WindowedIterator,

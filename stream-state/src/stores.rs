@@ -8,6 +8,7 @@ use stream_core::serdes::SerdeRef;
 use crate::buffer::{BufferBytesStoreSupplier, TimeOrderedBufferBuilder};
 use crate::kv::{KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder};
 use crate::session::{SessionBytesStoreSupplier, SessionStoreBuilder};
+use crate::versioned::{VersionedBytesStoreSupplier, VersionedKeyValueStoreBuilder};
 use crate::window::{TimestampedWindowStoreBuilder, WindowBytesStoreSupplier, WindowStoreBuilder};
 
 /// Makes suppliers and builders of stores. Mirrors Kafka Streams' `Stores`.
@@ -52,6 +53,32 @@ impl Stores {
         values: SerdeRef<V>,
     ) -> TimestampedKeyValueStoreBuilder<K, V> {
         TimestampedKeyValueStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// A store of versions in RocksDB, which keeps `history` behind the largest timestamp.
+    #[cfg(feature = "rocksdb")]
+    pub fn persistent_versioned_key_value_store(name: impl Into<String>, history: Duration) -> VersionedBytesStoreSupplier {
+        VersionedBytesStoreSupplier::new(name.into(), true, history)
+    }
+
+    /// A store of versions in memory, restored from its changelog at every start.
+    pub fn in_memory_versioned_key_value_store(name: impl Into<String>, history: Duration) -> VersionedBytesStoreSupplier {
+        VersionedBytesStoreSupplier::new(name.into(), false, history)
+    }
+
+    /// Declares a store of versions.
+    pub fn versioned_key_value_store_builder<K: 'static, V: 'static>(
+        supplier: VersionedBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> VersionedKeyValueStoreBuilder<K, V> {
+        VersionedKeyValueStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// A key-value store in memory that keeps the `max_entries` keys that were used last. What it forgets is gone, also from its
+    /// changelog. Use it without a table's operators below: they would not hear of it.
+    pub fn lru_map(name: impl Into<String>, max_entries: usize) -> KeyValueBytesStoreSupplier {
+        KeyValueBytesStoreSupplier::new(name.into(), false).with_max_entries(max_entries)
     }
 
     /// A windowed store in RocksDB. Rows are kept for at least `retention` behind the largest window start.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use stream_core::config::{ProcessingGuarantee, StreamsConfig};
+use stream_core::config::{EmitIntervals, ProcessingGuarantee, StreamsConfig};
 use stream_core::handler::Handlers;
 use stream_core::task::{DriverOptions, TaskDriver};
 use stream_core::{Result, Topology};
@@ -62,6 +62,13 @@ impl<'a> TopologyTestDriverBuilder<'a> {
         self
     }
 
+    /// How often operators look, by the wall clock, for windows that closed and for rows of outer joins that found no partner; at every
+    /// chance when it is not set.
+    pub fn emit_intervals(mut self, intervals: EmitIntervals) -> Self {
+        self.options.emit_intervals = intervals;
+        self
+    }
+
     /// What becomes of records that cannot be read, processed or written; by default the step fails.
     pub fn handlers(mut self, handlers: Handlers) -> Self {
         self.options.handlers = handlers;
@@ -86,6 +93,7 @@ impl<'a> TopologyTestDriverBuilder<'a> {
         self.application_id(config.application_id())
             .processing_guarantee(config.processing_guarantee())
             .caching(config.cache_max_bytes() > 0)
+            .emit_intervals(config.emit_intervals())
             .handlers(config.handlers())
     }
 

@@ -25,3 +25,19 @@ impl Drop for ScratchDirectory {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_by_who_writes_and_removed_in_the_end() {
+        let (one, two) = (ScratchDirectory::new(), ScratchDirectory::new());
+        assert_ne!(one.path(), two.path());
+        assert!(!one.path().exists());
+        std::fs::create_dir_all(one.path().join("0_0")).expect("a folder");
+        let path = one.path().to_owned();
+        drop(one);
+        assert!(!path.exists());
+    }
+}

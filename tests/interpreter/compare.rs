@@ -1,190 +1,224 @@
-//! Runs a case and compares everything that can be seen with what Kafka Streams did.
+//! Compares what a case did here with what Kafka Streams did.
+//!
+//! Everything is equal, with one freedom: order counts within each topic and across all topics that are not internal; and within one step
+//! several changelog records of one key may be one, the last (for versioned stores: of one key and timestamp), because a commit logs each
+//! dirty key once.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kstreams::core::handler::LogAndContinue;
-use kstreams::core::record::OwnedRecord;
-use kstreams::core::task::{DriverOptions, TaskDriver};
-use kstreams::core::{Headers, Topology};
-use kstreams::dsl::StreamsBuilder;
 use serde_json::{Value, json};
 
-use super::program::{Program, Seen};
+use super::expected::{Produced, readable};
+use super::run::{Failure, FailureKind, Observed, ObservedStep};
+use super::store_rows;
 
-/// What came of a case.
-pub enum Verdict {
-    Equal,
-    /// Readable differences.
-    Differs(Vec<String>),
-    /// What of the API is not there yet, or not interpreted yet.
-    NotYet(String),
+/// Readable differences; none when the case is equal.
+pub fn differences(case: &Value, observed: &Observed) -> Vec<String> {
+    let mut comparison = Comparison { case, expected: &case["expected"], found: Vec::new() };
+    comparison.error(observed);
+    comparison.topology(observed);
+    comparison.steps(observed);
+    if case["expected"]["error"].is_null() {
+        comparison.end(observed);
+    }
+    comparison.found
 }
 
-type Bytes = Option<Vec<u8>>;
-type Row = (Bytes, Bytes, i64, Headers);
+struct Comparison<'a> {
+    case: &'a Value,
+    expected: &'a Value,
+    found: Vec<String>,
+}
 
-fn bytes(value: &Value) -> Bytes {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone().into_bytes()),
-        Value::Number(number) => Some(number.as_i64().expect("a whole number").to_be_bytes().to_vec()),
-        other => {
-            let hex = other["hex"].as_str().expect("hex");
-            Some((0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect())
+/// A missing field stands for an empty one.
+fn or_empty(value: &Value, empty: Value) -> Value {
+    if value.is_null() { empty } else { value.clone() }
+}
+
+impl Comparison<'_> {
+    fn equal(&mut self, what: &str, wanted: &Value, got: &Value) {
+        if wanted != got {
+            self.found.push(format!("{what}\n--- wanted {wanted}\n--- got    {got}"));
         }
     }
-}
 
-fn headers(value: &Value) -> Headers {
-    let mut headers = Headers::new();
-    for header in value.as_array().into_iter().flatten() {
-        headers.add(header[0].as_str().expect("a name"), bytes(&header[1]).as_deref());
-    }
-    headers
-}
-
-/// Records by topic. A commit logs the last change of each key: of a changelog's records of one key within a step the last counts.
-fn by_topic(records: impl Iterator<Item = (String, Row)>) -> BTreeMap<String, Vec<Row>> {
-    let mut topics: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-    for (topic, row) in records {
-        let rows = topics.entry(topic.clone()).or_default();
-        if topic.ends_with("-changelog") {
-            rows.retain(|known| known.0 != row.0);
-        }
-        rows.push(row);
-    }
-    topics
-}
-
-fn produced(records: Vec<OwnedRecord>) -> BTreeMap<String, Vec<Row>> {
-    by_topic(records.into_iter().map(|record| (record.topic.to_string(), (record.key, record.value, record.timestamp, record.headers))))
-}
-
-/// Java's buffers of `suppress` log their keys without a timestamp, in the order of a hash table.
-const NO_TIMESTAMP: i64 = i64::MIN;
-
-fn without_order(got: &mut BTreeMap<String, Vec<Row>>, wanted: &mut BTreeMap<String, Vec<Row>>) {
-    for (topic, rows) in wanted.iter_mut().filter(|(_, rows)| rows.iter().any(|row| row.2 == NO_TIMESTAMP)) {
-        rows.sort_by(|one, two| one.0.cmp(&two.0));
-        if let Some(rows) = got.get_mut(topic) {
-            rows.iter_mut().for_each(|row| row.2 = NO_TIMESTAMP);
-            rows.sort_by(|one, two| one.0.cmp(&two.0));
-        }
-    }
-}
-
-fn wanted(step: &Value) -> BTreeMap<String, Vec<Row>> {
-    by_topic(step["records"].as_array().into_iter().flatten().map(|record| {
-        let ts = if record["ts"].is_null() { NO_TIMESTAMP } else { record["ts"].as_i64().expect("ts") };
-        let row = (bytes(&record["key"]), bytes(&record["value"]), ts, headers(&record["headers"]));
-        (record["topic"].as_str().expect("a topic").to_owned(), row)
-    }))
-}
-
-/// Rust's extractors have other names than the oracle's.
-fn normal(describe: &str) -> String {
-    let line = |line: &str| line.split_once("(extractor class:").map_or_else(|| line.to_owned(), |(before, _)| before.to_owned());
-    describe.trim_end().lines().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// Runs a case.
-pub fn judge(case: &Value) -> Verdict {
-    let expected = &case["expected"];
-    let (builder, branches, seen) = match Program::new(case).build() {
-        Ok(program) => program,
-        Err(reason) => return Verdict::NotYet(reason),
-    };
-    let mut differences = Vec::new();
-    run(case, builder, &seen, &mut differences);
-    let got = json!(branches);
-    let wanted = if expected["branches"].is_null() { json!({}) } else { expected["branches"].clone() };
-    if got != wanted && expected["error"].is_null() {
-        differences.push(format!("branches\n--- wanted {wanted}\n--- got    {got}"));
-    }
-    if differences.is_empty() { Verdict::Equal } else { Verdict::Differs(differences) }
-}
-
-fn topics(topology: &Topology) -> Vec<String> {
-    let Ok(built) = topology.build("app") else { return Vec::new() };
-    let repartition = built.subtopologies().iter().flat_map(|part| part.repartition_topics.iter().map(|topic| topic.to_string()));
-    let changelogs = built.changelogs().filter(|changelog| changelog.config.is_some()).map(|changelog| changelog.topic.to_string());
-    let mut topics: Vec<String> = repartition.chain(changelogs).collect();
-    topics.sort();
-    topics.dedup();
-    topics
-}
-
-fn run(case: &Value, builder: StreamsBuilder, seen: &Seen, differences: &mut Vec<String>) {
-    let (expected, config) = (&case["expected"], &case["config"]);
-    let fails_at = expected["error"]["at"].as_str();
-    let topology = match builder.build() {
-        Ok(topology) => topology,
-        Err(_) if fails_at == Some("build") => return,
-        Err(error) => return differences.push(format!("cannot be built: {error}")),
-    };
-    if fails_at == Some("build") {
-        if topology.build("app").is_ok() {
-            differences.push(format!("was built, but {}", expected["error"]));
-        }
-        return;
-    }
-    let lines: Vec<&str> = expected["describe"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let (got, described) = (normal(&topology.describe().to_string()), normal(&lines.join("\n")));
-    if got != described {
-        differences.push(format!("describe\n--- wanted\n{described}\n--- got\n{got}"));
-    }
-    let names: Vec<&str> =
-        expected["internal-topics"].as_array().into_iter().flatten().filter_map(|topic| topic["name"].as_str()).collect();
-    if topics(&topology) != names {
-        differences.push(format!("internal topics\n--- wanted {names:?}\n--- got    {:?}", topics(&topology)));
-    }
-    let state = tempfile::tempdir().expect("a folder");
-    let mut options = DriverOptions::new("app", state.path());
-    options.caching_enabled = config["statestore.cache.max.bytes"] != 0;
-    options.emit_intervals.windowed_aggregation_ms = config["__emit.interval.ms.kstreams.windowed.aggregation__"].as_i64().unwrap_or(0);
-    if config["deserialization.exception.handler"] == "continue" {
-        options.handlers.deserialization = Arc::new(LogAndContinue);
-    }
-    if config["processing.exception.handler"] == "continue" {
-        options.handlers.processing = Arc::new(LogAndContinue);
-    }
-    let mut driver = match TaskDriver::new(&topology, &options) {
-        Ok(driver) => driver,
-        Err(_) if fails_at == Some("init") => return,
-        Err(error) => return differences.push(format!("cannot be started: {error}")),
-    };
-    for (index, step) in case["steps"].as_array().into_iter().flatten().enumerate() {
-        let answer = match (step["pipe"].as_str(), step["advance-ms"].as_i64()) {
-            (Some(topic), _) => {
-                let (key, value, ts) = (bytes(&step["key"]), bytes(&step["value"]), step["ts"].as_i64().expect("ts"));
-                driver.pipe(topic, key, value, ts, headers(&step["headers"]))
+    fn error(&mut self, observed: &Observed) {
+        let wanted = &self.expected["error"];
+        match (&observed.error, wanted.is_null()) {
+            (None, true) => {}
+            (None, false) => self.found.push(format!("did not fail, but Kafka Streams did: {wanted}")),
+            (Some(failure), true) => self.found.push(format!("failed at {}: {}", failure.at, failure.text)),
+            (Some(failure), false) => {
+                if wanted["at"] != failure.at || !is_kind(wanted, failure) {
+                    self.found.push(format!("failed differently\n--- wanted {wanted}\n--- got    {failure:?}"));
+                }
             }
-            (None, Some(ms)) => driver.advance_wall_clock(ms),
-            (None, None) => unreachable!("a step without a kind"),
-        };
-        let records = match answer {
+        }
+    }
+
+    fn topology(&mut self, observed: &Observed) {
+        let lines: Vec<Value> = self.expected["describe"].as_array().cloned().unwrap_or_default();
+        let wanted: Vec<String> = lines.iter().map(|line| described(line.as_str().unwrap_or("not a line"))).collect();
+        let got: Vec<String> = observed.describe.iter().flatten().map(|line| described(line)).collect();
+        if wanted != got {
+            self.found.push(format!("describe\n--- wanted\n{}\n--- got\n{}", wanted.join("\n"), got.join("\n")));
+        }
+        // After an error while building, whatever was known of the topology before does not count.
+        if observed.describe.is_some() {
+            let expected = self.expected;
+            self.equal("branches", &or_empty(&expected["branches"], json!({})), &json!(observed.branches));
+            self.equal("printed", &or_empty(&expected["printed"], json!({})), &json!(observed.printed));
+            self.equal("internal topics", &or_empty(&expected["internal-topics"], json!([])), &json!(observed.internal_topics));
+            self.equal("co-partitioned topics", &or_empty(&expected["copartition"], json!([])), &json!(observed.copartition));
+        }
+    }
+
+    fn steps(&mut self, observed: &Observed) {
+        let wanted = self.expected["steps"].as_array().map_or(&[][..], Vec::as_slice);
+        if wanted.len() != observed.steps.len() {
+            self.found.push(format!("{} steps were run, wanted {}", observed.steps.len(), wanted.len()));
+        }
+        for (index, (wanted, got)) in wanted.iter().zip(&observed.steps).enumerate() {
+            let failed = self.expected["error"]["at"] == format!("step {index}");
+            for difference in self.step(wanted, got, failed) {
+                self.found.push(format!("step {index}: {}\n{difference}", self.case["steps"][index]));
+            }
+        }
+    }
+
+    fn step(&self, wanted: &Value, got: &ObservedStep, failed: bool) -> Vec<String> {
+        let mut found = Vec::new();
+        let seen = or_empty(&wanted["seen"], json!([]));
+        if seen != json!(got.seen) {
+            found.push(format!("seen\n--- wanted {seen}\n--- got    {}", json!(got.seen)));
+        }
+        let records = wanted["records"].as_array().into_iter().flatten().map(Produced::wanted).collect::<Result<Vec<_>, _>>();
+        let records = match records {
             Ok(records) => records,
-            Err(_) if fails_at == Some(format!("step {index}").as_str()) => return,
-            Err(error) => return differences.push(format!("step {index} failed: {error}")),
+            Err(reason) => return vec![format!("the case cannot be read: {reason}")],
         };
-        if fails_at == Some(format!("step {index}").as_str()) {
-            return differences.push(format!("step {index} did not fail, but {}", expected["error"]));
+        let keep = |record: &&Produced| !(failed && is_changelog(&record.topic));
+        // Changes are logged by the commit that a step which fails does not reach.
+        let (wanted, got): (Vec<_>, Vec<_>) = (records.iter().filter(keep).collect(), got.records.iter().filter(keep).collect());
+        let (mut by_topic, mut got_by_topic) = (self.by_topic(&wanted), self.by_topic(&got));
+        // Java's buffers of `suppress` log without a timestamp, and in the order of a hash table.
+        for (topic, rows) in by_topic.iter_mut().filter(|(_, rows)| rows.iter().any(|row| row.timestamp.is_none())) {
+            rows.sort_by(|one, two| one.key.cmp(&two.key));
+            got_by_topic.entry(topic).or_default().sort_by(|one, two| one.key.cmp(&two.key));
         }
-        let (mut got, mut wanted) = (produced(records), wanted(&expected["steps"][index]));
-        without_order(&mut got, &mut wanted);
-        if got != wanted {
-            differences.push(format!("step {index}: {step}\n--- wanted {wanted:?}\n--- got    {got:?}"));
+        let topics: BTreeSet<&&str> = by_topic.keys().chain(got_by_topic.keys()).collect();
+        for topic in topics {
+            let (wanted, got) = (by_topic.get(*topic), got_by_topic.get(*topic));
+            if wanted != got {
+                let lines =
+                    |rows: Option<&Vec<&Produced>>| rows.into_iter().flatten().map(|row| format!("\n      {row}")).collect::<String>();
+                found.push(format!("topic {topic}\n--- wanted{}\n--- got   {}", lines(wanted), lines(got)));
+            }
         }
-        let (got, saw) = (json!(std::mem::take(&mut *seen.lock().expect("no panic holds it"))), &expected["steps"][index]["seen"]);
-        if got != *saw && !(saw.is_null() && got == json!([])) {
-            differences.push(format!("step {index}: seen\n--- wanted {saw}\n--- got    {got}"));
+        let order = |records: &[&Produced]| -> Vec<String> {
+            records.iter().filter(|record| !is_internal(&record.topic)).map(|record| record.topic.clone()).collect()
+        };
+        if found.is_empty() && order(&wanted) != order(&got) {
+            found.push(format!("order across topics\n--- wanted {:?}\n--- got    {:?}", order(&wanted), order(&got)));
+        }
+        found
+    }
+
+    /// The records of each topic; of a changelog's records of one key, the last.
+    fn by_topic<'a>(&self, records: &[&'a Produced]) -> BTreeMap<&'a str, Vec<&'a Produced>> {
+        let mut topics: BTreeMap<&str, Vec<&Produced>> = BTreeMap::new();
+        for record in records {
+            let rows = topics.entry(&record.topic).or_default();
+            if is_changelog(&record.topic) {
+                let versioned = self.is_versioned(&record.topic);
+                rows.retain(|known| known.key != record.key || versioned && known.timestamp != record.timestamp);
+            }
+            rows.push(record);
+        }
+        topics
+    }
+
+    /// Only versioned stores read their history from the changelog.
+    fn is_versioned(&self, topic: &str) -> bool {
+        let topics = self.expected["internal-topics"].as_array().into_iter().flatten();
+        let mut found = topics.filter(|known| known["name"] == topic);
+        found.any(|known| !known["config"]["min.compaction.lag.ms"].is_null())
+    }
+
+    fn end(&mut self, observed: &Observed) {
+        if let Some(dropped) = observed.dropped {
+            self.equal("dropped records", &self.expected["dropped"].clone(), &json!(dropped));
+        }
+        let Some(stores) = &observed.stores else { return };
+        let wanted = self.expected["stores"].as_array().map_or(&[][..], Vec::as_slice);
+        let names: BTreeSet<&str> = wanted.iter().filter_map(|store| store["name"].as_str()).collect();
+        let got: BTreeSet<&str> =
+            stores.keys().map(String::as_str).filter(|name| names.contains(name) || !self.cannot_be_scanned(name)).collect();
+        if names != got {
+            self.found.push(format!("stores\n--- wanted {names:?}\n--- got    {got:?}"));
+        }
+        for store in wanted {
+            let Some(rows) = store["name"].as_str().and_then(|name| stores.get(name)) else { continue };
+            if let Err(difference) = store_rows::compare(store, rows, retention_ms(self.case, store)) {
+                self.found.push(format!("store {}\n{difference}", store["name"]));
+            }
         }
     }
-    if let Some(dropped) = expected["dropped"].as_u64() {
-        let got = driver.metrics().dropped.get();
-        if got != dropped {
-            differences.push(format!("{got} records dropped, wanted {dropped}"));
-        }
+
+    /// In Java a window store of window size 0 has no full scan, and the case does not list it: those of a join with difference 0.
+    fn cannot_be_scanned(&self, name: &str) -> bool {
+        let mut statements = self.case["topology"].as_array().into_iter().flatten();
+        let is_join_store = name.contains("-JOIN") || name.contains("-OUTER") || name.ends_with("-join-store");
+        let of_size_zero = |statement: &Value| {
+            let windows = &statement["windows"];
+            let (before, after) = (&windows["before-ms"], &windows["after-ms"]);
+            let difference = &windows["difference-ms"];
+            let side = |side: &Value| side.as_i64().or_else(|| difference.as_i64());
+            difference.is_i64() && side(before).unwrap_or(0) + side(after).unwrap_or(0) == 0
+        };
+        is_join_store && statements.any(of_size_zero)
     }
+}
+
+/// How long a windowed store keeps its rows, by its changelog's config.
+pub fn retention_ms(case: &Value, store: &Value) -> Option<i64> {
+    const ADDITIONAL_RETENTION_MS: i64 = 86_400_000;
+    let name = format!("app-{}-changelog", store["name"].as_str()?);
+    let mut topics = case["expected"]["internal-topics"].as_array().into_iter().flatten();
+    let config = &topics.find(|topic| topic["name"] == name)?["config"]["retention.ms"];
+    let retention: i64 = config.as_str()?.parse().ok()?;
+    (matches!(store["kind"].as_str(), Some("window" | "session"))).then_some(retention - ADDITIONAL_RETENTION_MS)
+}
+
+/// Whether our error is of the kind of the innermost exception.
+fn is_kind(wanted: &Value, failure: &Failure) -> bool {
+    let mut innermost = wanted;
+    while innermost["cause"].is_object() {
+        innermost = &innermost["cause"];
+    }
+    let kind = match innermost["class"].as_str() {
+        Some("UserFailure") => FailureKind::User,
+        Some("SerializationException") => FailureKind::Serialization,
+        Some("TopologyException" | "IllegalArgumentException" | "StreamsException" | "NullPointerException") => FailureKind::Program,
+        _ => return false,
+    };
+    kind == failure.kind
+}
+
+/// Rust's topic extractors have other names than Java's.
+fn described(line: &str) -> String {
+    line.split_once("(extractor class:").map_or_else(|| line.to_owned(), |(before, _)| before.to_owned())
+}
+
+pub fn is_internal(topic: &str) -> bool {
+    topic.starts_with("app-")
+}
+
+pub fn is_changelog(topic: &str) -> bool {
+    is_internal(topic) && topic.ends_with("-changelog")
+}
+
+/// A row for a reader.
+pub fn shown_row(key: &[u8], value: &super::expected::Bytes, timestamp: i64) -> String {
+    format!("{} = {} @{timestamp}", readable(&Some(key.to_vec())), readable(value))
 }

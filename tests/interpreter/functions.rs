@@ -28,6 +28,18 @@ fn length(value: &Nullable) -> i64 {
     value.as_ref().map_or(0, |_| i64::try_from(text(value).len()).unwrap_or(i64::MAX))
 }
 
+/// Fails on purpose: functions of the DSL give no errors, so this is a panic, without the message of one.
+fn boom(text: &str) -> ! {
+    std::panic::resume_unwind(Box::new(format!("boom: {text}")))
+}
+
+/// Fails when the value has this text.
+fn fail_on(value: &Nullable, wrong: &str) {
+    if value.is_some() && text(value) == wrong {
+        boom(wrong);
+    }
+}
+
 fn contains(value: &Nullable, part: &str) -> bool {
     value.is_some() && text(value).contains(part)
 }
@@ -49,6 +61,10 @@ pub fn predicate(spec: &str) -> Option<Predicate> {
         "value-gt" => Arc::new(move |_, value| value.is_some() && number(value) > limit),
         "value-is-null" => Arc::new(|_, value| value.is_none()),
         "key-is-null" => Arc::new(|key, _| key.is_none()),
+        "fail-on" => Arc::new(move |_, value| {
+            fail_on(value, &argument);
+            true
+        }),
         "key-starts-with" => Arc::new(move |key, _| key.is_some() && text(key).starts_with(&argument)),
         _ => return None,
     })
@@ -67,11 +83,15 @@ pub fn value_mapper(spec: &str, value: Type) -> Option<(Mapper, Type)> {
         "null-if-contains" => Arc::new(move |_, value| if contains(value, &argument) { None } else { value.clone() }),
         "length" => Arc::new(|_, value| value.as_ref().map(|_| Datum::Long(length(value)))),
         "number" => Arc::new(|_, value| value.as_ref().map(|_| Datum::Long(number(value)))),
+        "fail-on" => Arc::new(move |_, value| {
+            fail_on(value, &argument);
+            value.clone()
+        }),
         "plus" => Arc::new(move |_, value| value.as_ref().map(|_| Datum::Long(number(value).wrapping_add(plus)))),
         _ => return None,
     };
     let mapped = match name {
-        "identity" | "null-if-contains" => value,
+        "identity" | "null-if-contains" | "fail-on" => value,
         "length" | "number" | "plus" => Type::Long,
         _ => Type::Text,
     };
@@ -133,6 +153,10 @@ pub fn reducer(spec: &str) -> Option<Reducer> {
     Some(match name {
         "concat" => Arc::new(move |a, b| concat(&a, &b)),
         "remove" => Arc::new(|a, b| of_text(without(&text(&a), &format!("+{}", text(&b))))),
+        "fail-on" => Arc::new(move |_, b| {
+            fail_on(&b, &argument);
+            b
+        }),
         "first" => Arc::new(|a, _| a),
         "last" => Arc::new(|_, b| b),
         "max" => Arc::new(|a, b| match (&a, &b) {
@@ -165,6 +189,8 @@ pub fn initializer(spec: &str) -> Option<(Datum, Type)> {
     match name {
         "empty" => Some((Datum::Text(String::new()), Type::Text)),
         "text" => Some((Datum::Text(argument), Type::Text)),
+        // To the aggregators of the catalogue null counts as "".
+        "null-string" => Some((Datum::Text(String::new()), Type::Text)),
         "zero" => Some((Datum::Long(0), Type::Long)),
         _ => None,
     }
@@ -177,6 +203,12 @@ pub fn aggregator(spec: &str) -> Option<Aggregator> {
     let count = |a: &Nullable, by: i64| Some(Datum::Long(number(a).wrapping_add(by)));
     Some(match name {
         "append" => Arc::new(move |_, value, a| append(value, &a)),
+        "fail-on" => Arc::new(move |_, value, a| {
+            if text(value) == argument {
+                boom(&argument);
+            }
+            append(value, &a)
+        }),
         "append-with-key" => Arc::new(move |key, value, a| of_text(format!("{},{}={}", so_far(&a), text(key), text(value)))),
         "remove" => Arc::new(move |_, value, a| of_text(without(&so_far(&a), &format!(",{}", text(value))))),
         "plus-one" => Arc::new(move |_, _, a| count(&a, 1)),
@@ -199,10 +231,15 @@ pub fn merger(spec: &str) -> Option<Aggregator> {
 }
 
 pub fn joiner(spec: &str, left: Type, right: Type) -> Option<(Joiner, Type)> {
-    let (name, _) = split(spec);
+    let (name, argument) = split(spec);
     let pair = |left: &Nullable, right: &Nullable| of_text(format!("{}|{}", text(left), text(right)));
     let joiner: Joiner = match name {
         "pair" => Arc::new(move |_, left, right| pair(left, right)),
+        "fail-on" => Arc::new(move |_, left, right| {
+            fail_on(left, &argument);
+            fail_on(right, &argument);
+            pair(left, right)
+        }),
         "pair-with-key" => Arc::new(|key, left, right| of_text(format!("{}:{}|{}", text(key), text(left), text(right)))),
         "left" => Arc::new(|_, left, _| left.clone()),
         "right" => Arc::new(|_, _, right| right.clone()),

@@ -1,5 +1,7 @@
 //! Statements on streams.
 
+use std::any::Any;
+use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +10,17 @@ use kstreams::core::serdes::{Nullable as NullableSerde, SerdeRef, Serdes};
 use kstreams::core::topology::{Produced, SinkTopic, TopicContext, TopicNameExtractor};
 use kstreams::core::{BoxError, Record};
 use kstreams::dsl::{
-    Branched, Grouped, Joined, KStream, KTable, MaybeNull, Repartitioned, SessionWindowedSerde, TimeWindowedSerde, Windowed,
+    Branched, Grouped, Joined, KStream, KTable, MaybeNull, Printed, Repartitioned, SessionWindowedSerde, TimeWindowedSerde, Windowed,
 };
 use serde_json::{Value, json};
 
 use super::datum::{Datum, Nullable, Type, Visible, shown, text};
 use super::functions::{flat_mapper, joiner, key_selector, predicate, value_mapper};
+use super::processors::{CaseFixedKeyProcessor, CaseProcessor, Spec};
 use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, string};
 
 /// Keys and values of streams.
-pub trait Streamed: Visible {
+pub trait Streamed: Visible + Debug {
     fn serde(of: Type) -> SerdeRef<Self>;
 
     /// The serde of keys with sessions.
@@ -56,9 +59,16 @@ impl Streamed for Windowed<Datum> {
 }
 
 /// A topic per record, by the words of the catalogue.
-struct Extractor {
+pub struct Extractor {
     word: String,
     prefix: String,
+}
+
+impl Extractor {
+    pub fn new(spec: &str) -> Self {
+        let (word, prefix) = spec.split_once(':').unwrap_or((spec, ""));
+        Self { word: word.to_owned(), prefix: prefix.to_owned() }
+    }
 }
 
 impl<K: Visible, V: Visible> TopicNameExtractor<K, V> for Extractor {
@@ -80,6 +90,7 @@ impl Program<'_> {
     where
         Typed<KStream<K, V>>: Bind,
         Typed<KStream<K, Nullable>>: Bind,
+        Typed<KStream<Nullable, Nullable>>: Bind,
         Typed<KStream<Nullable, V>>: Bind,
     {
         let Typed { node, key, value } = stream.clone();
@@ -145,13 +156,34 @@ impl Program<'_> {
                     produced = produced.with_name(name);
                 }
                 match statement["topic-extractor"].as_str() {
-                    Some(spec) => {
-                        let (word, prefix) = spec.split_once(':').unwrap_or((spec, ""));
-                        node.to_with(SinkTopic::extracted(Extractor { word: word.to_owned(), prefix: prefix.to_owned() }), produced);
-                    }
+                    Some(spec) => node.to_with(SinkTopic::extracted(Extractor::new(spec)), produced),
                     None => node.to_with(string(statement, "topic")?, produced),
                 }
                 stream.clone().bind()
+            }
+            "print" => {
+                let label = string(statement, "label")?;
+                let path = self.folder.path().join(format!("printed-{}", self.printed.len()));
+                self.printed.insert(label.to_owned(), path.clone());
+                let shown = |key: &K, value: &V| format!("{}, {}", text(&key.datum()), text(&value.datum()));
+                let mut printed = Printed::to_file(path).with_label(label).with_key_value_mapper(shown);
+                if let Some(name) = statement["name"].as_str() {
+                    printed = printed.with_name(name);
+                }
+                node.print(printed);
+                stream.clone().bind()
+            }
+            "process" | "process-values" => {
+                let spec = Spec::new(&statement["processor"])?.among(self.statements);
+                let stores: Vec<&str> = statement["stores"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let (key_out, value_out) = spec.types(key, value);
+                if op == "process" {
+                    let node = node.process_named(move || CaseProcessor::new(spec.clone()), names, &stores);
+                    Typed { node, key: key_out, value: value_out }.bind()
+                } else {
+                    let node = node.process_values_named(move || CaseFixedKeyProcessor::new(spec.clone()), names, &stores);
+                    Typed { node, key, value: value_out }.bind()
+                }
             }
             "split" => self.split(statement, stream)?,
             "repartition" => {
@@ -164,6 +196,8 @@ impl Program<'_> {
                 }
                 Typed { node: node.repartition_with(options), key, value }.bind()
             }
+            "join" | "left-join" if !statement["key-selector"].is_null() => self.join_global(statement, op, stream)?,
+            "join" | "left-join" | "outer-join" if !statement["windows"].is_null() => self.join_streams(statement, op)?,
             _ => match (stream.clone().bind(), op) {
                 (Bound::Stream(one), "merge") => match self.get(statement, "other")? {
                     Bound::Stream(two) => Typed { node: one.node.merge_named(&two.node, names), ..one }.bind(),
@@ -270,6 +304,21 @@ impl Program<'_> {
         Ok(Typed { node, key, value: joined }.bind())
     }
 
+    /// A branch whose function maps its values to the same type: the type of a branch is that of its stream.
+    fn mapped_branch<K: Streamed, V: Streamed>(&self, branched: Branched<K, V>, spec: &Value, value: Type) -> Done<Branched<K, V>> {
+        let (map, _) = known(value_mapper(spec.as_str().unwrap_or_default(), value), spec, "map-values")?;
+        if std::any::TypeId::of::<V>() != std::any::TypeId::of::<Nullable>() {
+            return out("a branch with a function that changes the type");
+        }
+        Ok(branched.with_function(move |stream| {
+            let mapped: Box<dyn Any> = Box::new(stream.map_values(move |value| map(&None, &value.datum())));
+            match mapped.downcast::<KStream<K, V>>() {
+                Ok(mapped) => *mapped,
+                Err(_) => stream,
+            }
+        }))
+    }
+
     fn split<K: Streamed, V: Streamed>(&mut self, statement: &Value, stream: &Typed<KStream<K, V>>) -> Done<Bound>
     where
         Typed<KStream<K, V>>: Bind,
@@ -285,7 +334,7 @@ impl Program<'_> {
                 return Ok(branched.with_consumer(move |stream| stream.to_with(topic, Produced::with(K::serde(key), V::serde(value)))));
             }
             if !branch["map-values"].is_null() {
-                return out("a branch with a function that changes the type");
+                return self.mapped_branch(branched, &branch["map-values"], value);
             }
             Ok(branched)
         };

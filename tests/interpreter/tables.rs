@@ -2,13 +2,16 @@
 
 use std::rc::Rc;
 
+use kstreams::core::BoxError;
+use kstreams::core::processor::InitContext;
 use kstreams::core::serdes::{SerdeRef, Serdes};
-use kstreams::dsl::{Grouped, KGroupedTable, KStream, KTable};
+use kstreams::dsl::{Grouped, KGroupedTable, KStream, KTable, ValueTransformer};
 use serde_json::Value;
 
-use super::datum::{Datum, Nullable, Type, Visible};
+use super::datum::{Datum, Nullable, Type, Visible, of_text, text};
 use super::functions::{aggregator, initializer, key_selector, predicate, reducer, value_mapper};
 use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, string};
+use super::stores::Store;
 use super::windows::{Suppressible, suppressed};
 
 /// The serde of a table's keys and values, where a materialized derivation can be asked for.
@@ -31,6 +34,55 @@ impl Stored for i64 {
 impl Stored for kstreams::dsl::Windowed<Datum> {
     fn serde(_of: Type) -> Option<SerdeRef<Self>> {
         None
+    }
+}
+
+/// What a transformer of the catalogue does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transform {
+    ShowWithKey,
+    KeepNull,
+    Count,
+}
+
+impl Transform {
+    fn of(word: &str) -> Option<Self> {
+        match word {
+            "show-with-key" => Some(Self::ShowWithKey),
+            "keep-null" => Some(Self::KeepNull),
+            "count" => Some(Self::Count),
+            _ => None,
+        }
+    }
+}
+
+struct Transformer {
+    kind: Transform,
+    name: Option<String>,
+    store: Option<Store>,
+}
+
+impl<K: Visible, V: Visible> ValueTransformer<K, V, Datum> for Transformer {
+    fn init(&mut self, cx: &InitContext<'_>) -> Result<(), BoxError> {
+        self.store = self.name.as_ref().map(|name| Store::open(cx, name)).transpose()?;
+        Ok(())
+    }
+
+    fn transform(&mut self, key: &K, value: Option<&V>) -> Result<Nullable, BoxError> {
+        let (key, value) = (key.datum(), value.and_then(Visible::datum));
+        if self.kind == Transform::Count {
+            let (Some(store), Some(key)) = (&self.store, &key) else { return Err("a transformer without its store".into()) };
+            let count = match store.get(key)? {
+                Some(Datum::Long(count)) => count + 1,
+                _ => 1,
+            };
+            store.put(key, Some(Datum::Long(count)), 0)?;
+            return Ok(value.and_then(|value| of_text(format!("{}#{count}", text(&Some(value))))));
+        }
+        if self.kind == Transform::KeepNull && value.is_none() {
+            return Ok(None);
+        }
+        Ok(of_text(format!("{}={}", text(&key), text(&value))))
     }
 }
 
@@ -81,6 +133,21 @@ impl Program<'_> {
                     _ => return out("a materialized mapping of windows"),
                 };
                 Ok(Typed { node, key, value }.bind())
+            }
+            "transform-values" => {
+                let kind = Transform::of(string(&statement["transformer"], "kind")?).ok_or("a transformer")?;
+                let store = statement["transformer"]["store"].as_str().map(str::to_owned);
+                let stores: Vec<&str> = statement["stores"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let supplier = move || Transformer { kind, name: store.clone(), store: None };
+                let node: KTable<K, Datum> = match (materialized, K::serde(key)) {
+                    (false, _) => table.node.transform_values_named(supplier, named(statement), &stores),
+                    (true, Some(keys)) => {
+                        let options = self.materialized(statement, keys, Type::Text.serde())?;
+                        table.node.transform_values_named_with(supplier, named(statement), options, &stores)
+                    }
+                    _ => return out("a materialized transformation of windows"),
+                };
+                Ok(Typed { node, key, value: Type::Text }.bind())
             }
             "group-by" => {
                 let function = |field: &str| statement["mapper"][field].as_str().unwrap_or_default();

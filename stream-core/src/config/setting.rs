@@ -49,6 +49,10 @@ fn parses<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {
     text.parse::<T>().map(drop)
 }
 
+fn boolean(text: &str) -> Result<(), String> {
+    text.parse::<bool>().map(drop).map_err(|_| "expected `true` or `false`".to_owned())
+}
+
 macro_rules! settings {
     ($($(#[$own:ident])? $name:literal = $default:literal, $kind:expr, $meaning:literal;)*) => {
         &[$(Setting { name: $name, default: $default, meaning: $meaning, is_own: settings!(@own $($own)?), kind: $kind }),*]
@@ -69,6 +73,8 @@ pub const SETTINGS: &[Setting] = settings! {
     "commit.interval.ms" = "", up_to(0, i32::MAX as i64), "how often results and positions are committed; 30000, or 100 with exactly_once_v2";
     "default.timestamp.extractor" = "fail-on-invalid", Kind::Choice(parses::<BuiltInTimestampExtractor>), "fail-on-invalid, log-and-skip, use-partition-time or wallclock";
     "deserialization.exception.handler" = "log-and-fail", Kind::Choice(parses::<BuiltInHandler>), "for records that cannot be read: log-and-fail or log-and-continue";
+    "ensure.explicit.internal.resource.naming" = "false", Kind::Choice(boolean), "whether a program whose stores and internal topics have generated names is refused";
+    "errors.dead.letter.queue.topic.name" = "", Kind::Text, "where the built-in handlers send the source record of a failure; it must exist; nowhere when not set";
     "group.instance.id" = "", Kind::Name, "makes the process a static member of its group: a restart within the session timeout moves no task";
     "heartbeat.interval.ms" = "3000", MS, "how often the process tells the group that it lives";
     "max.poll.interval.ms" = "300000", MS, "how long a worker may make no progress before the process leaves the group";

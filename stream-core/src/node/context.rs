@@ -1,7 +1,8 @@
 //! [`TaskContext`]: what the nodes of one task share while a record is processed.
 
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub struct TaskContext {
     pub(crate) emit: Box<dyn Emit>,
     pub(crate) current: Rc<CurrentRecord>,
     pub(crate) handlers: Handlers,
+    /// Whether the processing handler decides about panics, too.
+    pub(crate) catches_panics: bool,
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) punctuations: Punctuations,
     pub(crate) stream_time: i64,
@@ -52,10 +55,15 @@ pub struct TaskContext {
     pub(crate) key_buffer: Vec<u8>,
     pub(crate) value_buffer: Vec<u8>,
     pub(crate) stores: Rc<StoreSet>,
+    /// Stores that every process keeps whole; all nodes may read them.
+    pub(crate) global_stores: StoreSet,
     pub(crate) connected: Vec<Vec<String>>,
+    shared: HashMap<(String, TypeId), Rc<dyn Any>>,
     /// Where a driver of tests learns what was left out; nobody asks in production.
     pub(crate) drops: Option<Rc<RefCell<Vec<DroppedRecord>>>>,
     failure: Option<Error>,
+    /// Whether the failure is a mistake of the processor that forwards, about which the processing handler decides.
+    refused: bool,
 }
 
 /// A record that a node left out.
@@ -86,6 +94,7 @@ impl TaskContext {
             application_id,
             emit,
             current,
+            catches_panics: handlers.processing.catches_panics(),
             handlers,
             metrics,
             punctuations: Punctuations::default(),
@@ -98,9 +107,12 @@ impl TaskContext {
             key_buffer: Vec::new(),
             value_buffer: Vec::new(),
             stores: Rc::default(),
+            global_stores: StoreSet::new(),
             connected: Vec::new(),
+            shared: HashMap::new(),
             drops: None,
             failure: None,
+            refused: false,
         }
     }
 
@@ -127,6 +139,19 @@ impl TaskContext {
         Stopped
     }
 
+    /// Refuses what a processor wants to forward: to the processing handler it is an error of that processor, whatever it returns.
+    #[cold]
+    pub(crate) fn refuse(&mut self, error: Error) -> Stopped {
+        self.refused = self.failure.is_none();
+        self.stop(error)
+    }
+
+    /// The error of a processor that was refused to forward.
+    #[cold]
+    pub(crate) fn take_refused(&mut self) -> Option<Error> {
+        if std::mem::take(&mut self.refused) { self.failure.take() } else { None }
+    }
+
     /// Whether a node stopped the processing, also when user code swallowed the [`Stopped`].
     #[inline]
     pub(crate) fn is_stopped(&self) -> bool {
@@ -144,6 +169,12 @@ impl TaskContext {
     /// The names of the stores that are connected to a node.
     pub(crate) fn connected_stores(&mut self, node: usize) -> Vec<String> {
         self.connected.get_mut(node).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What processors of this task share under `name`.
+    pub(crate) fn shared<T: Default + 'static>(&mut self, name: &str) -> Rc<T> {
+        let shared = self.shared.entry((name.to_owned(), TypeId::of::<T>())).or_insert_with(|| Rc::<T>::default());
+        Rc::clone(shared).downcast().unwrap_or_default()
     }
 
     pub(crate) fn metadata(&self) -> Option<RecordMetadata> {

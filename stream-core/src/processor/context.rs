@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::TaskId;
 use crate::node::{Data, Outlet, PunctuationId, PunctuationType, Stopped, StoreSet, TaskContext};
 use crate::record::{Record, RecordMetadata};
-use crate::store::StoreName;
+use crate::store::{StateStore, StoreName};
 
 /// Given to [`Processor::init`](super::Processor::init): stores and schedules.
 pub struct InitContext<'a> {
@@ -22,12 +22,16 @@ pub struct InitContext<'a> {
 }
 
 impl InitContext<'_> {
-    /// The handle of a store that is connected to this processor. Handles are cheap to clone and stay valid until the task closes.
+    /// The handle of a store that is connected to this processor, or of a global one, which any processor may read but not write. Handles
+    /// are cheap to clone and stay valid until the task closes.
     ///
     /// # Errors
     /// When there is no such store, it is not connected to this processor, or its handle is of another type.
     pub fn store<H: 'static>(&self, name: &StoreName<H>) -> Result<H> {
         let (node, name) = (self.node, name.as_str());
+        if let Some(store) = self.task.global_stores.get(name) {
+            return typed(node, store);
+        }
         if !self.connected.iter().any(|connected| connected == name) {
             return Err(Error::invalid(format!(
                 "processor `{node}` asks for store `{name}`, which is not connected to it; name it in `connect` or in `add_state_store`"
@@ -36,14 +40,13 @@ impl InitContext<'_> {
         let Some(store) = self.stores.get(name) else {
             return Err(Error::invalid(format!("processor `{node}` asks for store `{name}`, which the topology does not have")));
         };
-        let handle = Rc::clone(store).handle();
-        handle.downcast::<H>().map(|handle| *handle).map_err(|_| {
-            Error::invalid(format!(
-                "processor `{node}` asks for store `{name}` as `{}`, but it is a `{}`",
-                type_name::<H>(),
-                store.handle_type()
-            ))
-        })
+        typed(node, store)
+    }
+
+    /// What the processors of this task share under `name`: one value of type `T` per task, made by whoever asks first. It begins anew
+    /// with the task, and does not know of commits and aborts; what must survive belongs into a store.
+    pub fn shared<T: Default + 'static>(&mut self, name: &str) -> Rc<T> {
+        self.task.shared(name)
     }
 
     /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval` (at least 1 ms).
@@ -81,6 +84,11 @@ impl InitContext<'_> {
         self.task.system_time
     }
 
+    /// The largest timestamp among the records that the task has taken, ms, or -1.
+    pub fn current_stream_time_ms(&self) -> i64 {
+        self.task.stream_time
+    }
+
     /// How often operators look for results whose time has come.
     pub fn emit_intervals(&self) -> EmitIntervals {
         self.task.emit_intervals
@@ -90,6 +98,19 @@ impl InitContext<'_> {
     pub fn committed_metadata(&self, name: &str) -> Option<i64> {
         self.task.processor_metadata.get(name).copied()
     }
+}
+
+/// The handle of a store, if it has the type that the processor asks for.
+fn typed<H: 'static>(node: &str, store: &Rc<dyn StateStore>) -> Result<H> {
+    let handle = Rc::clone(store).handle();
+    handle.downcast::<H>().map(|handle| *handle).map_err(|_| {
+        Error::invalid(format!(
+            "processor `{node}` asks for store `{}` as `{}`, but it is a `{}`",
+            store.name(),
+            type_name::<H>(),
+            store.handle_type()
+        ))
+    })
 }
 
 /// Given to a processor with each call: where to forward, and what is known about the moment.
@@ -130,7 +151,7 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
                     self.node,
                     self.outlet.names()
                 ));
-                Err(self.task.stop(error))
+                Err(self.task.refuse(error))
             }
         }
     }
@@ -187,6 +208,12 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
         self.task.punctuations.schedule(self.index, interval, kind, None, stream_time, system_time)
     }
 
+    /// As [`schedule`](Self::schedule), on the grid `start_ms + k · interval` (KIP-1146).
+    pub fn schedule_from(&mut self, start_ms: i64, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        let (stream_time, system_time) = (self.task.stream_time, self.task.system_time);
+        self.task.punctuations.schedule(self.index, interval, kind, Some(start_ms), stream_time, system_time)
+    }
+
     /// Cancels a punctuation, also from within its own call.
     pub fn cancel(&mut self, id: PunctuationId) {
         self.task.punctuations.cancel(id);
@@ -202,6 +229,11 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
         self.task.task
     }
 
+    /// The application.
+    pub fn application_id(&self) -> &str {
+        &self.task.application_id
+    }
+
     /// The processor's name in the topology.
     pub fn node_name(&self) -> &str {
         self.node
@@ -210,6 +242,6 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
     #[cold]
     fn negative_timestamp(&mut self, timestamp: i64) -> Stopped {
         let error = Error::invalid(format!("processor `{}` forwards a record with the negative timestamp {timestamp}", self.node));
-        self.task.stop(error)
+        self.task.refuse(error)
     }
 }

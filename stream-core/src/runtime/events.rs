@@ -1,5 +1,6 @@
 //! What the threads tell each other.
 
+use super::global::GlobalEvent;
 use crate::error::Error;
 use crate::handler::UncaughtResponse;
 use crate::id::TaskId;
@@ -10,6 +11,8 @@ use crate::task::PreparedTask;
 pub(crate) enum ControlEvent {
     /// From the restore thread.
     Restore(RestoreEvent),
+    /// From the global thread.
+    Global(GlobalEvent),
     /// A worker runs these now.
     Running { worker: usize, tasks: Vec<TaskId> },
     /// These were given up, committed or not; nobody in this process touches them any more.

@@ -13,6 +13,7 @@ use crate::config::{ClientRole, ProcessingGuarantee};
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::restore::{Cluster, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings};
+use crate::store::SharedStore;
 
 /// How long one attempt to register a transactional id takes; between two the worker looks whether the application is closing.
 const INIT_ATTEMPT: Duration = Duration::from_secs(5);
@@ -40,6 +41,7 @@ pub(super) fn start_worker(
     tokens: Arc<TokenCell>,
     committer: Arc<dyn OffsetCommitter>,
     purge: Arc<PurgePositions>,
+    global_stores: Arc<[Arc<dyn SharedStore>]>,
 ) -> Result<WorkerHandle> {
     let (commands, receiver) = channel();
     let config = &environment.config;
@@ -56,6 +58,7 @@ pub(super) fn start_worker(
         tokens,
         committer,
         purge,
+        global_stores,
         make_producer: producer_factory(environment, index),
         commands: receiver,
         events: environment.sender.clone(),

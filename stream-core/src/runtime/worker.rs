@@ -12,11 +12,11 @@ use crate::client::{DataConsumer, Polled, Producer};
 use crate::commit::fault::{KillPoint, SeededFault, is_seeded, kill_point};
 use crate::commit::{CommitEnvironment, commit};
 use crate::config::ProcessingGuarantee;
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result, ResultExt, panicked};
 use crate::handler::{Handlers, UncaughtErrorHandler};
 use crate::id::{TaskId, TopicPartition};
 use crate::membership::{OffsetCommitter, TokenCell};
-use crate::store::{MemoryBudget, WorkerMemory};
+use crate::store::{MemoryBudget, SharedStore, WorkerMemory};
 use crate::task::{Outgoing, PreparedTask, Task, TaskEnvironment, WorkerProducer};
 use crate::time::Clock;
 use crate::topology::BuiltTopology;
@@ -36,6 +36,7 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) tokens: Arc<TokenCell>,
     pub(crate) committer: Arc<dyn OffsetCommitter>,
     pub(crate) purge: Arc<PurgePositions>,
+    pub(crate) global_stores: Arc<[Arc<dyn SharedStore>]>,
     pub(crate) make_producer: ProducerFactory,
     pub(crate) commands: Receiver<WorkerCommand>,
     pub(crate) events: Sender<ControlEvent>,
@@ -180,6 +181,7 @@ impl Worker {
                 clock: &self.environment.clock,
                 max_task_idle_ms: self.environment.settings.max_task_idle_ms,
                 emit_intervals: self.environment.settings.emit_intervals,
+                global_stores: &self.environment.global_stores,
             },
         );
         // The task is this worker's from now on, also when it fails to start: the handler's answer is about it.
@@ -415,10 +417,4 @@ impl Worker {
             tracing::debug!(worker = self.environment.index, "the control thread is gone");
         }
     }
-}
-
-/// A panic of user code as an error.
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::new(ErrorKind::User, format!("user code panicked: {}", text.unwrap_or_else(|| "without a message".to_owned())))
 }

@@ -14,6 +14,7 @@
 mod budget;
 mod factory;
 mod name;
+mod shared;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -23,8 +24,10 @@ use std::sync::Arc;
 pub use budget::{MemoryBudget, WorkerMemory};
 pub use factory::{ChangelogConfig, CleanupPolicy, OpenedStore, StoreFactory, StoreOpen};
 pub use name::StoreName;
+pub(crate) use shared::WriterOf;
+pub use shared::{SharedStore, StoreAccess};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::{Headers, RecordMetadata};
 
 /// One record of a changelog: the last write of a key since the last commit.
@@ -142,6 +145,14 @@ pub trait DetachedStore: Send {
 
     /// Gives the store to the current thread.
     fn attach(self: Box<Self>, owner: &StoreOwner) -> Rc<dyn StateStore>;
+
+    /// Makes the store one that several threads have: a global one.
+    ///
+    /// # Errors
+    /// When this kind of store cannot be shared; the default.
+    fn share(self: Box<Self>) -> Result<Arc<dyn SharedStore>> {
+        Err(Error::invalid(format!("store `{}` cannot be a global store: its kind cannot be shared by several threads", self.name())))
+    }
 }
 
 /// What a store is told by the task and worker that own it.

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::node::{DroppedRecord, PunctuationType, SourceInlet, Stopped, TaskContext};
-use crate::store::{CurrentRecord, StateStore, StoreOwner, WorkerMemory};
+use crate::store::{CurrentRecord, SharedStore, StateStore, StoreAccess, StoreOwner, WorkerMemory};
 use crate::time::Clock;
 use crate::topology::{BuiltTopology, Subtopology};
 
@@ -35,6 +35,8 @@ pub(crate) struct TaskEnvironment<'a> {
     /// `max.task.idle.ms`.
     pub(crate) max_task_idle_ms: i64,
     pub(crate) emit_intervals: EmitIntervals,
+    /// What all nodes may read.
+    pub(crate) global_stores: &'a [Arc<dyn SharedStore>],
 }
 
 struct TaskStore {
@@ -117,6 +119,8 @@ impl Task {
                 TaskStore { store: store.attach(&owner), changelog, slot }
             })
             .collect();
+        let read = |store: &Arc<dyn SharedStore>| (store.name().to_owned(), store.attach(&owner, StoreAccess::Read));
+        context.global_stores = environment.global_stores.iter().map(read).collect();
         context.stores = Rc::new(stores.iter().map(|store| (store.store.name().to_owned(), Rc::clone(&store.store))).collect());
 
         let graph = TaskGraph::wire(topology, subtopology, &mut context)?;

@@ -6,11 +6,12 @@ use stream_core::processor::{InitContext, Processor, ProcessorContext};
 use stream_core::serdes::DefaultSerde;
 use stream_core::store::StoreName;
 use stream_core::{BoxError, Record};
-use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
+use stream_state::TimestampedKeyValueStore;
 
 use super::KGroupedStream;
 use super::fold::{self, Fold};
 use crate::options::{Materialized, Named};
+use crate::table::table_store::{Put, TableStore};
 use crate::table::{Change, KTable, OldValues, StoredTable, TableForwarder, store};
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
@@ -78,6 +79,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         let Some(values) = store::value_serde(plan, &store_name, &materialized) else {
             return KTable::refused(plan, name);
         };
+        let is_versioned = materialized.is_versioned();
         let factory = store::key_value(&store_name, &materialized, &keys, &values);
         let handle = StoreName::from_string(store_name.clone());
         let old_values = OldValues::default();
@@ -90,7 +92,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
             keys: Some(keys),
             values: Some(values),
             topics,
-            node: Rc::new(StoredTable { store: store_name, old_values }),
+            node: Rc::new(StoredTable { store: store_name, is_versioned, old_values }),
         }
     }
 }
@@ -99,7 +101,7 @@ pub(super) struct Aggregate<F, K, V, A> {
     fold: Fold<F, A>,
     forwarder: TableForwarder,
     name: StoreName<TimestampedKeyValueStore<K, A>>,
-    store: Option<TimestampedKeyValueStore<K, A>>,
+    store: Option<TableStore<K, A>>,
     types: std::marker::PhantomData<fn(V)>,
 }
 
@@ -122,7 +124,7 @@ where
     type ValueOut = Change<A>;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = Some(cx.store(&self.name)?);
+        self.store = Some(TableStore::open(cx, &self.name)?);
         Ok(())
     }
 
@@ -137,9 +139,10 @@ where
         // Cached, the change is told at the drain, with the old value that was committed.
         let told = if is_caching || !self.forwarder.sends_old_values { None } else { begun.clone() };
         let new = self.fold.next(&key, value, begun);
-        store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
-        if !is_caching {
-            self.forwarder.forward(cx, key, Change { old: told, new }, timestamp, headers)?;
+        let put = store.put(&key, new.as_ref(), timestamp)?;
+        if !is_caching && put != Put::Refused {
+            let change = Change { old: told, new, is_latest: put == Put::Latest };
+            self.forwarder.forward(cx, key, change, timestamp, headers)?;
         }
         Ok(())
     }

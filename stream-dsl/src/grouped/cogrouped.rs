@@ -225,6 +225,7 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
             return KTable::refused(&self.plan, store_name);
         };
         let keys = materialized.keys.clone().unwrap_or_else(|| Arc::clone(&self.keys));
+        let is_versioned = materialized.is_versioned();
         let factory = store::key_value(&store_name, &materialized, &keys, &values);
         let aggregation = Aggregation { init: Arc::new(move || Some(init())), name: StoreName::from_string(store_name.clone()) };
         let old_values = OldValues::default();
@@ -238,7 +239,7 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
             keys: Some(keys),
             values: Some(values),
             topics: merged.topics,
-            node: Rc::new(StoredTable { store: store_name, old_values }),
+            node: Rc::new(StoredTable { store: store_name, is_versioned, old_values }),
         }
     }
 

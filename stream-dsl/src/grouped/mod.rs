@@ -62,6 +62,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
                     return shared.clone();
                 }
                 let repartitioned = stream.repartitioned(RepartitionSpec {
+                    is_of_join: false,
                     names,
                     partitions: None,
                     keys: Arc::clone(&grouped.keys),

@@ -81,7 +81,7 @@ impl<F, K: Clone + 'static, V, A: Clone + 'static> SessionAggregate<F, K, V, A> 
         for row in store.find_ended(final_results.last_close_time().unwrap_or(0).max(0), close_time - 1)? {
             let (session, aggregate) = row?;
             let end = session.end;
-            self.forwarder.forward(cx, windowed(session), Change { old: None, new: Some(aggregate) }, end, headers.clone())?;
+            self.forwarder.forward(cx, windowed(session), Change::latest(None, Some(aggregate)), end, headers.clone())?;
         }
         final_results.told(cx, close_time);
         Ok(())
@@ -137,12 +137,12 @@ where
                 for (session, old) in merged {
                     self.store()?.remove(&key, session.start, session.end)?;
                     let old = self.forwarder.sends_old_values.then_some(old);
-                    self.tell(cx, session, Change { old, new: None })?;
+                    self.tell(cx, session, Change::latest(old, None))?;
                 }
             }
             let new = self.fold.next(&key, value, aggregate);
             self.store()?.put(&key, new.as_ref(), start, end)?;
-            self.tell(cx, SessionKey { key, start, end }, Change { old: None, new })?;
+            self.tell(cx, SessionKey { key, start, end }, Change::latest(None, new))?;
         }
         self.tell_closed(cx, close_time, &headers)
     }
@@ -157,7 +157,7 @@ where
                 let end = change.key.end;
                 let old = change.old.filter(|_| self.forwarder.sends_old_values);
                 let record =
-                    Record { key: windowed(change.key), value: Change { old, new: change.new }, timestamp: end, headers: change.headers };
+                    Record { key: windowed(change.key), value: Change::latest(old, change.new), timestamp: end, headers: change.headers };
                 cx.forward_from(change.metadata.as_ref(), record)?;
             }
         }

@@ -89,7 +89,7 @@ where
         let begun = self.fold.begin(row.map(|row| row.value));
         let told = if self.rows.tells_old_values() { begun.clone() } else { None };
         let new = self.fold.next(arrival.key, arrival.value.clone(), begun);
-        self.rows.update(cx, arrival.key, window, Change { old: told, new }, timestamp, arrival.headers)
+        self.rows.update(cx, arrival.key, window, Change::latest(told, new), timestamp, arrival.headers)
     }
 
     /// Makes the window behind the record, of the records that follow it, unless it is there or would be empty.
@@ -102,7 +102,7 @@ where
         let start = arrival.timestamp + 1;
         match &around.right {
             Some(right) if right.timestamp > arrival.timestamp && !around.has(start) => {
-                let change = Change { old: None, new: Some(right.value.clone()) };
+                let change = Change::latest(None, Some(right.value.clone()));
                 self.rows.update(cx, arrival.key, self.window_at(start), change, right.timestamp, arrival.headers)
             }
             _ => Ok(()),

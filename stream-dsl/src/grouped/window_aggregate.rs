@@ -65,7 +65,7 @@ where
             let begun = self.fold.begin(old.map(|old| old.value));
             let told = if self.rows.tells_old_values() { begun.clone() } else { None };
             let new = self.fold.next(&key, value.clone(), begun);
-            self.rows.update(cx, &key, *window, Change { old: told, new }, time, &headers)?;
+            self.rows.update(cx, &key, *window, Change::latest(told, new), time, &headers)?;
         }
         self.matched = matched;
         let (size, windows) = (self.windows.size_ms(), Arc::clone(&self.windows));

@@ -98,7 +98,7 @@ impl<K: Clone + 'static, A: Clone + 'static> WindowRows<K, A> {
         for row in store.fetch_all(first, last)? {
             let (window, row) = row?;
             let key = Windowed { window: TimeWindow::new(window.start, window.start.saturating_add(self.table.size_ms)), key: window.key };
-            let change = Change { old: None, new: Some(row.value) };
+            let change = Change::latest(None, Some(row.value));
             self.forwarder.forward(cx, key, change, row.timestamp, headers.clone())?;
         }
         final_results.told(cx, close_time);

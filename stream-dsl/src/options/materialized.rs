@@ -39,6 +39,11 @@ impl<K, V> Materialized<K, V> {
         Self { name: Some(name.into()), ..Self::default() }
     }
 
+    /// Whether the store keeps versions.
+    pub(crate) fn is_versioned(&self) -> bool {
+        matches!(self.supplier, Some(StoreSupplier::Versioned(_)))
+    }
+
     /// The store of this supplier, under its name. Its retention is not compared with the windows'.
     ///
     /// ```

@@ -124,7 +124,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let input = if self.needs_repartition {
             let names = RepartitionNames::new(&self.plan, joined.name.as_deref().unwrap_or(&self.name));
             let (keys, values) = (Arc::clone(&joined.keys), joined.values);
-            let behind = self.repartitioned(RepartitionSpec { names, partitions: None, keys, values, partitioner: None });
+            let behind = self.repartitioned(RepartitionSpec { names, is_of_join: true, partitions: None, keys, values, partitioner: None });
             if prefix == LEFT {
                 behind.null_keys.keep();
             }
@@ -186,8 +186,8 @@ where
 
     fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, K, VR>) -> Result<(), BoxError> {
         let table = self.table.as_ref().ok_or("the join is not initialised")?;
-        let other = record.key.as_option().map_or(Ok(None), |key| table.get(key))?;
-        match (self.joiner)(&record.key, &record.value, other.as_ref()) {
+        let other = record.key.as_option().map_or(Ok(None), |key| table.get_as_of(key, record.timestamp))?;
+        match (self.joiner)(&record.key, &record.value, other.as_ref().map(|row| &row.value)) {
             Some(joined) => Ok(cx.forward(record.with_value(joined))?),
             None => Ok(()),
         }

@@ -8,7 +8,7 @@ use stream_core::serdes::SerdeRef;
 use stream_core::store::StoreName;
 use stream_core::time::UNKNOWN_TIME;
 use stream_core::{BoxError, Error, Record, Result, TopologyError};
-use stream_state::{BufferedChange, Stores, SuppressBuffer};
+use stream_state::{BufferedChange, Stores, SuppressBuffer, ValueAndTimestamp};
 
 use super::{Change, KTable, OpenView, TableNode, TableView, store};
 use crate::options::{Suppressed, Until};
@@ -55,6 +55,12 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             Some(named) => format!("{named}-store"),
             None => self.plan.store_name("KTABLE-SUPPRESS-"),
         };
+        if self.node.is_versioned() {
+            self.plan.refuse(TopologyError::Invalid {
+                message: format!("`{name}` suppresses changes of the versioned table `{}`, whose versions would be lost; suppress a table without versions", self.name),
+            });
+            return Self::refused(&self.plan, name);
+        }
         let wait_ms = match until {
             Until::TimeLimit(limit) => Some(limit),
             Until::WindowCloses => self.node.window_grace_ms(),
@@ -140,7 +146,7 @@ impl<K: Clone + 'static, V: Clone + 'static> Suppress<K, V> {
         if let Some((key, change)) = buffer.first()? {
             let BufferedChange { old, new, timestamp, headers, metadata } = change;
             if new.is_some() || !self.drops_tombstones {
-                cx.forward_from(metadata.as_ref(), Record { key, value: Change { old, new }, timestamp, headers })?;
+                cx.forward_from(metadata.as_ref(), Record { key, value: Change::latest(old, new), timestamp, headers })?;
             }
         }
         Ok(buffer.remove_first()?)
@@ -160,7 +166,7 @@ impl<K: Clone + 'static, V: Clone + 'static> Processor for Suppress<K, V> {
 
     fn process(&mut self, record: Record<K, Change<V>>, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {
         let buffer = self.buffer.clone().ok_or("the buffer is not initialised")?;
-        let Record { key, value: Change { old, new }, timestamp, headers } = record;
+        let Record { key, value: Change { old, new, .. }, timestamp, headers } = record;
         self.stream_time = self.stream_time.max(timestamp);
         let change = BufferedChange { old, new, timestamp, headers, metadata: cx.record_metadata() };
         buffer.put(&key, (self.time)(&key, timestamp), &change)?;
@@ -221,9 +227,10 @@ struct SuppressedView<K, V> {
 }
 
 impl<K: 'static, V: 'static> TableView<K, V> for SuppressedView<K, V> {
-    fn get(&self, key: &K) -> Result<Option<V>> {
+    fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>> {
         match self.buffer.prior(key)? {
-            Some(prior) => Ok(prior),
+            // When it was told is not kept.
+            Some(prior) => Ok(prior.map(|value| ValueAndTimestamp::new(value, UNKNOWN_TIME))),
             None => self.table.get(key),
         }
     }

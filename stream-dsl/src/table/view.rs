@@ -7,13 +7,19 @@ use std::sync::Arc;
 use stream_core::processor::InitContext;
 use stream_core::store::StoreName;
 use stream_core::{Error, Result};
-use stream_state::{SessionStore, TimestampedKeyValueStore, TimestampedWindowStore};
+use stream_state::{SessionStore, TimestampedKeyValueStore, TimestampedWindowStore, ValueAndTimestamp};
 
+use super::table_store::TableStore;
 use crate::window::Windowed;
 
 /// A table as a running operator sees it.
 pub(crate) trait TableView<K, V> {
-    fn get(&self, key: &K) -> Result<Option<V>>;
+    fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>>;
+
+    /// The row as of a time (ms), where the table is versioned; else the latest.
+    fn get_as_of(&self, key: &K, _timestamp: i64) -> Result<Option<ValueAndTimestamp<V>>> {
+        self.get(key)
+    }
 }
 
 /// Opens a view in a processor's `init`.
@@ -26,6 +32,11 @@ pub(crate) trait TableNode<K, V> {
 
     /// How a task opens the view.
     fn opener(&self) -> OpenView<K, V>;
+
+    /// Whether rows keep their history, so that changes can come out of order (KIP-914).
+    fn is_versioned(&self) -> bool {
+        false
+    }
 
     /// Makes every [`Change`](super::Change) carry the old value. A table without a store makes one when `force` is set, and answers
     /// `false` when it is not (trap T70).
@@ -54,10 +65,15 @@ impl OldValues {
 /// A table with a key-value store of its own.
 pub(crate) struct StoredTable {
     pub(crate) store: String,
+    pub(crate) is_versioned: bool,
     pub(crate) old_values: OldValues,
 }
 
 impl<K: 'static, V: 'static> TableNode<K, V> for StoredTable {
+    fn is_versioned(&self) -> bool {
+        self.is_versioned
+    }
+
     fn stores(&self) -> Vec<String> {
         vec![self.store.clone()]
     }
@@ -75,12 +91,16 @@ impl<K: 'static, V: 'static> TableNode<K, V> for StoredTable {
 /// A view of a key-value store.
 pub(crate) fn key_value_view<K: 'static, V: 'static>(store: &str) -> OpenView<K, V> {
     let name = StoreName::<TimestampedKeyValueStore<K, V>>::from_string(store);
-    Arc::new(move |cx| Ok(Box::new(cx.store(&name)?)))
+    Arc::new(move |cx| Ok(Box::new(TableStore::open(cx, &name)?)))
 }
 
-impl<K: 'static, V: 'static> TableView<K, V> for TimestampedKeyValueStore<K, V> {
-    fn get(&self, key: &K) -> Result<Option<V>> {
-        Ok(self.get(key)?.map(|row| row.value))
+impl<K: 'static, V: 'static> TableView<K, V> for TableStore<K, V> {
+    fn get_as_of(&self, key: &K, timestamp: i64) -> Result<Option<ValueAndTimestamp<V>>> {
+        self.get_as_of(key, timestamp)
+    }
+
+    fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>> {
+        self.get(key)
     }
 }
 
@@ -112,8 +132,8 @@ impl<K: 'static, V: 'static> TableNode<Windowed<K>, V> for WindowedTable {
 }
 
 impl<K: 'static, V: 'static> TableView<Windowed<K>, V> for TimestampedWindowStore<K, V> {
-    fn get(&self, key: &Windowed<K>) -> Result<Option<V>> {
-        Ok(self.get(&key.key, key.window.start_ms())?.map(|row| row.value))
+    fn get(&self, key: &Windowed<K>) -> Result<Option<ValueAndTimestamp<V>>> {
+        self.get(&key.key, key.window.start_ms())
     }
 }
 
@@ -146,8 +166,9 @@ impl<K: 'static, V: 'static> TableNode<Windowed<K>, V> for SessionTableNode {
 }
 
 impl<K: 'static, V: 'static> TableView<Windowed<K>, V> for SessionStore<K, V> {
-    fn get(&self, key: &Windowed<K>) -> Result<Option<V>> {
-        self.get(&key.key, key.window.start_ms(), key.window.end_ms())
+    fn get(&self, key: &Windowed<K>) -> Result<Option<ValueAndTimestamp<V>>> {
+        let end = key.window.end_ms();
+        Ok(self.get(&key.key, key.window.start_ms(), end)?.map(|value| ValueAndTimestamp::new(value, end)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod definition;
 mod emit_strategy;
+mod join_windows;
 mod serde;
 mod session_serde;
 mod session_windows;
@@ -13,6 +14,7 @@ mod windows;
 
 pub use definition::WindowDefinition;
 pub use emit_strategy::EmitStrategy;
+pub use join_windows::JoinWindows;
 pub use serde::TimeWindowedSerde;
 pub use session_serde::SessionWindowedSerde;
 pub use session_windows::SessionWindows;

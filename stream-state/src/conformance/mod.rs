@@ -8,12 +8,14 @@ mod key_value;
 mod model;
 mod session;
 mod table;
+mod versioned;
 mod window;
 
 pub use fixture::{Bench, RawBytes};
 pub use key_value::{changes_are_logged_once_in_the_order_of_the_last_write, layers_behave_like_a_map};
 pub use session::sessions_behave_like_a_map;
 pub use table::drains_behave_like_a_map_of_changes;
+pub use versioned::versions_behave_like_a_map;
 pub use window::windows_behave_like_a_map;
 
 /// In which order a store gives the rows of several keys.

@@ -4,12 +4,14 @@
 
 pub(crate) mod segments;
 pub(crate) mod session;
+pub(crate) mod versioned;
 pub(crate) mod window;
 
 use std::fmt;
 
 pub(crate) use segments::Segments;
 pub(crate) use session::SessionKeySchema;
+pub(crate) use versioned::VersionedKeySchema;
 pub(crate) use window::WindowKeySchema;
 
 use crate::bytes::ByteRange;
@@ -24,25 +26,29 @@ pub(crate) enum KeySchema {
     Window(WindowKeySchema),
     /// A key, the end and the start of a session, in time segments.
     Session(SessionKeySchema),
+    /// A key and when a version of its value begins.
+    Versioned(VersionedKeySchema),
 }
 
 impl KeySchema {
     /// The key in the changelog of a row that is stored under `stored`; `None` for what is not logged.
     #[inline]
     pub(crate) fn changelog_key<'a>(&self, stored: &'a [u8]) -> Option<&'a [u8]> {
-        match self.segments() {
-            None => Some(stored),
-            Some(segments) => segments.row_key(stored),
+        match (self, self.segments()) {
+            (Self::Versioned(_), _) => VersionedKeySchema::parts(stored).map(|parts| parts.key),
+            (_, None) => Some(stored),
+            (_, Some(segments)) => segments.row_key(stored),
         }
     }
 
     /// The key under which a changelog record is stored.
-    pub(crate) fn stored_key(&self, changelog: &[u8], stored: &mut Vec<u8>) -> Result<(), StoreError> {
+    pub(crate) fn stored_key(&self, changelog: &[u8], timestamp: i64, stored: &mut Vec<u8>) -> Result<(), StoreError> {
         stored.clear();
         match self {
             Self::KeyValue => stored.extend_from_slice(changelog),
             Self::Window(schema) => schema.stored_key(changelog, stored)?,
             Self::Session(schema) => schema.stored_key(changelog, stored)?,
+            Self::Versioned(_) => VersionedKeySchema::write(changelog, timestamp, stored),
         }
         Ok(())
     }
@@ -64,7 +70,7 @@ impl KeySchema {
     #[inline]
     pub(crate) fn segments(&self) -> Option<&Segments> {
         match self {
-            Self::KeyValue => None,
+            Self::KeyValue | Self::Versioned(_) => None,
             Self::Window(schema) => Some(&schema.segments),
             Self::Session(schema) => Some(&schema.segments),
         }
@@ -73,7 +79,7 @@ impl KeySchema {
     /// The time by which a row expires; `None` for one that does not.
     pub(crate) fn time(&self, stored: &[u8]) -> Option<i64> {
         match self {
-            Self::KeyValue => None,
+            Self::KeyValue | Self::Versioned(_) => None,
             Self::Window(schema) => schema.parts(stored).map(|parts| parts.start),
             Self::Session(schema) => schema.parts(stored).map(|parts| parts.end),
         }
@@ -93,7 +99,7 @@ impl KeySchema {
             return None;
         }
         match self {
-            Self::KeyValue => None,
+            Self::KeyValue | Self::Versioned(_) => None,
             Self::Window(schema) => schema.write_index(stored, out),
             Self::Session(schema) => schema.write_index(stored, out),
         }
@@ -102,7 +108,7 @@ impl KeySchema {
     /// Writes the stored key of the row that a row of the index stands for.
     pub(crate) fn write_indexed(&self, index: &[u8], out: &mut Vec<u8>) -> Option<()> {
         match self {
-            Self::KeyValue => None,
+            Self::KeyValue | Self::Versioned(_) => None,
             Self::Window(schema) => schema.write_indexed(index, out),
             Self::Session(schema) => schema.write_indexed(index, out),
         }
@@ -114,6 +120,7 @@ impl fmt::Display for KeySchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeyValue => f.write_str("key-value")?,
+            Self::Versioned(schema) => write!(f, "versions, segments of {} ms", schema.segment_ms)?,
             Self::Window(schema) => write!(f, "window, segments of {} ms", schema.segments.segment_ms)?,
             Self::Session(schema) => write!(f, "session, segments of {} ms", schema.segments.segment_ms)?,
         }

@@ -13,11 +13,17 @@ use crate::value::Envelope;
 pub struct KeyValueBytesStoreSupplier {
     name: String,
     persistent: bool,
+    max_entries: Option<usize>,
 }
 
 impl KeyValueBytesStoreSupplier {
     pub(crate) fn new(name: String, persistent: bool) -> Self {
-        Self { name, persistent }
+        Self { name, persistent, max_entries: None }
+    }
+
+    /// The same, bounded: the rows that were not used for the longest time go.
+    pub(crate) fn with_max_entries(self, max_entries: usize) -> Self {
+        Self { max_entries: Some(max_entries), ..self }
     }
 
     /// The store's name.
@@ -48,5 +54,9 @@ impl sealed::Described for KeyValueBytesStoreSupplier {
             changelog: ChangelogConfig::compact(),
             cacheable: true,
         }
+    }
+
+    fn max_entries(&self) -> Option<usize> {
+        self.max_entries
     }
 }

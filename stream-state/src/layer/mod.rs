@@ -18,11 +18,13 @@ mod drain;
 mod entry;
 mod evict;
 mod flush;
+mod lru;
 mod restore;
 mod scan;
 mod table;
 
 use hashbrown::HashMap;
+use stream_core::Headers;
 
 use self::coverage::Coverage;
 use self::dirty::DirtyList;
@@ -73,13 +75,20 @@ pub(crate) struct Layers {
     held_back: usize,
     scans: Vec<OpenScan>,
     next_scan: u64,
-    /// Per slot, who wrote it last; of cached stores only.
+    /// Per slot, who wrote it last; see [`keeps_writers`](Self::keeps_writers).
     writers: Vec<Option<Writer>>,
     drained: HashMap<u32, Option<RowBytes>>,
     /// The stream time of a cached store, by the rows that drains have taken, ms.
     drained_time: i64,
     hand: u32,
+    /// Versions that were refused: the changelog has them all the same.
+    refused: Vec<Refused>,
+    /// Of a bounded store.
+    used: Option<lru::LeastRecentlyUsed>,
 }
+
+/// A row that is logged and not kept: key and value as the changelog holds them, and the timestamp (ms).
+type Refused = (Vec<u8>, Option<Vec<u8>>, i64);
 
 impl Layers {
     /// Layers over `below` (an in-memory store has nothing there), which holds what `checkpoint` says.
@@ -115,6 +124,8 @@ impl Layers {
             drained: HashMap::new(),
             drained_time: observed.stream_time,
             hand: 0,
+            refused: Vec::new(),
+            used: None,
         };
         layers.cover_what_is_below()?;
         Ok(layers)
@@ -228,12 +239,14 @@ impl Layers {
             slot = next;
         }
         self.end_transaction();
+        self.forget_use();
         self.pending = self.committed;
     }
 
     fn end_transaction(&mut self) {
         self.dirty.clear();
         self.drained.clear();
+        self.refused.clear();
         self.held_back = 0;
         self.drained_time = NO_TIME;
     }
@@ -296,24 +309,55 @@ impl Layers {
     }
 
     /// Gives each dirty row to `log`: key and value as the changelog holds them, and the timestamp (ms).
-    pub(crate) fn log_changes<E>(&self, mut log: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>) -> Result<(), E> {
+    /// The changelog of plain windows has the headers of the records, as in Java.
+    pub(crate) fn log_changes<E>(
+        &self,
+        mut log: impl FnMut(&[u8], Option<&[u8]>, i64, Option<&Headers>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let logs_headers = self.logs_headers();
         let mut slot = self.dirty.head();
         while slot != NONE {
             let entry = self.table.entry(slot);
-            // A cached row that came and went between two commits leaves no trace (trap T39); the drain has looked what was there.
-            let unchanged = self.caching && (entry.is(UNTOLD) || matches!((&entry.pending, &entry.committed), (Some(None), Some(None))));
+            // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
+            // there. A store that nothing drains logs its deletions, as in Kafka Streams.
+            let came_and_went = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
+            let unchanged = self.caching && (entry.is(UNTOLD) || came_and_went);
             if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
-                log(key, value, timestamp)?;
+                if stored.is_none() && self.format == ValueFormat::Versioned {
+                    // A version that left the history, not a deletion.
+                    slot = entry.next;
+                    continue;
+                }
+                let writer = if logs_headers { self.writers.get(slot as usize).and_then(Option::as_ref) } else { None };
+                log(key, value, timestamp, writer.map(|writer| &writer.headers))?;
             }
             slot = entry.next;
+        }
+        for (key, value, timestamp) in &self.refused {
+            log(key, value.as_deref(), *timestamp, None)?;
         }
         Ok(())
     }
 
+    /// Logs a version that is not kept; `row` is what would be stored.
+    pub(crate) fn log_refused(&mut self, key: &[u8], row: Option<&[u8]>, timestamp: i64) {
+        let (value, timestamp) = self.format.changelog_value(row, timestamp);
+        self.refused.push((key.to_vec(), value.map(<[u8]>::to_vec), timestamp));
+    }
+
+    /// Whether it is kept which record wrote a row last: for the drain of a cached store, or for the changelog.
+    pub(crate) fn keeps_writers(&self) -> bool {
+        self.caching || self.logs_headers()
+    }
+
+    fn logs_headers(&self) -> bool {
+        matches!(self.schema, KeySchema::Window(_)) && self.format == ValueFormat::Plain
+    }
+
     pub(crate) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.refused.is_empty()
     }
 
     pub(crate) fn is_persistent(&self) -> bool {

@@ -7,19 +7,21 @@ use super::{Layers, NO_TIME};
 use crate::bytes::{ByteRange, RowBytes};
 use crate::error::StoreError;
 use crate::key::segments::segment_of;
+use crate::key::{KeySchema, VersionedKeySchema};
 
 impl Layers {
     /// Applies records in their order, then takes over `position`.
     pub(crate) fn restore(&mut self, records: &mut dyn Iterator<Item = ChangelogRecord<'_>>, position: i64) -> Result<(), StoreError> {
         self.close_scans();
+        self.forget_use();
         let (mut key, mut index, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
             self.format.check(&record)?;
-            self.schema.stored_key(record.key, &mut key)?;
+            self.schema.stored_key(record.key, record.timestamp, &mut key)?;
             if self.is_expired(&key) {
                 continue;
             }
-            let value = record.value.map(|value| RowBytes::new(self.format.stored_value(value, record.timestamp, &mut buffer)));
+            let value = self.format.restored(record.value, record.timestamp, &mut buffer).map(RowBytes::new);
             if self.schema.write_index(&key, &mut index).is_some() {
                 self.apply(&index, value.as_ref().map(|_| RowBytes::new(&[])));
             }
@@ -34,6 +36,12 @@ impl Layers {
 
     /// Moves the committed stream time forward with a windowed row, and says whether the row's segment lies behind it.
     fn is_expired(&mut self, stored: &[u8]) -> bool {
+        if let (KeySchema::Versioned(schema), Some(parts)) = (&self.schema, VersionedKeySchema::parts(stored)) {
+            let expired = parts.from < self.committed.stream_time.saturating_sub(schema.history_ms);
+            self.committed.stream_time = self.committed.stream_time.max(parts.from);
+            self.pending.stream_time = self.pending.stream_time.max(self.committed.stream_time);
+            return expired;
+        }
         let Some(segments) = self.schema.segments() else { return false };
         let Some(time) = self.schema.time(stored) else { return false };
         self.committed.stream_time = self.committed.stream_time.max(time);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use stream_core::Result;
 use stream_core::serdes::SerdeRef;
-use stream_core::store::{ChangelogConfig, OpenedStore, StoreFactory, StoreName, StoreOpen};
+use stream_core::store::{ChangelogConfig, CleanupPolicy, OpenedStore, StoreFactory, StoreName, StoreOpen};
 
 use super::{HandleFactory, LayeredStore, StoreOptions, Typed, open};
 use crate::key::KeySchema;
-use crate::value::{BufferedValue, Envelope, Plain, Timestamped};
+use crate::value::{BufferedValue, Envelope, Plain, Timestamped, ValueFormat};
 
 /// Says where a store keeps its rows, how they are keyed, and which handle reads them.
 ///
@@ -29,6 +29,11 @@ pub(crate) mod sealed {
     /// What the builder asks of a supplier.
     pub trait Described {
         fn description(&self) -> Description<'_>;
+
+        /// How many rows the store keeps; `None`: all.
+        fn max_entries(&self) -> Option<usize> {
+            None
+        }
     }
 
     /// A store, as its supplier says it.
@@ -86,16 +91,23 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, BufferedV
     }
 }
 
+/// Kafka Streams compacts the changelog of windows with timestamps also where they keep duplicates.
+fn changelog_of(supplier: &impl BytesStoreSupplier, format: ValueFormat) -> ChangelogConfig {
+    let changelog = supplier.description().changelog;
+    let compacts = format == ValueFormat::Timestamped && changelog.cleanup_policy == CleanupPolicy::Delete;
+    ChangelogConfig { cleanup_policy: if compacts { CleanupPolicy::CompactDelete } else { changelog.cleanup_policy }, ..changelog }
+}
+
 impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, E> {
     pub(crate) fn over(supplier: S, keys: SerdeRef<K>, envelope: E) -> Self {
-        let changelog = Some(supplier.description().changelog);
+        let changelog = Some(changelog_of(&supplier, envelope.format()));
         Self { handles: Arc::new(Handles { supplier: supplier.clone(), keys, envelope }), supplier, changelog, caching: false }
     }
 
     /// Logs changes to a topic with these configs; they win over all others.
     #[must_use]
     pub fn with_logging_enabled(mut self, topic_configs: BTreeMap<String, String>) -> Self {
-        let changelog = self.changelog.take().unwrap_or_else(|| self.supplier.description().changelog);
+        let changelog = self.changelog.take().unwrap_or_else(|| changelog_of(&self.supplier, self.handles.envelope.format()));
         self.changelog = Some(ChangelogConfig { topic_configs, ..changelog });
         self
     }
@@ -166,6 +178,7 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Store
             caching: self.caching && description.cacheable,
             schema: description.schema,
             format: self.handles.envelope.format(),
+            max_entries: self.supplier.max_entries(),
         };
         open(&options, to_open, Arc::clone(&self.handles))
     }

@@ -6,18 +6,30 @@ use stream_core::Result;
 
 use super::{LayeredStore, ScannedRow};
 use crate::bytes::{Row, RowBytes};
+use crate::error::StoreError;
 use crate::layer::Scan;
 
 /// An open scan; closed when it is dropped. After an error it ends.
 pub(crate) struct RowScan {
     store: Rc<LayeredStore>,
-    scan: Scan,
+    source: Source,
     failed: bool,
+}
+
+enum Source {
+    /// Chunk by chunk, from the layers.
+    Layers(Scan),
+    /// Read already.
+    Read(std::vec::IntoIter<std::result::Result<Row, StoreError>>),
 }
 
 impl RowScan {
     pub(super) fn new(store: Rc<LayeredStore>, scan: Scan) -> Self {
-        Self { store, scan, failed: false }
+        Self { store, source: Source::Layers(scan), failed: false }
+    }
+
+    pub(super) fn read(store: Rc<LayeredStore>, rows: Vec<std::result::Result<Row, StoreError>>) -> Self {
+        Self { store, source: Source::Read(rows.into_iter()), failed: false }
     }
 
     /// The row that a row of the index stands for; `None` when it was deleted since.
@@ -36,7 +48,10 @@ impl Iterator for RowScan {
         if self.failed {
             return None;
         }
-        let row = self.store.with(|layers| layers.advance(&mut self.scan));
+        let row = match &mut self.source {
+            Source::Layers(scan) => self.store.with(|layers| layers.advance(scan)),
+            Source::Read(rows) => rows.next().transpose(),
+        };
         self.failed = row.is_err();
         row.map_err(|error| self.store.error(error)).transpose()
     }
@@ -44,7 +59,9 @@ impl Iterator for RowScan {
 
 impl Drop for RowScan {
     fn drop(&mut self) {
-        self.store.with(|layers| layers.close_scan(&self.scan));
+        if let Source::Layers(scan) = &self.source {
+            self.store.with(|layers| layers.close_scan(scan));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod buffered;
 mod plain;
 mod timestamped;
+mod versioned;
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -15,6 +16,7 @@ use stream_core::Headers;
 use stream_core::serdes::{SerdeContext, SerdeError};
 use stream_core::store::ChangelogRecord;
 pub use timestamped::{Timestamped, ValueAndTimestamp};
+pub use versioned::Versioned;
 
 use crate::buffer::format::{VERSION, VERSION_HEADER};
 use crate::error::StoreError;
@@ -29,6 +31,8 @@ pub enum ValueFormat {
     Timestamped,
     /// A change that waits in a buffer, as in the changelog, whose records tell their version in a header.
     Buffered,
+    /// A flag, and the value unless the flag says that there is none; the changelog has the plain value or null.
+    Versioned,
 }
 
 impl ValueFormat {
@@ -40,6 +44,9 @@ impl ValueFormat {
                 Some((timestamp, value)) => (Some(value), i64::from_be_bytes(*timestamp)),
                 None => (Some(stored), written_at),
             },
+            (Self::Versioned, Some(stored)) => {
+                (stored.split_first().filter(|(flag, _)| **flag == versioned::VALUE).map(|(_, value)| value), written_at)
+            }
             (Self::Plain | Self::Buffered, Some(stored)) => (Some(stored), written_at),
             (_, None) => (None, written_at),
         }
@@ -72,10 +79,22 @@ impl ValueFormat {
         }
     }
 
+    /// The stored value of a changelog record; `None` deletes the row.
+    pub(crate) fn restored<'a>(self, value: Option<&'a [u8]>, timestamp: i64, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        if self != Self::Versioned {
+            return value.map(|value| self.stored_value(value, timestamp, buffer));
+        }
+        // A deletion is a version, and a row.
+        buffer.clear();
+        buffer.push(if value.is_some() { versioned::VALUE } else { versioned::TOMBSTONE });
+        buffer.extend_from_slice(value.unwrap_or_default());
+        Some(buffer)
+    }
+
     /// The stored value of a changelog record.
     pub(crate) fn stored_value<'a>(self, value: &'a [u8], timestamp: i64, buffer: &'a mut Vec<u8>) -> &'a [u8] {
         match self {
-            Self::Plain | Self::Buffered => value,
+            Self::Plain | Self::Buffered | Self::Versioned => value,
             Self::Timestamped => {
                 buffer.clear();
                 buffer.extend_from_slice(&timestamp.to_be_bytes());
@@ -93,6 +112,7 @@ impl fmt::Display for ValueFormat {
             Self::Plain => "plain values",
             Self::Timestamped => "timestamped values",
             Self::Buffered => "buffered changes",
+            Self::Versioned => "versions",
         })
     }
 }
@@ -122,4 +142,5 @@ mod sealed {
     impl<V> Sealed for super::BufferedValue<V> {}
     impl<V> Sealed for super::Plain<V> {}
     impl<V> Sealed for super::Timestamped<V> {}
+    impl<V> Sealed for super::Versioned<V> {}
 }

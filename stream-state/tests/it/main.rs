@@ -1,5 +1,6 @@
 //! Behaviour of the stores, from outside.
 
+mod bounded;
 mod buffer;
 mod conformance;
 mod durability;
@@ -11,6 +12,7 @@ mod key_value;
 mod memory;
 mod sessions;
 mod tables;
+mod versioned;
 mod windows;
 
 use std::sync::Arc;

@@ -1,15 +1,18 @@
 //! [`TaskDriver`]: a whole topology as one task, without broker, thread or clock of its own.
 
 mod captured_output;
+mod globals;
 mod stores;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use self::captured_output::CapturedOutput;
+use self::globals::Globals;
 use self::stores::Rows;
 pub use self::stores::StoreRow;
 use super::active::{Progress, Task, TaskEnvironment};
@@ -17,7 +20,7 @@ use super::collector::Outgoing;
 use super::prepared::{InputPosition, PreparedTask};
 use crate::client::Message;
 use crate::config::EmitIntervals;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panicked};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::metrics::TaskMetrics;
@@ -70,6 +73,7 @@ impl DriverOptions {
 pub struct TaskDriver {
     // Dropped before the memory that its stores account to.
     task: Task,
+    globals: Globals,
     built: Arc<BuiltTopology>,
     subtopology: Subtopology,
     options: DriverOptions,
@@ -150,6 +154,8 @@ impl TaskDriver {
             prepared.push(stores::restored(store, log, end, &owner, &metrics)?);
         }
         captured.begin_at(ends);
+        let mut globals = Globals::start(&built, &options, &(Arc::clone(&clock) as Arc<dyn Clock>), &metrics, &memory)?;
+        globals.read(&logs)?;
         let task = Task::start(
             PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(&metrics), directory: None },
             &TaskEnvironment {
@@ -161,11 +167,13 @@ impl TaskDriver {
                 clock: &(Arc::clone(&clock) as Arc<dyn Clock>),
                 max_task_idle_ms: -1,
                 emit_intervals: options.emit_intervals,
+                global_stores: globals.stores(),
             },
         )?;
         let drops = Rc::default();
         let mut driver = Self {
             task,
+            globals,
             built,
             subtopology,
             options,
@@ -181,6 +189,7 @@ impl TaskDriver {
             left_over: Vec::new(),
         };
         driver.task.note_drops(Rc::clone(&driver.drops));
+        driver.globals.note_drops(&driver.drops);
         for (topic, offset) in positions {
             let unread = driver.logs.get(&topic).into_iter().flatten().filter(|record| record.offset >= offset);
             if let Some(slot) = driver.slots.get(&topic) {
@@ -216,10 +225,12 @@ impl TaskDriver {
         headers: Headers,
     ) -> Result<Vec<OwnedRecord>> {
         self.check()?;
-        if !self.append(topic, key, value, timestamp, headers) {
-            return Err(Error::invalid(format!("no source of the topology reads topic `{topic}`")));
-        }
-        self.step(Self::run)
+        let mut is_read = true;
+        let produced = self.step(|driver, produced| {
+            is_read = driver.append(topic, key, value, timestamp, headers)?;
+            if is_read { driver.run(produced) } else { Ok(()) }
+        });
+        if is_read { produced } else { Err(Error::invalid(format!("no source of the topology reads topic `{topic}`"))) }
     }
 
     /// Moves the wall clock, and runs the punctuations that are due. Returns every record that was produced, in order.
@@ -232,7 +243,7 @@ impl TaskDriver {
         self.step(|driver, produced| {
             driver.task.punctuate()?;
             driver.commit()?;
-            produced.extend(driver.feed_back());
+            produced.extend(driver.feed_back()?);
             driver.run(produced)
         })
     }
@@ -247,7 +258,7 @@ impl TaskDriver {
     /// # Errors
     /// When the disk fails.
     pub fn flush_stores(&mut self) -> Result<()> {
-        for store in self.task.stores() {
+        for store in self.task.stores().chain(self.globals.task_stores()) {
             store.flush(self.clock.now_ms())?;
             store.evict(usize::MAX);
         }
@@ -279,7 +290,7 @@ impl TaskDriver {
 
     /// The names of the stores.
     pub fn store_names(&self) -> Vec<String> {
-        self.task.stores().map(|store| store.name().to_owned()).collect()
+        self.task.stores().chain(self.globals.task_stores()).map(|store| store.name().to_owned()).collect()
     }
 
     /// What the task counted.
@@ -303,7 +314,7 @@ impl TaskDriver {
     }
 
     fn state_store(&self, name: &str) -> Result<&Rc<dyn StateStore>> {
-        let store = self.task.stores().find(|store| store.name() == name);
+        let store = self.task.stores().chain(self.globals.task_stores()).find(|store| store.name() == name);
         store.ok_or_else(|| {
             Error::invalid(format!("the topology has no store `{name}` that a processor is connected to, only {:?}", self.store_names()))
         })
@@ -319,13 +330,15 @@ impl TaskDriver {
     /// Runs one step; when it fails, keeps what was produced before.
     fn step(&mut self, run: impl FnOnce(&mut Self, &mut Vec<OwnedRecord>) -> Result<()>) -> Result<Vec<OwnedRecord>> {
         let mut produced = Vec::new();
-        match run(self, &mut produced) {
+        match catch_unwind(AssertUnwindSafe(|| run(self, &mut produced))).unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Ok(()) => Ok(produced),
             Err(error) => {
                 self.failed = true;
                 let uncommitted = self.captured.records.take();
                 if !self.options.exactly_once {
-                    self.log(&uncommitted);
+                    if let Err(error) = self.log(&uncommitted) {
+                        tracing::debug!(%error, "a record of a failed step could not be applied to a global store");
+                    }
                     produced.extend(uncommitted);
                 }
                 self.left_over = produced;
@@ -334,14 +347,15 @@ impl TaskDriver {
         }
     }
 
-    fn append(&mut self, topic: &str, key: Option<Vec<u8>>, value: Option<Vec<u8>>, timestamp: i64, headers: Headers) -> bool {
+    /// Puts a record into a topic that is read; a global store has it at once.
+    fn append(&mut self, topic: &str, key: Option<Vec<u8>>, value: Option<Vec<u8>>, timestamp: i64, headers: Headers) -> Result<bool> {
         let slot = self.slots.get(topic).copied().or_else(|| {
             let pattern = self.patterns.iter().find(|(pattern, _)| pattern.matches(topic));
             pattern.map(|(_, slot)| *slot)
         });
-        let Some(slot) = slot else {
-            return false;
-        };
+        if slot.is_none() && !self.globals.reads(topic) {
+            return Ok(false);
+        }
         let topic: Arc<str> = match self.logs.get_key_value(topic) {
             Some((topic, _)) => Arc::clone(topic),
             None => Arc::from(topic),
@@ -350,8 +364,11 @@ impl TaskDriver {
         let offset = log.last().map_or(0, |record| record.offset + 1);
         let record = OwnedRecord { topic, partition: 0, offset, timestamp, key, value, headers };
         log.push(record.clone());
-        self.task.add(slot, Message::from(record));
-        true
+        match slot {
+            Some(slot) => self.task.add(slot, Message::from(record)),
+            None => self.globals.apply(record)?,
+        }
+        Ok(true)
     }
 
     fn run(&mut self, produced: &mut Vec<OwnedRecord>) -> Result<()> {
@@ -360,7 +377,7 @@ impl TaskDriver {
             if processed > 0 || progress == Progress::Empty {
                 self.task.punctuate_stream_time()?;
                 self.commit()?;
-                produced.extend(self.feed_back());
+                produced.extend(self.feed_back()?);
             }
             if processed == 0 {
                 return Ok(());
@@ -376,19 +393,20 @@ impl TaskDriver {
     }
 
     /// Takes what was produced; records of topics that the topology reads go there.
-    fn feed_back(&mut self) -> Vec<OwnedRecord> {
+    fn feed_back(&mut self) -> Result<Vec<OwnedRecord>> {
         let produced = self.captured.records.take();
-        self.log(&produced);
-        produced
+        self.log(&produced)?;
+        Ok(produced)
     }
 
-    fn log(&mut self, produced: &[OwnedRecord]) {
+    fn log(&mut self, produced: &[OwnedRecord]) -> Result<()> {
         for record in produced {
-            let read = self.append(&record.topic, record.key.clone(), record.value.clone(), record.timestamp, record.headers.clone());
+            let read = self.append(&record.topic, record.key.clone(), record.value.clone(), record.timestamp, record.headers.clone())?;
             if !read && self.changelogs.contains(&record.topic) {
                 self.logs.entry(Arc::clone(&record.topic)).or_default().push(record.clone());
             }
         }
+        Ok(())
     }
 
     /// How many nodes the topology has.

@@ -17,8 +17,8 @@ use crate::topology::{BuiltTopology, Subtopology};
 pub struct StoreRow {
     /// The key's bytes in the changelog: of a windowed row with its window.
     pub key: Vec<u8>,
-    /// The value's bytes.
-    pub value: Vec<u8>,
+    /// The value's bytes; none for a version that says that the key was deleted, in stores that keep versions.
+    pub value: Option<Vec<u8>>,
     /// The row's timestamp, ms; -1 where the store keeps none.
     pub timestamp: i64,
 }
@@ -28,9 +28,8 @@ pub(super) struct Rows(pub(super) Vec<StoreRow>);
 
 impl ChangelogSink for Rows {
     fn log(&mut self, record: &ChangelogRecord<'_>) -> Result<()> {
-        if let Some(value) = record.value {
-            self.0.push(StoreRow { key: record.key.to_vec(), value: value.to_vec(), timestamp: record.timestamp });
-        }
+        let value = record.value.map(<[u8]>::to_vec);
+        self.0.push(StoreRow { key: record.key.to_vec(), value, timestamp: record.timestamp });
         Ok(())
     }
 }
