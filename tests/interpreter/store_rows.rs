@@ -33,11 +33,13 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> 
     let entries = wanted["entries"].as_array().map_or(&[][..], Vec::as_slice);
     let mut want = entries.iter().map(|entry| entry_of(kind, entry)).collect::<Result<Vec<_>, _>>()?;
     let timestamped = entries.first().is_some_and(|entry| !entry["ts"].is_null()) && kind != "versioned";
+    // Those of tables that keep no timestamps are shown with -1.
+    let starts = entries.iter().any(|entry| entry["ts"] != UNKNOWN_TIME);
     // Internal stores of joins are shown as they lie in Java's store: with the timestamp in front of the value.
     let raw = kind == "key-value" && entries.first().is_some_and(|entry| entry["value"].is_object());
     let mut got = match kind {
         "versioned" => versions(rows),
-        _ => rows.iter().map(|row| entry_of_row(kind, row, timestamped)).collect::<Result<Vec<_>, _>>()?,
+        _ => rows.iter().map(|row| entry_of_row(kind, row, timestamped, starts)).collect::<Result<Vec<_>, _>>()?,
     };
     if raw {
         got = as_java_shows(got, rows, &want);
@@ -119,7 +121,7 @@ fn entry_of(kind: &str, entry: &Value) -> Result<Entry, String> {
     Ok(Entry { key, from, to, value, timestamp })
 }
 
-fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool) -> Result<Entry, String> {
+fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool, starts: bool) -> Result<Entry, String> {
     let timestamp = timestamped.then_some(row.timestamp);
     let (value, key) = (row.value.clone(), row.key.as_slice());
     let long = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).map(i64::from_be_bytes).map_err(|_| "a key is too short".to_owned());
@@ -129,7 +131,7 @@ fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool) -> Result<Entry, 
             let (key, window) = cut(12)?;
             let from = long(&window[..8])?;
             // Java shows the rows of some join stores with a timestamp: their windows begin at it.
-            let timestamp = timestamp.map(|timestamp| if timestamp == UNKNOWN_TIME { from } else { timestamp });
+            let timestamp = timestamp.map(|timestamp| if timestamp == UNKNOWN_TIME && starts { from } else { timestamp });
             Ok(Entry { key: key.to_vec(), from, to: None, value, timestamp })
         }
         "session" => {
