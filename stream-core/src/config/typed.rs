@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee};
+use super::emit::EmitIntervals;
 use super::setting::SETTINGS;
 use super::streams::StreamsConfig;
 use crate::handler::{Handlers, LogAndContinue, LogAndFail};
@@ -245,6 +246,14 @@ impl StreamsConfig {
         self.number("windowstore.changelog.additional.retention.ms")
     }
 
+    /// `__emit.interval.ms.kstreams.windowed.aggregation__` and `__emit.interval.ms.kstreams.outer.join.spurious.results.fix__`.
+    pub fn emit_intervals(&self) -> EmitIntervals {
+        EmitIntervals {
+            windowed_aggregation_ms: self.number("__emit.interval.ms.kstreams.windowed.aggregation__"),
+            outer_join_ms: self.number("__emit.interval.ms.kstreams.outer.join.spurious.results.fix__"),
+        }
+    }
+
     /// `topology.optimization`.
     pub fn topology_optimization(&self) -> Optimization {
         self.choice("topology.optimization")
@@ -259,12 +268,26 @@ impl StreamsConfig {
     /// `default.timestamp.extractor`.
     pub fn handlers(&self) -> Handlers {
         let continues = |name| self.choice::<BuiltInHandler>(name) == BuiltInHandler::LogAndContinue;
-        Handlers {
+        let handlers = Handlers {
             deserialization: if continues("deserialization.exception.handler") { Arc::new(LogAndContinue) } else { Arc::new(LogAndFail) },
             processing: if continues("processing.exception.handler") { Arc::new(LogAndContinue) } else { Arc::new(LogAndFail) },
             production: if continues("production.exception.handler") { Arc::new(LogAndContinue) } else { Arc::new(LogAndFail) },
             default_timestamp_extractor: self.default_timestamp_extractor(),
+        };
+        match self.dead_letter_queue_topic() {
+            Some(topic) => handlers.with_dead_letter_queue(topic),
+            None => handlers,
         }
+    }
+
+    /// `errors.dead.letter.queue.topic.name`.
+    pub fn dead_letter_queue_topic(&self) -> Option<&str> {
+        self.values.get("errors.dead.letter.queue.topic.name").map(String::as_str)
+    }
+
+    /// `ensure.explicit.internal.resource.naming`.
+    pub fn ensures_explicit_naming(&self) -> bool {
+        self.choice("ensure.explicit.internal.resource.naming")
     }
 
     /// The value or default of a setting, as text.

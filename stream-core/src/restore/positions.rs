@@ -34,16 +34,17 @@ pub(crate) fn resolve(cluster: &Cluster, wanted: &[WantedInput], clock: &dyn Clo
         let unknown = || Error::retriable(format!("the cluster gave no offsets for {}", input.partition));
         let first = earliest.get(&input.partition).copied().ok_or_else(unknown)?;
         let end = ends.get(&input.partition).copied().ok_or_else(unknown)?;
-        let at = |offset, partition_time, committed| InputPosition {
+        let at = |offset, metadata: CommitMetadata, committed| InputPosition {
             partition: input.partition.clone(),
             source: input.source,
             offset,
-            partition_time,
+            partition_time: metadata.partition_time,
+            processors: metadata.processors,
             committed,
         };
         match committed.get(&input.partition) {
             Some(found) if (first..=end).contains(&found.offset) => {
-                resolved.push(at(found.offset, CommitMetadata::decode(&found.metadata).partition_time, true));
+                resolved.push(at(found.offset, CommitMetadata::decode(&found.metadata), true));
             }
             Some(found) if input.reset == AutoOffsetReset::None => {
                 return Err(Error::invalid(format!(
@@ -75,7 +76,7 @@ pub(crate) fn resolve(cluster: &Cluster, wanted: &[WantedInput], clock: &dyn Clo
                         ResetGroup::Timestamp(clock.now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)).max(0))
                     }
                     _ => {
-                        resolved.push(at(first, UNKNOWN_TIME, false));
+                        resolved.push(at(first, CommitMetadata::unknown(), false));
                         continue;
                     }
                 };
@@ -89,7 +90,14 @@ pub(crate) fn resolve(cluster: &Cluster, wanted: &[WantedInput], clock: &dyn Clo
         for (source, partition) in inputs {
             let offset = offsets.get(&partition).copied();
             let offset = offset.ok_or_else(|| Error::retriable(format!("the cluster gave no offset for {partition}")))?;
-            resolved.push(InputPosition { partition, source, offset, partition_time: UNKNOWN_TIME, committed: false });
+            resolved.push(InputPosition {
+                partition,
+                source,
+                offset,
+                partition_time: UNKNOWN_TIME,
+                processors: BTreeMap::new(),
+                committed: false,
+            });
         }
     }
     // The order of the inputs is the order of the sources, whatever their policies.

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::global::{self, GlobalEvent, GlobalHandle};
 use super::launch::{WorkerHandle, start_restorer, start_worker};
 use super::placement::Placement;
 use super::{ControlEvent, PurgePositions, RevivedTask, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
@@ -54,6 +55,7 @@ pub(crate) struct Control {
     pub(super) workers: BTreeMap<usize, WorkerHandle>,
     restorer: Sender<RestoreCommand>,
     restore_thread: Option<JoinHandle<()>>,
+    global: Option<GlobalHandle>,
     purge: Arc<PurgePositions>,
     /// Asked back by the group, until all of them are released.
     pub(super) revoking: Option<BTreeSet<TaskId>>,
@@ -124,6 +126,25 @@ impl Control {
                 return Ok(None);
             }
         }
+        // Tasks may read the global stores from their first record on.
+        let global = global::start(&environment)?;
+        if let Some(global) = &global {
+            match environment.events.recv() {
+                Ok(ControlEvent::Global(GlobalEvent::Ready)) => {
+                    tracing::debug!(stores = global.stores.len(), "the global stores are ready")
+                }
+                Ok(ControlEvent::Global(GlobalEvent::Failed(error))) => return Err(error),
+                _ => return Ok(None),
+            }
+        }
+        if topology.subtopologies().is_empty() {
+            // Every process keeps the global stores for itself: there is no work to share, and no group.
+            environment.shared.set_state(State::Running);
+            return match environment.events.recv() {
+                Ok(ControlEvent::Global(GlobalEvent::Failed(error))) => Err(error),
+                _ => Ok(None),
+            };
+        }
         let membership = crate::membership::join(config, context, clock, membership_plan(&plan))?;
         let purge = Arc::new(PurgePositions::new(
             topology.subtopologies().iter().flat_map(|subtopology| subtopology.repartition_topics.iter().cloned()),
@@ -138,6 +159,7 @@ impl Control {
             workers: BTreeMap::new(),
             restorer,
             restore_thread: Some(restore_thread),
+            global,
             purge,
             revoking: None,
             is_lost: false,
@@ -194,6 +216,7 @@ impl Control {
         if let Some(Err(_)) = self.restore_thread.take().map(JoinHandle::join) {
             tracing::error!("the restore thread panicked");
         }
+        drop(self.global.take());
         if let Err(error) = self.membership.leave() {
             tracing::warn!(%error, "the group could not be left; it notices after `session.timeout.ms`");
         }
@@ -239,6 +262,8 @@ impl Control {
             ControlEvent::Revived { tasks } => self.revived(tasks),
             ControlEvent::RestorationFailed(error) => return Err(error),
             ControlEvent::Stopped(stopped) => self.worker_stopped(stopped)?,
+            ControlEvent::Global(GlobalEvent::Ready) => {}
+            ControlEvent::Global(GlobalEvent::Failed(error)) => return Err(error),
             ControlEvent::Close => self.close_with(None),
         }
         Ok(())
@@ -418,7 +443,8 @@ impl Control {
 
     fn start_worker(&mut self, index: usize) -> Result<()> {
         let (tokens, committer) = (self.membership.tokens(), self.membership.committer());
-        let worker = start_worker(&self.environment, index, tokens, committer, Arc::clone(&self.purge))?;
+        let global_stores = self.global.as_ref().map(|global| Arc::clone(&global.stores)).unwrap_or_default();
+        let worker = start_worker(&self.environment, index, tokens, committer, Arc::clone(&self.purge), global_stores)?;
         self.workers.insert(index, worker);
         Ok(())
     }

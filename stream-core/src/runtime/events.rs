@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::global::GlobalEvent;
 use crate::error::Error;
 use crate::handler::UncaughtResponse;
 use crate::id::TaskId;
@@ -12,6 +13,8 @@ use crate::task::PreparedTask;
 pub(crate) enum ControlEvent {
     /// From the restore thread.
     Restore(RestoreEvent),
+    /// From the global thread.
+    Global(GlobalEvent),
     /// A worker runs this task now.
     Running { worker: usize, task: TaskId },
     /// A worker gave up what it was asked for, committed or not: others may run it. `tasks` are those of them that it had, with stores

@@ -17,6 +17,7 @@ use crate::fault::{SeededFault, is_seeded};
 use crate::handler::{UncaughtErrorHandler, UncaughtResponse};
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::restore::{Cluster, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings};
+use crate::store::SharedStore;
 use crate::time::Retry;
 
 /// How long one attempt to register a transactional id takes; between two the worker looks whether the application is closing.
@@ -45,6 +46,7 @@ pub(super) fn start_worker(
     tokens: Arc<TokenCell>,
     committer: Arc<dyn OffsetCommitter>,
     purge: Arc<PurgePositions>,
+    global_stores: Arc<[Arc<dyn SharedStore>]>,
 ) -> Result<WorkerHandle> {
     let (commands, receiver) = channel();
     let config = &environment.config;
@@ -60,6 +62,7 @@ pub(super) fn start_worker(
         tokens,
         committer,
         purge,
+        global_stores,
         make_producer: producer_factory(environment, index),
         commands: receiver,
         events: environment.sender.clone(),

@@ -3,6 +3,7 @@
 //! - One *control* thread: polls the membership, keeps the plan (topics, partitions, tasks) up to date, places tasks, purges
 //!   repartition topics. It never runs user code.
 //! - One *restore* thread prepares tasks ([`crate::restore`]).
+//! - One *global* thread keeps the global stores, where there are any; tasks start when it has reached the ends of their topics.
 //! - N *workers* run tasks: each owns one assign-only consumer and one producer.
 //!
 //! Tasks move between them as values (`PreparedTask`); the only shared state are counters, the fencing
@@ -11,6 +12,7 @@
 mod control;
 mod events;
 mod failing;
+mod global;
 mod internal_topics;
 mod launch;
 mod placement;

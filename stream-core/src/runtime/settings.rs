@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{ProcessingGuarantee, StreamsConfig};
+use crate::config::{EmitIntervals, ProcessingGuarantee, StreamsConfig};
 use crate::time::RetryPolicy;
 use crate::topology::{AutoOffsetReset, InternalTopicSettings};
 
@@ -31,6 +31,7 @@ pub(crate) struct RuntimeSettings {
     pub(crate) default_reset: AutoOffsetReset,
     pub(crate) replication_factor: i16,
     pub(crate) internal_topics: InternalTopicSettings,
+    pub(crate) emit_intervals: EmitIntervals,
     pub(crate) workers: usize,
 }
 
@@ -64,6 +65,7 @@ impl RuntimeSettings {
                 additional_retention_ms: config.window_store_additional_retention_ms(),
                 topic_configs: config.topic_configs().clone(),
             },
+            emit_intervals: config.emit_intervals(),
             workers,
         }
     }

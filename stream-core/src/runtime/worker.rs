@@ -18,7 +18,7 @@ use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded, kill_point};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::membership::{OffsetCommitter, TokenCell};
-use crate::store::{MemoryBudget, WorkerMemory};
+use crate::store::{MemoryBudget, SharedStore, WorkerMemory};
 use crate::task::{Outgoing, PreparedTask, Task, TaskEnvironment, WorkerProducer};
 use crate::time::Clock;
 use crate::topology::BuiltTopology;
@@ -37,6 +37,7 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) tokens: Arc<TokenCell>,
     pub(crate) committer: Arc<dyn OffsetCommitter>,
     pub(crate) purge: Arc<PurgePositions>,
+    pub(crate) global_stores: Arc<[Arc<dyn SharedStore>]>,
     pub(crate) make_producer: ProducerFactory,
     pub(crate) commands: Receiver<WorkerCommand>,
     pub(crate) events: Sender<ControlEvent>,
@@ -175,6 +176,8 @@ impl Worker {
                 handlers: &self.environment.handlers,
                 clock: &self.environment.clock,
                 max_task_idle_ms: self.environment.settings.max_task_idle_ms,
+                emit_intervals: self.environment.settings.emit_intervals,
+                global_stores: &self.environment.global_stores,
             },
         );
         let task = match task {

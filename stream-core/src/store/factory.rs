@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::DetachedStore;
 use crate::error::Result;
@@ -85,6 +86,11 @@ pub trait StoreFactory: Send + Sync + 'static {
 
     /// Whether it keeps data on disk.
     fn is_persistent(&self) -> bool;
+
+    /// How far behind the stream time it answers look-ups as of a time; `None`: it knows only the latest row of a key.
+    fn history_retention(&self) -> Option<Duration> {
+        None
+    }
 
     /// Opens it. A directory that cannot be read is set aside, and the store starts empty.
     ///

@@ -1,6 +1,7 @@
 //! [`Task`]: one partition of one sub-topology, running on one worker.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,13 @@ use super::graph::TaskGraph;
 use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
 use crate::client::{CommitOffset, DeliverySlot, Message};
+use crate::config::EmitIntervals;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::node::{PunctuationType, SourceInlet, Stopped, TaskContext};
-use crate::store::{CurrentRecord, StateStore, StoreOwner, WorkerMemory};
+use crate::node::{DroppedRecord, PunctuationType, SourceInlet, Stopped, TaskContext};
+use crate::store::{CurrentRecord, SharedStore, StateStore, StoreAccess, StoreOwner, WorkerMemory};
 use crate::time::Clock;
 use crate::topology::{BuiltTopology, Subtopology};
 
@@ -33,6 +35,9 @@ pub(crate) struct TaskEnvironment<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     /// `max.task.idle.ms`.
     pub(crate) max_task_idle_ms: i64,
+    pub(crate) emit_intervals: EmitIntervals,
+    /// What all nodes may read.
+    pub(crate) global_stores: &'a [Arc<dyn SharedStore>],
 }
 
 struct TaskStore {
@@ -59,6 +64,8 @@ pub(crate) struct Task {
     outgoing: Rc<dyn Outgoing>,
     membership: u64,
     directory: Option<super::TaskDirectoryLock>,
+    /// What processors had kept beside the offsets at the last commit.
+    committed_metadata: BTreeMap<String, i64>,
     /// Records, punctuations or drains since the last commit.
     touched: bool,
 }
@@ -127,6 +134,13 @@ impl Task {
             metrics,
         );
         context.system_time = environment.clock.now_ms();
+        context.emit_intervals = environment.emit_intervals;
+        for (name, value) in inputs.iter().flat_map(|input| &input.processors) {
+            // Each partition has what its own last commit knew: the newest is the largest.
+            let newest = context.processor_metadata.entry(name.clone()).or_insert(*value);
+            *newest = (*newest).max(*value);
+        }
+        let committed_metadata = context.processor_metadata.clone();
 
         let owner = StoreOwner { current, memory: Rc::clone(environment.memory) };
         let stores: Vec<TaskStore> = stores
@@ -139,6 +153,8 @@ impl Task {
                 TaskStore { store: store.attach(&owner), changelog, slot }
             })
             .collect();
+        let read = |store: &Arc<dyn SharedStore>| (store.name().to_owned(), store.attach(&owner, StoreAccess::Read));
+        context.global_stores = environment.global_stores.iter().map(read).collect();
         context.stores = Rc::new(stores.iter().map(|store| (store.store.name().to_owned(), Rc::clone(&store.store))).collect());
 
         let graph = TaskGraph::wire(topology, subtopology, &mut context)?;
@@ -166,6 +182,7 @@ impl Task {
             outgoing: Rc::clone(&environment.outgoing),
             membership,
             directory,
+            committed_metadata,
             touched: false,
         })
     }
@@ -209,6 +226,7 @@ impl Task {
         let mut processed = 0;
         let progress = self.process_until(limit, &mut processed).map_err(|error| error.of_task(self.id));
         self.context.metrics.consumed.add(processed as u64);
+        self.count_dropped();
         (processed, progress)
     }
 
@@ -277,7 +295,11 @@ impl Task {
         Ok(calls + self.punctuate_kind(PunctuationType::WallClockTime, now)?)
     }
 
-    fn punctuate_stream_time(&mut self) -> Result<u64> {
+    /// Runs the punctuations of stream time that are due; returns how many.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub(crate) fn punctuate_stream_time(&mut self) -> Result<u64> {
         let now = self.context.stream_time;
         self.punctuate_kind(PunctuationType::StreamTime, now)
     }
@@ -293,6 +315,16 @@ impl Task {
             self.context.metrics.punctuations.add(calls);
         }
         Ok(calls)
+    }
+
+    /// Counts what stores left out since they were asked last.
+    fn count_dropped(&self) {
+        self.context.metrics.dropped.add(self.context.current.take_dropped());
+    }
+
+    /// Notes down from now on which records are left out, and why.
+    pub(crate) fn note_drops(&mut self, drops: Rc<RefCell<Vec<DroppedRecord>>>) {
+        self.context.drops = Some(drops);
     }
 
     /// When the wall clock has the next punctuation due, ms.
@@ -326,6 +358,7 @@ impl Task {
     /// As [`process`](Self::process).
     pub(crate) fn drain(&mut self) -> Result<()> {
         let drained = self.graph.drain(&mut self.context);
+        self.count_dropped();
         if let Some(error) = self.context.take_failure() {
             return Err(begun(error).at("before a commit").of_task(self.id));
         }
@@ -367,7 +400,11 @@ impl Task {
         let offset_of = |slot: usize| CommitOffset {
             partition: self.inputs[slot].position.partition.clone(),
             offset: self.position(slot),
-            metadata: CommitMetadata::at(self.group.partition_time(slot)).encode(),
+            metadata: CommitMetadata {
+                partition_time: self.group.partition_time(slot),
+                processors: self.context.processor_metadata.clone(),
+            }
+            .encode(),
             leader_epoch: None,
         };
         let moved: Vec<CommitOffset> =
@@ -403,6 +440,7 @@ impl Task {
             store.commit(position).at(|| format!("task {}, store {}", self.id, store.name()))?;
         }
         self.touched = false;
+        self.committed_metadata.clone_from(&self.context.processor_metadata);
         self.context.commit_requested = false;
         self.context.metrics.commits.add(1);
         Ok(())
@@ -428,7 +466,7 @@ impl Task {
     /// processor still holds a handle: the stores are then closed and must be opened again. Beside it: the first panic of a processor
     /// that was being closed; the rest is closed nevertheless.
     pub(crate) fn close(self) -> (PreparedTask, Result<()>) {
-        let Self { id, graph, context, group, inputs, stores, outgoing, membership, directory, .. } = self;
+        let Self { id, graph, context, group, inputs, stores, outgoing, membership, directory, committed_metadata, .. } = self;
         // The inlets of the sources go first, so that the graph alone holds its nodes.
         let metrics = Arc::clone(&context.metrics);
         let inputs = inputs
@@ -437,6 +475,7 @@ impl Task {
             .map(|(slot, input)| InputPosition {
                 offset: input.committed.unwrap_or(input.position.offset),
                 partition_time: group.partition_time(slot),
+                processors: committed_metadata.clone(),
                 committed: input.committed.is_some(),
                 ..input.position
             })
