@@ -105,16 +105,19 @@ impl Preparation {
         if self.directory.is_none() {
             self.directory = Some(lock(self.id)?);
         }
-        let mut given: Vec<PreparedStore> = std::mem::take(&mut self.given);
         for &index in &subtopology.stores {
             let definition = topology.store(index);
             let name = definition.factory.name();
+            // After a failure this is called again.
+            if self.stores.iter().any(|opened| opened.store.name() == name) {
+                continue;
+            }
             let changelog = subtopology.changelogs.iter().find(|changelog| changelog.store == index).map(|changelog| TaskChangelog {
                 partition: TopicPartition::new(Arc::clone(&changelog.topic), self.id.partition),
                 is_source: changelog.is_source_topic(),
             });
-            let (store, flushed_at_ms) = match given.iter().position(|prepared| prepared.store.name() == name) {
-                Some(found) => (given.swap_remove(found).store, None),
+            let (store, flushed_at_ms) = match self.given.iter().position(|prepared| prepared.store.name() == name) {
+                Some(found) => (self.given.swap_remove(found).store, None),
                 None => {
                     let opened = self.open_store(definition, changelog.as_ref(), settings).at(|| format!("store {name}"))?;
                     (opened.store, opened.flushed_at_ms)
@@ -150,6 +153,14 @@ impl Preparation {
     /// The changelog partitions whose target is not known yet.
     pub(crate) fn unknown_targets(&self) -> impl Iterator<Item = &TopicPartition> {
         self.stores.iter().filter(|store| store.target.is_none()).filter_map(|store| Some(&store.changelog.as_ref()?.partition))
+    }
+
+    /// Whether it only waits for records.
+    pub(crate) fn is_fetching(&self) -> bool {
+        self.are_stores_open
+            && self.inputs.is_some()
+            && !self.stores.is_empty()
+            && self.stores.iter().all(|store| store.is_fetching || store.is_restored())
     }
 
     pub(crate) fn is_restored(&self) -> bool {

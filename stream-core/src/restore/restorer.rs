@@ -23,6 +23,10 @@ use crate::topology::BuiltTopology;
 /// How long the thread waits for changelog records before it looks at its commands.
 const POLL: Duration = Duration::from_millis(50);
 const BATCH: usize = 2_000;
+/// How long the thread asks the cluster on behalf of tasks, one after the other, before commands and records have their turn.
+const ROUND: Duration = Duration::from_millis(200);
+/// A task for which the cluster did not answer waits at least so many times as long as that took: this thread has other tasks, too.
+const UNANSWERED_SHARE: u32 = 4;
 
 /// What the control thread asks of the restore thread.
 pub(crate) enum RestoreCommand {
@@ -176,19 +180,26 @@ impl Restorer {
         (self.environment.tell)(event);
     }
 
-    /// Moves every task as far as it comes without waiting for records.
+    /// Moves tasks as far as they come without waiting for records; those that are due for longest first, so that none for which the
+    /// cluster has no answer holds up the others.
     fn advance(&mut self) {
-        let now = self.environment.clock.monotonic();
-        let due: Vec<TaskId> = self
+        let started = self.environment.clock.monotonic();
+        let mut due: Vec<(Duration, TaskId)> = self
             .preparations
             .values()
-            .filter(|preparation| preparation.due() <= now && !preparation.is_restored())
-            .map(|preparation| preparation.id)
+            .filter(|preparation| preparation.due() <= started && !preparation.is_restored() && !preparation.is_fetching())
+            .map(|preparation| (preparation.due(), preparation.id))
             .collect();
-        for id in due {
+        due.sort_unstable();
+        for (_, id) in due {
             let Some(mut preparation) = self.preparations.remove(&id) else {
                 continue;
             };
+            let asked = self.environment.clock.monotonic();
+            if asked.saturating_sub(started) >= ROUND {
+                self.preparations.insert(id, preparation);
+                return;
+            }
             let advanced = match self.advance_one(&mut preparation) {
                 Ok(()) => {
                     preparation.retry.succeeded();
@@ -196,7 +207,9 @@ impl Restorer {
                 }
                 Err(error) if error.kind() == ErrorKind::Retriable => {
                     tracing::debug!(task = %id, %error, "the task cannot be prepared yet");
-                    preparation.retry.failed(error, self.environment.clock.monotonic(), &self.environment.retry).map(drop)
+                    let now = self.environment.clock.monotonic();
+                    preparation.not_before = now + now.saturating_sub(asked) * UNANSWERED_SHARE;
+                    preparation.retry.failed(error, now, &self.environment.retry).map(drop)
                 }
                 Err(error) => Err(error),
             };

@@ -215,6 +215,8 @@ impl Control {
         }
         self.closing = Some(Closing { failure });
         self.tell_restorer(RestoreCommand::Cancel(self.placement.all_preparing().collect()));
+        // A broker that does not answer holds up the end for no longer than a transaction's.
+        self.membership.committer().leaves(self.environment.settings.commit_timeout);
         for worker in self.workers.values() {
             if !worker.tell(WorkerCommand::Close) {
                 tracing::debug!("a worker is gone already");

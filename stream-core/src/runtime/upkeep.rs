@@ -32,7 +32,6 @@ impl Worker {
             self.tasks.values_mut().for_each(crate::task::Task::forget_committed);
         }
         if self.tasks.is_empty() {
-            self.failing.forget_worker();
             return false;
         }
         if let Some(due) = self.failing.next_commit() {

@@ -181,7 +181,7 @@ impl Worker {
             Ok(task) => task,
             Err(failure) => return self.not_started(failure),
         };
-        self.failing.started(id);
+        self.failing.started(id, self.environment.clock.monotonic(), &self.environment.settings.retry);
         let mut positions = Vec::new();
         for (slot, (partition, offset)) in task.inputs().enumerate() {
             self.routes.insert(partition.clone(), (id, slot));
