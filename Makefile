@@ -54,6 +54,12 @@ lint: setup ## Formatting and clippy, warnings are errors
 doc: setup ## The documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(TESTED) --no-deps
 
+RUST_VERSION = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+
+.PHONY: rust-version
+rust-version: setup ## Checks everything with the oldest Rust that is promised (rustup toolchain install first)
+	$(CARGO) +$(RUST_VERSION) check $(TESTED) --all-targets
+
 .PHONY: fmt
 fmt: ## Format the sources
 	$(CARGO) fmt --all

@@ -1,6 +1,6 @@
 //! Processes come and go: tasks move, those that stay go on, also while others are restored.
 //!
-//! `KSTREAMS_TEST_RESTORE_RECORDS` (1,000,000 for the full size) makes the restored state larger.
+//! `KSTREAMS_TEST_RESTORE_RECORDS` (1,000,000 unless it says so) is the size of the restored state.
 
 mod harness;
 
@@ -8,12 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use harness::{Audit, Cluster, PATIENCE, send, size};
+use harness::{Audit, Cluster, PATIENCE, Row, assert_same_counts, send, size};
 use kstreams::prelude::*;
-use rdkafka::Message;
-use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::{BaseRecord, Producer};
 
 const PARTITIONS: i32 = 6;
@@ -55,91 +53,117 @@ fn feed_steadily(cluster: &Cluster, topic: &str, stop: &Arc<AtomicBool>) -> std:
     })
 }
 
-/// When committed records of each partition were seen.
-fn watch(consumer: BaseConsumer, stop: &Arc<AtomicBool>) -> std::thread::JoinHandle<BTreeMap<i32, Vec<Instant>>> {
-    let stop = Arc::clone(stop);
-    std::thread::spawn(move || {
-        let mut seen: BTreeMap<i32, Vec<Instant>> = BTreeMap::new();
-        while !stop.load(Ordering::Relaxed) {
-            if let Some(Ok(record)) = consumer.poll(Duration::from_millis(50)) {
-                if record.key().is_some_and(|key| key.starts_with(b"k")) {
-                    seen.entry(record.partition()).or_default().push(Instant::now());
-                }
-            }
+/// How long the records of each key were on their way, by output partition: from the moment at which the broker took the input until it
+/// took the result, and when that moment was. Only of inputs that came in while `of_interest`, which is given partition and time.
+fn delays(inputs: &[Row], outputs: &[Row], of_interest: impl Fn(i32, i64) -> bool) -> BTreeMap<i32, Vec<(i64, i64)>> {
+    let mut taken: BTreeMap<&[u8], Vec<i64>> = BTreeMap::new();
+    for row in inputs {
+        taken.entry(row.key.as_deref().unwrap_or_default()).or_default().push(row.timestamp);
+    }
+    let mut delays: BTreeMap<i32, Vec<(i64, i64)>> = BTreeMap::new();
+    for row in outputs.iter().filter(|row| row.key_text().starts_with('k')) {
+        // The n-th record of a key has the result n.
+        let times = &taken[row.key.as_deref().unwrap_or_default()];
+        let at = times[usize::try_from(row.value_long()).expect("a count") - 1];
+        if of_interest(row.partition, at) {
+            delays.entry(row.partition).or_default().push((row.timestamp - at, at));
         }
-        seen
-    })
+    }
+    delays
 }
 
-fn longest_pause(seen: &[Instant], from: Instant, to: Instant) -> Duration {
-    let within = seen.iter().copied().filter(|at| (from..=to).contains(at));
-    let moments: Vec<Instant> = std::iter::once(from).chain(within).chain(std::iter::once(to)).collect();
-    moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_millis()).expect("a time")
 }
 
 fn partitions(streams: &KafkaStreams) -> BTreeSet<i32> {
     streams.tasks().iter().map(|task| task.id.partition).collect()
 }
 
+/// A pause is measured where the results are: how long a record took from log to log. Neither the test's own threads nor the moments at
+/// which it looks count. What a cluster takes for its commits while nothing happens is no pause.
 #[test]
-#[ignore = "a pause of 1.66 s was seen once under load, against the bound of 1 s; passed in four later runs"]
-fn tasks_that_stay_go_on_while_others_move_and_are_restored() {
+fn no_task_pauses_for_a_second_while_others_move_and_a_million_records_are_restored() {
     let cluster = Cluster::start();
     let state = tempfile::tempdir().expect("a folder");
-    let (input, output) = (cluster.topic("in", PARTITIONS, &[]), cluster.topic("out", PARTITIONS, &[]));
+    let stamped = [("message.timestamp.type", "LogAppendTime")];
+    let [input, output] = ["in", "out"].map(|name| cluster.topic(name, PARTITIONS, &stamped));
     let application = cluster.unique("rebalance");
+    let changelog = cluster.topic("rebalance-counts-changelog", PARTITIONS, &[("cleanup.policy", "compact")]);
+    // The state of one task, as an earlier run would have left it.
+    let records = size("KSTREAMS_TEST_RESTORE_RECORDS", 1_000_000);
+    let producer = cluster.producer(&[("queue.buffering.max.messages", "1000000"), ("compression.type", "lz4")]);
+    for key in 0..records {
+        send(&producer, BaseRecord::to(&changelog).partition(0).key(&format!("x{key}")).payload(&41_i64.to_be_bytes()));
+    }
+    producer.flush(PATIENCE).expect("the changelog is written");
     let first = start(&cluster, &state.path().join("first"), &application, &input, &output);
     assert!(first.wait_for(State::Running, PATIENCE));
-    // Something to restore: the process that joins has no state.
-    let records = size("KSTREAMS_TEST_RESTORE_RECORDS", 300_000);
-    cluster.produce(&input, (0..records).map(|key| (Some(format!("x{key}")), "x")));
-    cluster.await_processed(&application, &input, PATIENCE);
-    assert_eq!(partitions(&first).len() as i32, PARTITIONS);
+    assert_eq!(first.metrics().restored, records);
 
     let stop = Arc::new(AtomicBool::new(false));
     let feeder = feed_steadily(&cluster, &input, &stop);
-    let consumer = cluster.consumer(&output);
-    let watcher = watch(consumer, &stop);
     cluster.read_until(&output, PATIENCE, |row| row.key_text().starts_with('k'));
-    let joins = Instant::now();
+    let calm_since = now_ms();
+    std::thread::sleep(Duration::from_secs(2));
+    let joins = (Instant::now(), now_ms());
     let second = start(&cluster, &state.path().join("second"), &application, &input, &output);
-    let deadline = joins + PATIENCE;
-    while partitions(&second).len() as i32 != PARTITIONS / 2 {
-        assert!(Instant::now() < deadline, "the second process has {:?}", partitions(&second));
+    // When each task ran in the second process; it restores the first one in the order of partitions, and that is the large one.
+    let mut moved: BTreeMap<i32, i64> = BTreeMap::new();
+    while moved.len() as i32 != PARTITIONS / 2 {
+        assert!(joins.0.elapsed() < PATIENCE, "the second process has {:?}", partitions(&second));
+        for partition in partitions(&second) {
+            moved.entry(partition).or_insert_with(now_ms);
+        }
         // The handle tells states, not assignments.
         std::thread::sleep(Duration::from_millis(20));
     }
-    let moved = joins.elapsed();
-    std::thread::sleep(Duration::from_secs(2));
-    let ends = Instant::now();
-    let (stayed, gone) = (partitions(&first), partitions(&second));
+    let took = joins.0.elapsed();
+    std::thread::sleep(Duration::from_secs(1));
+    let stayed = partitions(&first);
     stop.store(true, Ordering::Relaxed);
-    let seen = watcher.join().expect("the watcher ends");
     let rounds = feeder.join().expect("the feeder ends");
-    assert!(stayed.is_disjoint(&gone) && (stayed.len() + gone.len()) as i32 == PARTITIONS, "each task has one owner: {stayed:?}, {gone:?}");
-    let pauses: Vec<Duration> =
-        stayed.iter().map(|partition| longest_pause(seen.get(partition).map_or(&[], Vec::as_slice), joins, ends)).collect();
-    println!(
-        "{} tasks moved and restored {} records within {moved:?}; pauses of the others: {pauses:?}",
-        gone.len(),
-        second.metrics().restored
-    );
-    assert!(pauses.iter().all(|pause| *pause < Duration::from_secs(1)), "tasks that stayed paused for {pauses:?}");
-    assert!(second.metrics().restored >= records / 4, "{:?}", second.metrics());
-
+    assert!(stayed.iter().all(|partition| !moved.contains_key(partition)), "each task has one owner: {stayed:?}, {moved:?}");
+    assert_eq!(stayed.len() + moved.len(), PARTITIONS as usize);
+    let restored = second.metrics().restored;
+    assert!(restored >= records, "the large task moved: {restored} records were restored");
     cluster.await_processed(&application, &input, PATIENCE);
+
+    let (inputs, outputs) = (cluster.read_all(&input), cluster.read_all(&output));
+    let calm = delays(&inputs, &outputs, |_, at| (calm_since..joins.1 - 500).contains(&at));
+    let calm = calm.values().flatten().map(|(delay, _)| *delay).max().expect("records before the join");
+    // A task that moved counts from when it ran again.
+    let since = |partition| moved.get(&partition).copied().unwrap_or(joins.1);
+    let delays = delays(&inputs, &outputs, |partition, at| at >= since(partition));
+    let longest: BTreeMap<i32, (i64, i64)> =
+        delays.iter().filter_map(|(partition, delays)| Some((*partition, delays.iter().max().copied()?))).collect();
+    let shown: Vec<String> =
+        longest.iter().map(|(partition, (delay, at))| format!("0_{partition}: {delay} ms at {} ms", at - joins.1)).collect();
+    println!("{} tasks moved and restored {restored} records within {took:?}", moved.len());
+    println!("longest delays: {}; {calm} ms before", shown.join(", "));
+    assert_eq!(longest.len(), PARTITIONS as usize, "every task was measured");
+    assert!(longest.values().all(|(delay, _)| *delay < calm + 1000), "tasks paused: {}; {calm} ms before", shown.join(", "));
+
     assert!(first.close(PATIENCE), "the first process ends");
-    // Everything is with the second now.
+    // Everything is with the second now, also what was restored.
     cluster.produce(&input, (0..60).map(|key| (Some(format!("k{key}")), "x")));
+    for key in 0..100 {
+        send(&producer, BaseRecord::to(&input).partition(0).key(&format!("x{key}")).payload("x"));
+    }
+    producer.flush(PATIENCE).expect("all records are acknowledged");
     cluster.await_processed(&application, &input, PATIENCE);
     assert!(second.close(PATIENCE), "the second process ends");
-    let mut audit = Audit::new();
+    let (mut audit, mut continued) = (Audit::new(), BTreeMap::new());
     for row in cluster.read_all(&output) {
-        audit.take(&row);
+        if row.key_text().starts_with('x') {
+            continued.insert(row.key_text(), row.value_long());
+        } else {
+            audit.take(&row);
+        }
     }
-    let mut truth: BTreeMap<String, i64> = (0..records).map(|key| (format!("x{key}"), 1)).collect();
-    truth.extend((0..60).map(|key| (format!("k{key}"), rounds + 1)));
-    audit.assert_exactly_once(&truth);
+    audit.assert_exactly_once(&(0..60).map(|key| (format!("k{key}"), rounds + 1)).collect());
+    assert_same_counts(&continued, &(0..100).map(|key| (format!("x{key}"), 42)).collect());
 }
 
 #[test]

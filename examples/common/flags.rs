@@ -1,6 +1,5 @@
 //! The flags that every example accepts.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -75,10 +74,19 @@ pub enum Input {
 }
 
 impl FromStr for Input {
-    type Err = Infallible;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(if text == "-" { Self::Stdin } else { Self::File(PathBuf::from(text)) })
+    /// A file is opened once here, so that a wrong name shows before anything was started.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "-" {
+            return Ok(Self::Stdin);
+        }
+        let path = PathBuf::from(text);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_dir() => Err("it is a folder; a file is needed".to_owned()),
+            Ok(_) => std::fs::File::open(&path).map(|_| Self::File(path)).map_err(|error| format!("it cannot be read: {error}")),
+            Err(error) => Err(format!("it cannot be read: {error}")),
+        }
     }
 }
 

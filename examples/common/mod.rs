@@ -12,6 +12,7 @@ mod reader;
 mod running;
 
 use std::fmt;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 pub use application::Application;
@@ -58,7 +59,7 @@ impl fmt::Display for Failure {
 pub fn run(example: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rdkafka=off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
     match example() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

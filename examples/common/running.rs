@@ -47,6 +47,7 @@ pub struct Running {
     started: Instant,
     fed_topics: Vec<String>,
     feeding: usize,
+    is_closed: bool,
 }
 
 impl Running {
@@ -54,7 +55,7 @@ impl Running {
         let streams = Arc::new(streams);
         watch(&streams, application.events.sender())?;
         let observer = application.cluster.observer()?;
-        Ok(Self { observer, streams, application, started: Instant::now(), fed_topics: Vec::new(), feeding: 0 })
+        Ok(Self { observer, streams, application, started: Instant::now(), fed_topics: Vec::new(), feeding: 0, is_closed: false })
     }
 
     /// Plain clients of the cluster.
@@ -142,9 +143,10 @@ impl Running {
     }
 
     /// Commits, closes, and prints what was done.
-    pub fn close(self) -> Result<Summary, Failure> {
+    pub fn close(mut self) -> Result<Summary, Failure> {
         self.application.events.request_stop();
         let closed = self.streams.close(CLOSE_TIMEOUT);
+        self.is_closed = true;
         let summary = Summary { metrics: self.streams.metrics(), duration: self.started.elapsed() };
         let Metrics { consumed, produced, restored, commits, dropped, .. } = summary.metrics;
         println!("finished: in {consumed}, out {produced}, restored {restored}, dropped {dropped}, commits {commits}");
@@ -156,6 +158,16 @@ impl Running {
             return Err(format!("the application did not end within {} s", CLOSE_TIMEOUT.as_secs()).into());
         }
         Ok(summary)
+    }
+}
+
+impl Drop for Running {
+    /// After an error: the application ends before the embedded broker does, or its clients would complain of that and hide the reason.
+    fn drop(&mut self) {
+        if !self.is_closed {
+            self.application.events.request_stop();
+            self.streams.close(CLOSE_TIMEOUT);
+        }
     }
 }
 

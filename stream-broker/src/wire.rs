@@ -2,6 +2,9 @@
 
 use bytes::{Buf, BufMut};
 
+/// What a length of two bytes can tell.
+const MAX_STRING_BYTES: usize = i16::MAX as usize;
+
 /// An unsigned number, seven bits to a byte, the lowest first.
 pub(crate) fn put_uvarint(out: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
@@ -38,10 +41,20 @@ pub(crate) fn get_compact_string(bytes: &mut &[u8]) -> Option<Option<String>> {
     }
 }
 
-/// A text or null, as the older versions have it: its length in two bytes, -1 for null.
+/// A text or null, as the older versions have it: its length in two bytes, -1 for null. A text that is too long for that is cut: the
+/// newer protocol allows such ids, the records do not.
 pub(crate) fn put_string(out: &mut Vec<u8>, text: Option<&str>) {
+    let text = text.map(cut);
     out.put_i16(text.map_or(-1, |text| text.len() as i16));
     out.put_slice(text.unwrap_or_default().as_bytes());
+}
+
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(MAX_STRING_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// See [`put_string`]. `None` if there is no text, `Some(None)` if it is null.
@@ -102,6 +115,9 @@ mod tests {
             assert_eq!(get_compact_string(&mut &compact[..]), Some(text.map(str::to_owned)));
             assert_eq!(get_string(&mut &plain[..]), Some(text.map(str::to_owned)));
         }
+        let mut long = Vec::new();
+        put_string(&mut long, Some(&"ä".repeat(20_000)));
+        assert_eq!(get_string(&mut &long[..]).flatten().map(|text| text.len()), Some(32_766));
         assert_eq!(get_compact_string(&mut &[9, b'x'][..]), None);
         assert_eq!(get_bytes(&mut &[0, 0, 0, 2, 7][..]), None);
     }

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::id::TaskId;
+
 /// Any error of user code or of a library below us.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
@@ -22,6 +24,8 @@ pub enum ErrorKind {
     Fenced,
     /// A local store cannot be trusted: its directory is set aside and it is rebuilt from its changelog.
     Corrupted,
+    /// What was tried again and again has failed for `task.timeout.ms`: the uncaught-error handler decides.
+    TimedOut,
     /// A processor, serde, extractor or handler of the program failed (or panicked): the uncaught-error handler decides.
     User,
     /// The local disk failed or is full: the worker stops; nothing committed is lost.
@@ -41,6 +45,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     places: Vec<String>,
+    task: Option<TaskId>,
     source: Option<BoxError>,
 }
 
@@ -48,7 +53,7 @@ impl Error {
     /// An error of the given kind. `message` says what happened and what the user can do.
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), places: Vec::new(), source: None }))
+        Self(Box::new(Inner { kind, message: message.into(), places: Vec::new(), task: None, source: None }))
     }
 
     /// [`ErrorKind::Retriable`].
@@ -90,6 +95,19 @@ impl Error {
         self
     }
 
+    /// Adds the task that it happened in.
+    #[must_use]
+    pub fn of_task(mut self, task: TaskId) -> Self {
+        self.0.task = Some(task);
+        self.at(format_args!("task {task}"))
+    }
+
+    /// A panic of user code.
+    pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::new(ErrorKind::User, format!("user code panicked: {}", text.unwrap_or_else(|| "without a message".to_owned())))
+    }
+
     /// Changes the reaction, keeping the rest.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
@@ -100,6 +118,11 @@ impl Error {
     /// How the runtime reacts.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// The task that it happened in, where it concerns one more than the others of its worker. Mirrors `StreamsException.taskId`.
+    pub fn task(&self) -> Option<TaskId> {
+        self.0.task
     }
 
     /// What happened, without the places and sources.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use stream_core::config::StreamsConfig;
+use stream_core::processor::Processor;
 use stream_core::serdes::DefaultSerde;
 use stream_core::store::StoreFactory;
 use stream_core::topology::{Consumed, SourceTopics};
@@ -10,7 +12,7 @@ use stream_core::{Topology, TopologyError};
 use crate::options::Materialized;
 use crate::plan::{Plan, Slot, upstream};
 use crate::stream::KStream;
-use crate::table::{KTable, source};
+use crate::table::{GlobalKTable, KTable, global, source};
 
 /// Where a program begins: sources of streams and tables. Mirrors Kafka Streams' `StreamsBuilder`.
 #[derive(Default)]
@@ -74,18 +76,98 @@ impl StreamsBuilder {
         source::table(&self.plan, topic, consumed, materialized)
     }
 
-    /// Adds a store, for processors to connect to by name.
-    pub fn add_state_store(&self, store: impl StoreFactory) -> &Self {
-        self.plan.add(move |topology| topology.add_state_store(Arc::new(store), &[]));
+    /// A table that every process keeps whole, read with the default serdes of its types.
+    ///
+    /// A record with a null value deletes; one with a null key is dropped and counted. The topic is read by all processes, from its first
+    /// record on or from where the store on disk ends. Partitions that the topic gains later are read after a restart.
+    ///
+    /// ```
+    /// use stream_dsl::{GlobalKTable, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let rates: GlobalKTable<String, i64> = builder.global_table("rates");
+    /// let prices = builder.stream::<String, i64>("prices");
+    /// prices.join_global(&rates, |_, _| "EUR".to_owned(), |price, rate| price * rate).to("prices-in-euro");
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    pub fn global_table<K: DefaultSerde + Clone, V: DefaultSerde + Clone>(&self, topic: &str) -> GlobalKTable<K, V> {
+        self.global_table_with(topic, Consumed::default(), Materialized::default())
+    }
+
+    /// As [`global_table`](Self::global_table), with serdes, and with a named or configured store. The topic is the store's changelog; it
+    /// has none of its own.
+    pub fn global_table_with<K: Clone + 'static, V: Clone + 'static>(
+        &self,
+        topic: &str,
+        consumed: Consumed<K, V>,
+        materialized: Materialized<K, V>,
+    ) -> GlobalKTable<K, V> {
+        global::global_table(&self.plan, topic, consumed, materialized)
+    }
+
+    /// Adds a global store: every process reads all partitions of `topic`, and `supplier` makes the processor that keeps them in the store.
+    /// Any processor may read it without being connected. See
+    /// [`Topology::add_global_store`](stream_core::Topology::add_global_store). The topic is the store's changelog, also where its builder
+    /// has logging enabled.
+    pub fn add_global_store<P, S>(
+        &self,
+        store: impl StoreFactory,
+        topic: &str,
+        consumed: Consumed<P::KeyIn, P::ValueIn>,
+        supplier: S,
+    ) -> &Self
+    where
+        P: Processor,
+        S: Fn() -> P + Send + Sync + 'static,
+    {
+        global::global_store(&self.plan, Arc::new(store), topic, consumed, supplier);
         self
     }
 
-    /// The topology.
+    /// Adds a store, for processors to connect to by name.
+    pub fn add_state_store(&self, store: impl StoreFactory) -> &Self {
+        self.add_shared_state_store(Arc::new(store))
+    }
+
+    /// As [`add_state_store`](Self::add_state_store), with a factory that others have too.
+    pub fn add_shared_state_store(&self, store: Arc<dyn StoreFactory>) -> &Self {
+        self.plan.add(move |topology| topology.add_state_store(store, &[]));
+        self
+    }
+
+    /// The topology, as the program says it. No setting is looked at: `topology.optimization` has an effect only with
+    /// [`build_with`](Self::build_with).
     ///
     /// # Errors
     /// The first mistake, with what to do about it.
     pub fn build(self) -> Result<Topology, TopologyError> {
-        self.plan.lower()
+        self.plan.lower(None)
+    }
+
+    /// The topology, rewritten as `topology.optimization` says, and checked as `ensure.explicit.internal.resource.naming` says.
+    ///
+    /// To switch a rewrite on or off in an application that has run changes its internal topics: reset it first, or it begins with
+    /// empty state.
+    ///
+    /// ```
+    /// use stream_core::config::StreamsConfig;
+    /// use stream_dsl::{KTable, Materialized, StreamsBuilder};
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, String>("orders").select_key(|_, customer| customer.clone());
+    /// orders.group_by_key().count().to_stream().to("orders-per-customer");
+    /// orders.filter(|_, customer| customer != "test").group_by_key().count().to_stream().to("real-orders-per-customer");
+    ///
+    /// let config = StreamsConfig::new("shop", "localhost:9092").set("topology.optimization", "all")?;
+    /// let topology = builder.build_with(&config)?;
+    /// assert_eq!(topology.describe().to_string().matches("-repartition-sink (topic").count(), 1, "one topic serves both counts");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first mistake, with what to do about it.
+    pub fn build_with(self, config: &StreamsConfig) -> Result<Topology, TopologyError> {
+        self.plan.lower(Some(config))
     }
 }
 

@@ -35,10 +35,19 @@ mod table;
 mod window;
 
 pub use builder::StreamsBuilder;
-pub use grouped::{KGroupedStream, TimeWindowedKStream};
+pub use grouped::{
+    CogroupedKStream, KGroupedStream, SessionWindowedCogroupedKStream, SessionWindowedKStream, TimeWindowedCogroupedKStream,
+    TimeWindowedKStream,
+};
 pub use grouped_table::KGroupedTable;
 pub use nullability::MaybeNull;
-pub use options::{Branched, Grouped, Joined, Materialized, Named, Repartitioned, StoreType};
+pub use options::{
+    Branched, BufferConfig, EmitEarly, Grouped, Joined, Materialized, Named, Printed, Repartitioned, ShutDown, StoreSupplier, StoreType,
+    StreamJoined, Suppressed, TableJoined, WhenFull,
+};
 pub use stream::{BranchedKStream, KStream};
-pub use table::{Change, KTable};
-pub use window::{TimeWindow, TimeWindowedSerde, TimeWindows, Windowed};
+pub use table::{Change, GlobalKTable, KTable, ValueTransformer};
+pub use window::{
+    EmitStrategy, JoinWindows, SessionWindowedSerde, SessionWindows, SlidingWindows, TimeWindow, TimeWindowedSerde, TimeWindows,
+    UnlimitedWindows, WindowDefinition, Windowed, Windows,
+};

@@ -13,6 +13,9 @@ pub trait MaybeNull<T>: Clone + 'static {
     /// A look at the value, unless it is null.
     fn as_option(&self) -> Option<&T>;
 
+    /// The same as this type; `None` where null has no place in it.
+    fn from_option(value: Option<T>) -> Option<Self>;
+
     /// The serde of this type, over that of `T`.
     fn serde_over(serde: SerdeRef<T>) -> SerdeRef<Self>;
 }
@@ -24,6 +27,10 @@ impl<T: Clone + 'static> MaybeNull<T> for T {
 
     fn as_option(&self) -> Option<&T> {
         Some(self)
+    }
+
+    fn from_option(value: Option<T>) -> Option<Self> {
+        value
     }
 
     fn serde_over(serde: SerdeRef<T>) -> SerdeRef<Self> {
@@ -38,6 +45,10 @@ impl<T: Clone + 'static> MaybeNull<T> for Option<T> {
 
     fn as_option(&self) -> Option<&T> {
         self.as_ref()
+    }
+
+    fn from_option(value: Self) -> Option<Self> {
+        Some(value)
     }
 
     fn serde_over(serde: SerdeRef<T>) -> SerdeRef<Self> {

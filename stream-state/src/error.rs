@@ -24,6 +24,8 @@ pub(crate) enum StoreError {
     NewerFormat { path: PathBuf, found: u32, known: u32 },
     /// A record of the changelog cannot belong to this store.
     ForeignRecord { reason: String },
+    /// A global store was written by somebody else than its own processor.
+    ReadOnly,
     /// An iterator was used after the call in which it was opened.
     StaleIterator,
 }
@@ -70,6 +72,7 @@ impl StoreError {
             Self::ForeignRecord { reason } => Error::invalid(format!(
                 "a changelog record cannot belong to this store: {reason}; the changelog topic may have been written by another store"
             )),
+            Self::ReadOnly => Error::invalid("a global store is written by its own processor only; write to its topic instead"),
             Self::StaleIterator => {
                 Error::invalid("an iterator outlived the call of the processor in which it was opened; open a new one in each call")
             }

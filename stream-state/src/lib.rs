@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod buffer;
 mod bytes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -7,18 +8,26 @@ mod error;
 mod key;
 mod kv;
 mod layer;
+mod session;
 mod store;
 mod stores;
 mod value;
+mod versioned;
 mod window;
 
+pub use buffer::{BufferBytesStoreSupplier, BufferedChange, SuppressBuffer, TimeOrderedBuffer, TimeOrderedBufferBuilder};
 pub use kv::{
-    CachedChange, KeyValue, KeyValueBuilder, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder,
-    TimestampedKeyValueStore, TimestampedKeyValueStoreBuilder,
+    CachedChange, KeyValue, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder, TimestampedKeyValueStore,
+    TimestampedKeyValueStoreBuilder,
 };
+pub use session::{Session, SessionBytesStoreSupplier, SessionIterator, SessionKey, SessionStore, SessionStoreBuilder};
+pub use store::{BytesStoreSupplier, StoreBuilder};
 pub use stores::Stores;
-pub use value::{Envelope, Plain, Timestamped, ValueAndTimestamp};
+pub use value::{BufferedValue, Envelope, Plain, Timestamped, ValueAndTimestamp, Versioned};
+pub use versioned::{
+    PutVersion, VersionedBytesStoreSupplier, VersionedKeyValueStore, VersionedKeyValueStoreBuilder, VersionedRecord, Versions,
+};
 pub use window::{
-    TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBuilder, WindowBytesStoreSupplier, WindowIterator, WindowKey,
-    WindowStore, WindowStoreBuilder, WindowedIterator,
+    TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBytesStoreSupplier, WindowIterator, WindowKey, WindowStore,
+    WindowStoreBuilder, WindowedIterator,
 };

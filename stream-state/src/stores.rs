@@ -5,7 +5,10 @@ use std::time::Duration;
 use stream_core::Result;
 use stream_core::serdes::SerdeRef;
 
+use crate::buffer::{BufferBytesStoreSupplier, TimeOrderedBufferBuilder};
 use crate::kv::{KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder};
+use crate::session::{SessionBytesStoreSupplier, SessionStoreBuilder};
+use crate::versioned::{VersionedBytesStoreSupplier, VersionedKeyValueStoreBuilder};
 use crate::window::{TimestampedWindowStoreBuilder, WindowBytesStoreSupplier, WindowStoreBuilder};
 
 /// Makes suppliers and builders of stores. Mirrors Kafka Streams' `Stores`.
@@ -52,6 +55,32 @@ impl Stores {
         TimestampedKeyValueStoreBuilder::new(supplier, keys, values)
     }
 
+    /// A store of versions in RocksDB, which keeps `history` behind the largest timestamp.
+    #[cfg(feature = "rocksdb")]
+    pub fn persistent_versioned_key_value_store(name: impl Into<String>, history: Duration) -> VersionedBytesStoreSupplier {
+        VersionedBytesStoreSupplier::new(name.into(), true, history)
+    }
+
+    /// A store of versions in memory, restored from its changelog at every start.
+    pub fn in_memory_versioned_key_value_store(name: impl Into<String>, history: Duration) -> VersionedBytesStoreSupplier {
+        VersionedBytesStoreSupplier::new(name.into(), false, history)
+    }
+
+    /// Declares a store of versions.
+    pub fn versioned_key_value_store_builder<K: 'static, V: 'static>(
+        supplier: VersionedBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> VersionedKeyValueStoreBuilder<K, V> {
+        VersionedKeyValueStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// A key-value store in memory that keeps the `max_entries` keys that were used last. What it forgets is gone, also from its
+    /// changelog. Use it without a table's operators below: they would not hear of it.
+    pub fn lru_map(name: impl Into<String>, max_entries: usize) -> KeyValueBytesStoreSupplier {
+        KeyValueBytesStoreSupplier::new(name.into(), false).with_max_entries(max_entries)
+    }
+
     /// A windowed store in RocksDB. Rows are kept for at least `retention` behind the largest window start.
     ///
     /// # Errors
@@ -95,5 +124,34 @@ impl Stores {
         values: SerdeRef<V>,
     ) -> TimestampedWindowStoreBuilder<K, V> {
         TimestampedWindowStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// A session store in RocksDB. Sessions are kept for at least `retention` behind the largest session end.
+    #[cfg(feature = "rocksdb")]
+    pub fn persistent_session_store(name: impl Into<String>, retention: Duration) -> SessionBytesStoreSupplier {
+        SessionBytesStoreSupplier::new(name.into(), true, retention)
+    }
+
+    /// A session store in memory, restored from its changelog at every start.
+    pub fn in_memory_session_store(name: impl Into<String>, retention: Duration) -> SessionBytesStoreSupplier {
+        SessionBytesStoreSupplier::new(name.into(), false, retention)
+    }
+
+    /// Declares a session store.
+    pub fn session_store_builder<K: 'static, V: 'static>(
+        supplier: SessionBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> SessionStoreBuilder<K, V> {
+        SessionStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// The buffer of a `suppress`, in memory, restored from its changelog at every start.
+    pub fn time_ordered_buffer_builder<K: 'static, V: 'static>(
+        name: impl Into<String>,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> TimeOrderedBufferBuilder<K, V> {
+        TimeOrderedBufferBuilder::new(BufferBytesStoreSupplier::new(name.into()), keys, values)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use crate::runtime::{Metrics, State, TaskDescription};
 pub use builder::KafkaStreamsBuilder;
@@ -121,24 +121,29 @@ impl KafkaStreams {
     /// Commits, gives up all tasks and ends the threads, for at most `timeout`. `true` when everything ended in time; else it goes on
     /// ending in the background.
     pub fn close(&self, timeout: Duration) -> bool {
-        let deadline = Instant::now() + timeout;
-        // Without a control thread there is nobody to tell.
-        let told = self.events.send(ControlEvent::Close).is_ok();
-        let mut launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Launch::Ready(..) = &*launch {
-            *launch = Launch::Ended;
-            self.shared.set_state(State::PendingShutdown);
-            self.shared.set_state(State::NotRunning);
+        // Without a control thread there is nobody to tell; its last word was a final state.
+        if self.events.send(ControlEvent::Close).is_err() {
+            tracing::debug!("the control thread is gone");
         }
-        let ended = !told || self.shared.wait(deadline.saturating_duration_since(Instant::now()), State::is_final);
-        if self.shared.state().is_final() {
-            if let Launch::Started(thread) = std::mem::replace(&mut *launch, Launch::Ended) {
-                if thread.join().is_err() {
-                    tracing::error!("the control thread panicked");
-                }
+        {
+            let mut launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Launch::Ready(..) = &*launch {
+                *launch = Launch::Ended;
+                self.shared.set_state(State::PendingShutdown);
+                self.shared.set_state(State::NotRunning);
             }
         }
-        ended || self.shared.state().is_final()
+        // Without the lock: others may close, too, each for as long as it likes.
+        if !self.shared.wait(timeout, State::is_final) {
+            return false;
+        }
+        let mut launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Launch::Started(thread) = std::mem::replace(&mut *launch, Launch::Ended)
+            && thread.join().is_err()
+        {
+            tracing::error!("the control thread panicked");
+        }
+        true
     }
 
     /// The state now.

@@ -43,6 +43,7 @@ pub(crate) mod code {
     pub(crate) const WAIT_COORD: i32 = -180;
     pub(crate) const IN_PROGRESS: i32 = -178;
     pub(crate) const PREV_IN_PROGRESS: i32 = -177;
+    pub(crate) const STATE: i32 = -172;
     pub(crate) const AUTHENTICATION: i32 = -169;
     pub(crate) const TIMED_OUT_QUEUE: i32 = -166;
     pub(crate) const UNSUPPORTED_FEATURE: i32 = -165;
@@ -159,6 +160,9 @@ fn kind(error: &NativeError, operation: Operation) -> ErrorKind {
         Class::OutOfRange => ErrorKind::Corrupted,
         Class::StaleMember => ErrorKind::Abortable,
         _ if error.requires_abort => ErrorKind::Abortable,
+        // The transaction failed in the background, as when the process slept past `delivery.timeout.ms`: the next record is refused
+        // with just this, before its report is served.
+        _ if error.code == code::STATE && operation == Operation::Produce => ErrorKind::Abortable,
         _ => match operation {
             // A record that the producer took is lost: the same call cannot be made again.
             Operation::Deliver => ErrorKind::Abortable,
@@ -177,6 +181,9 @@ fn advice(code: i32, class: Class, kind: ErrorKind, operation: Operation) -> &'s
         return "a transaction is still to decide about these offsets; ask again";
     }
     match (class, operation) {
+        (_, Operation::Produce) if code == code::STATE => {
+            "the transaction has failed already, as the client's log says; the tasks start from what was committed"
+        }
         (Class::Passing | Class::Other, Operation::EndTransaction) if kind == ErrorKind::Fenced => {
             "whether the transaction was committed is unknown; the producer is replaced and the tasks start from what was committed"
         }

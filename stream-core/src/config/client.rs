@@ -121,13 +121,26 @@ impl StreamsConfig {
         if let Some(age) = self.values.get("metadata.max.age.ms") {
             put("topic.metadata.refresh.interval.ms", age);
         }
+        for name in ["retry.backoff.ms", "retry.backoff.max.ms"] {
+            if let Some(backoff) = self.values.get(name) {
+                put(name, backoff);
+            }
+        }
         let committed = if self.processing_guarantee().is_exactly_once() { "read_committed" } else { "read_uncommitted" };
         match role {
             ClientRole::Main | ClientRole::Global => {
                 put_fetching(put);
+                // One fetch at a time goes to each broker, and a partition that is assigned while one waits for records of others is not in
+                // it: this is the longest that a task which moved here waits for its first record.
+                put("fetch.wait.max.ms", "100");
                 put("isolation.level", committed);
             }
-            ClientRole::Restore => put_fetching(put),
+            ClientRole::Restore => {
+                put_fetching(put);
+                // A changelog ends in a commit marker, so only a fetch that finds nothing tells that its end is reached, and the broker
+                // answers that when this time is over. With the default, half a second, a task waits longer for that than for its records.
+                put("fetch.wait.max.ms", "20");
+            }
             ClientRole::Membership => {
                 for (name, duration) in [
                     ("session.timeout.ms", self.session_timeout()),

@@ -6,6 +6,7 @@
 
 mod choice;
 mod client;
+mod emit;
 mod name;
 mod refused;
 mod setting;
@@ -16,6 +17,7 @@ mod validate;
 pub use crate::time::BuiltInTimestampExtractor;
 pub use choice::{Optimization, ProcessingGuarantee};
 pub use client::ClientRole;
+pub use emit::EmitIntervals;
 pub use name::check_name;
 pub use setting::{SETTINGS, Setting};
 pub use streams::StreamsConfig;

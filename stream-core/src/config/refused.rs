@@ -133,8 +133,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("probing.rebalance.interval.ms", STANDBYS),
     ("task.assignor.class", STANDBYS),
     ("application.server", "this version routes no queries between processes; leave it out"),
-    ("ensure.explicit.internal.resource.naming", "name operators and stores in the program; it is not enforced, leave it out"),
-    ("errors.dead.letter.queue.topic.name", "a handler of yours can answer with dead letters (`Response::with_dead_letter`); leave it out"),
     ("processing.exception.handler.global.enabled", "the handler is always used; leave it out"),
     ("allow.os.group.write.access", "the state directory is made for its owner only; change its mode yourself"),
     ("state.cleanup.dir.max.age.ms", "use `state.cleanup.delay.ms`"),

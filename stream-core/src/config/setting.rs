@@ -49,6 +49,10 @@ fn parses<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {
     text.parse::<T>().map(drop)
 }
 
+fn boolean(text: &str) -> Result<(), String> {
+    text.parse::<bool>().map(drop).map_err(|_| "expected `true` or `false`".to_owned())
+}
+
 macro_rules! settings {
     ($($(#[$own:ident])? $name:literal = $default:literal, $kind:expr, $meaning:literal;)*) => {
         &[$(Setting { name: $name, default: $default, meaning: $meaning, is_own: settings!(@own $($own)?), kind: $kind }),*]
@@ -59,6 +63,8 @@ macro_rules! settings {
 
 /// All settings that the library reads itself, by name.
 pub const SETTINGS: &[Setting] = settings! {
+    "__emit.interval.ms.kstreams.outer.join.spurious.results.fix__" = "1000", number(0), "how often a left or outer join of streams looks for rows that found no partner";
+    "__emit.interval.ms.kstreams.windowed.aggregation__" = "1000", number(0), "how often an aggregation that emits on window close looks for closed windows";
     "application.id" = "", Kind::Name, "the group id, and the prefix of internal topics, transactional ids and the state directory";
     "auto.offset.reset" = "earliest", Kind::Choice(parses::<AutoOffsetReset>), "where a source without a committed offset begins: earliest, latest, none, by_duration:P7D";
     "bootstrap.servers" = "", Kind::Text, "some brokers of the cluster, as host:port, separated by commas";
@@ -67,6 +73,8 @@ pub const SETTINGS: &[Setting] = settings! {
     "commit.interval.ms" = "", up_to(0, i32::MAX as i64), "how often results and positions are committed; 30000, or 100 with exactly_once_v2";
     "default.timestamp.extractor" = "fail-on-invalid", Kind::Choice(parses::<BuiltInTimestampExtractor>), "fail-on-invalid, log-and-skip, use-partition-time or wallclock";
     "deserialization.exception.handler" = "log-and-fail", Kind::Choice(parses::<BuiltInHandler>), "for records that cannot be read: log-and-fail or log-and-continue";
+    "ensure.explicit.internal.resource.naming" = "false", Kind::Choice(boolean), "whether a program whose stores and internal topics have generated names is refused";
+    "errors.dead.letter.queue.topic.name" = "", Kind::Text, "where the built-in handlers send the source record of a failure; it must exist; nowhere when not set";
     "group.instance.id" = "", Kind::Name, "makes the process a static member of its group: a restart within the session timeout moves no task";
     "heartbeat.interval.ms" = "3000", MS, "how often the process tells the group that it lives";
     "max.poll.interval.ms" = "300000", MS, "how long a worker may make no progress before the process leaves the group";
@@ -80,6 +88,8 @@ pub const SETTINGS: &[Setting] = settings! {
     "repartition.purge.interval.ms" = "30000", MS, "how often consumed records of repartition topics are deleted";
     "replication.factor" = "-1", Kind::Choice(replication_factor), "replicas of internal topics; -1 for the broker's default";
     "request.timeout.ms" = "40000", MS, "how long a request to the cluster may take";
+    "retry.backoff.max.ms" = "1000", up_to(1, 1_000_000), "the longest wait before something that failed is tried again, by the library and its clients";
+    "retry.backoff.ms" = "100", up_to(1, 300_000), "how long to wait before something that failed is tried again; twice as long after each further failure";
     "session.timeout.ms" = "45000", MS, "after how long without a heartbeat the group gives the tasks of this process to others";
     #[own] "source.topic.timeout.ms" = "60000", up_to(0, i32::MAX as i64), "how long a start waits for source topics that do not exist";
     "state.cleanup.delay.ms" = "600000", number(0), "how long the state of a task that moved away is kept";

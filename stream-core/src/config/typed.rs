@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee};
+use super::emit::EmitIntervals;
 use super::setting::SETTINGS;
 use super::streams::StreamsConfig;
 use crate::handler::{Handlers, LogAndContinue, LogAndFail};
@@ -141,14 +142,25 @@ impl StreamsConfig {
         self.duration("state.flush.interval.ms")
     }
 
-    /// `state.flush.max.bytes`.
+    /// `state.flush.max.bytes`; at most a thirty-second of `state.memory.max.bytes`, or 1 MiB if that is more: a flush takes memory of its own,
+    /// a few times what it writes.
     pub fn state_flush_max_bytes(&self) -> usize {
-        self.count("state.flush.max.bytes")
+        let wanted = self.count("state.flush.max.bytes");
+        match self.state_memory_max_bytes() {
+            0 => wanted,
+            bytes => wanted.min((bytes / 32).max(1 << 20)),
+        }
     }
 
     /// `state.memory.max.bytes`; 0 is no bound.
     pub fn state_memory_max_bytes(&self) -> usize {
         self.count("state.memory.max.bytes")
+    }
+
+    /// What of `state.memory.max.bytes` is for the layers of the stores, 0 is no bound: three quarters. The rest is for block caches and
+    /// memtables.
+    pub fn layers_max_bytes(&self) -> usize {
+        self.state_memory_max_bytes() / 4 * 3
     }
 
     /// What block cache and memtables of one store may take, bytes: a sixteenth of `state.memory.max.bytes`, between 2 and 16 MiB.
@@ -172,6 +184,16 @@ impl StreamsConfig {
     /// `task.timeout.ms`.
     pub fn task_timeout(&self) -> Duration {
         self.duration("task.timeout.ms")
+    }
+
+    /// `retry.backoff.ms`.
+    pub fn retry_backoff(&self) -> Duration {
+        self.duration("retry.backoff.ms")
+    }
+
+    /// `retry.backoff.max.ms`.
+    pub fn retry_backoff_max(&self) -> Duration {
+        self.duration("retry.backoff.max.ms")
     }
 
     /// `poll.ms`.
@@ -224,6 +246,14 @@ impl StreamsConfig {
         self.number("windowstore.changelog.additional.retention.ms")
     }
 
+    /// `__emit.interval.ms.kstreams.windowed.aggregation__` and `__emit.interval.ms.kstreams.outer.join.spurious.results.fix__`.
+    pub fn emit_intervals(&self) -> EmitIntervals {
+        EmitIntervals {
+            windowed_aggregation_ms: self.number("__emit.interval.ms.kstreams.windowed.aggregation__"),
+            outer_join_ms: self.number("__emit.interval.ms.kstreams.outer.join.spurious.results.fix__"),
+        }
+    }
+
     /// `topology.optimization`.
     pub fn topology_optimization(&self) -> Optimization {
         self.choice("topology.optimization")
@@ -238,12 +268,26 @@ impl StreamsConfig {
     /// `default.timestamp.extractor`.
     pub fn handlers(&self) -> Handlers {
         let continues = |name| self.choice::<BuiltInHandler>(name) == BuiltInHandler::LogAndContinue;
-        Handlers {
+        let handlers = Handlers {
             deserialization: if continues("deserialization.exception.handler") { Arc::new(LogAndContinue) } else { Arc::new(LogAndFail) },
             processing: if continues("processing.exception.handler") { Arc::new(LogAndContinue) } else { Arc::new(LogAndFail) },
             production: if continues("production.exception.handler") { Arc::new(LogAndContinue) } else { Arc::new(LogAndFail) },
             default_timestamp_extractor: self.default_timestamp_extractor(),
+        };
+        match self.dead_letter_queue_topic() {
+            Some(topic) => handlers.with_dead_letter_queue(topic),
+            None => handlers,
         }
+    }
+
+    /// `errors.dead.letter.queue.topic.name`.
+    pub fn dead_letter_queue_topic(&self) -> Option<&str> {
+        self.values.get("errors.dead.letter.queue.topic.name").map(String::as_str)
+    }
+
+    /// `ensure.explicit.internal.resource.naming`.
+    pub fn ensures_explicit_naming(&self) -> bool {
+        self.choice("ensure.explicit.internal.resource.naming")
     }
 
     /// The value or default of a setting, as text.

@@ -2,6 +2,8 @@
 //!
 //! Each answer can carry records (dead letters) that are produced in the same transaction as everything else of the task.
 
+mod dead_letter_queue;
+
 use std::sync::Arc;
 
 use crate::error::{BoxError, Error};
@@ -102,6 +104,12 @@ pub trait ProductionHandler: Send + Sync + 'static {
 pub trait ProcessingHandler: Send + Sync + 'static {
     /// The answer for this record.
     fn handle(&self, failure: &FailureContext<'_>, error: &BoxError) -> Response;
+
+    /// Whether a panic of a processor is an error of that node, about which this handler decides. Otherwise it stops the worker, as
+    /// any failure does without a handler.
+    fn catches_panics(&self) -> bool {
+        true
+    }
 }
 
 /// Logs and stops: the default of all three.
@@ -113,8 +121,10 @@ pub struct LogAndFail;
 pub struct LogAndContinue;
 
 macro_rules! stock_handler {
-    ($($trait:ident($($topic:ident)?) $what:literal;)*) => {$(
+    ($($trait:ident($($topic:ident)?) $what:literal $({$($panics:tt)*})?;)*) => {$(
         impl $trait for LogAndFail {
+            $($($panics)*)?
+
             fn handle(&self, failure: &FailureContext<'_>, $($topic: &str,)? error: &BoxError) -> Response {
                 tracing::error!(task = %failure.task, node = failure.node, source = ?failure.metadata, $($topic = $topic,)? %error, concat!($what, "; stopping"));
                 Response::fail()
@@ -132,7 +142,7 @@ macro_rules! stock_handler {
 
 stock_handler! {
     DeserializationHandler() "a record cannot be read";
-    ProcessingHandler() "a record cannot be processed";
+    ProcessingHandler() "a record cannot be processed" { fn catches_panics(&self) -> bool { false } };
     ProductionHandler(topic) "a record cannot be written";
 }
 
@@ -148,6 +158,14 @@ pub struct Handlers {
     pub production: Arc<dyn ProductionHandler>,
     /// Gives the records of sources that name no extractor their timestamps, and decides about those that have none.
     pub default_timestamp_extractor: BuiltInTimestampExtractor,
+}
+
+impl Handlers {
+    /// The same handlers, whose answers also send the source record of each failure to this topic (KIP-1034).
+    #[must_use]
+    pub fn with_dead_letter_queue(self, topic: impl Into<Arc<str>>) -> Self {
+        dead_letter_queue::over(self, &topic.into())
+    }
 }
 
 impl Default for Handlers {

@@ -29,8 +29,8 @@ use crate::time::Clock;
 /// A topic is read by one source node only, so it belongs to one sub-topology only and cannot be the anchor of two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// By sub-topology: its anchor, the source topic with the most partitions (ties by name), and how many it has. Partition `p` of
-    /// the anchor of sub-topology `s` is task `s_p`.
+    /// By sub-topology: its anchor, the source topic with the most partitions (ties by name), and how many it has, which is the number of
+    /// its tasks.
     pub anchors: BTreeMap<u32, (Arc<str>, i32)>,
     /// A digest over sub-topologies, anchors and the partition counts of all sources, in hexadecimal. Members with different
     /// fingerprints do not start new tasks beside each other.

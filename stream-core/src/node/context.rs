@@ -1,12 +1,15 @@
 //! [`TaskContext`]: what the nodes of one task share while a record is processed.
 
-use std::collections::BTreeMap;
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::punctuation::Punctuations;
 use super::push::Stopped;
 use crate::client::Message;
+use crate::config::EmitIntervals;
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::handler::{DeadLetter, Decision, FailureContext, Handlers, Response};
 use crate::id::TaskId;
@@ -37,18 +40,41 @@ pub struct TaskContext {
     pub(crate) emit: Box<dyn Emit>,
     pub(crate) current: Rc<CurrentRecord>,
     pub(crate) handlers: Handlers,
+    /// Whether the processing handler decides about panics, too.
+    pub(crate) catches_panics: bool,
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) punctuations: Punctuations,
     pub(crate) stream_time: i64,
     pub(crate) system_time: i64,
     pub(crate) commit_requested: bool,
+    pub(crate) emit_intervals: EmitIntervals,
+    /// Numbers that processors keep with the committed offsets, by name.
+    pub(crate) processor_metadata: BTreeMap<String, i64>,
     /// The source record, as long as it is processed.
     pub(crate) message: Option<Message>,
     pub(crate) key_buffer: Vec<u8>,
     pub(crate) value_buffer: Vec<u8>,
     pub(crate) stores: Rc<StoreSet>,
+    /// Stores that every process keeps whole; all nodes may read them.
+    pub(crate) global_stores: StoreSet,
     pub(crate) connected: Vec<Vec<String>>,
+    shared: HashMap<(String, TypeId), Rc<dyn Any>>,
+    /// Where a driver of tests learns what was left out; nobody asks in production.
+    pub(crate) drops: Option<Rc<RefCell<Vec<DroppedRecord>>>>,
     failure: Option<Error>,
+    /// Whether the failure is a mistake of the processor that forwards, about which the processing handler decides.
+    refused: bool,
+}
+
+/// A record that a node left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppedRecord {
+    /// The node.
+    pub node: String,
+    /// Why.
+    pub reason: String,
+    /// Where the source record came from; `None` in a punctuation.
+    pub metadata: Option<RecordMetadata>,
 }
 
 /// The stores of a task, by name.
@@ -68,18 +94,25 @@ impl TaskContext {
             application_id,
             emit,
             current,
+            catches_panics: handlers.processing.catches_panics(),
             handlers,
             metrics,
             punctuations: Punctuations::default(),
             stream_time: UNKNOWN_TIME,
             system_time: 0,
             commit_requested: false,
+            emit_intervals: EmitIntervals::ALWAYS,
+            processor_metadata: BTreeMap::new(),
             message: None,
             key_buffer: Vec::new(),
             value_buffer: Vec::new(),
             stores: Rc::default(),
+            global_stores: StoreSet::new(),
             connected: Vec::new(),
+            shared: HashMap::new(),
+            drops: None,
             failure: None,
+            refused: false,
         }
     }
 
@@ -87,8 +120,16 @@ impl TaskContext {
     #[cold]
     pub(crate) fn drop_record(&mut self, node: &str, reason: &str) {
         self.metrics.dropped.add(1);
+        self.note_drop(node, reason);
         let metadata = self.metadata();
         tracing::debug!(task = %self.task, node, reason, source = ?metadata, "record dropped");
+    }
+
+    fn note_drop(&self, node: &str, reason: &str) {
+        if let Some(drops) = &self.drops {
+            let dropped = DroppedRecord { node: node.to_owned(), reason: reason.to_owned(), metadata: self.metadata() };
+            drops.borrow_mut().push(dropped);
+        }
     }
 
     /// Stops the task's processing with `error`; the first one counts.
@@ -96,6 +137,19 @@ impl TaskContext {
     pub(crate) fn stop(&mut self, error: Error) -> Stopped {
         self.failure.get_or_insert(error);
         Stopped
+    }
+
+    /// Refuses what a processor wants to forward: to the processing handler it is an error of that processor, whatever it returns.
+    #[cold]
+    pub(crate) fn refuse(&mut self, error: Error) -> Stopped {
+        self.refused = self.failure.is_none();
+        self.stop(error)
+    }
+
+    /// The error of a processor that was refused to forward.
+    #[cold]
+    pub(crate) fn take_refused(&mut self) -> Option<Error> {
+        if std::mem::take(&mut self.refused) { self.failure.take() } else { None }
     }
 
     /// Whether a node stopped the processing, also when user code swallowed the [`Stopped`].
@@ -115,6 +169,12 @@ impl TaskContext {
     /// The names of the stores that are connected to a node.
     pub(crate) fn connected_stores(&mut self, node: usize) -> Vec<String> {
         self.connected.get_mut(node).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What processors of this task share under `name`.
+    pub(crate) fn shared<T: Default + 'static>(&mut self, name: &str) -> Rc<T> {
+        let shared = self.shared.entry((name.to_owned(), TypeId::of::<T>())).or_insert_with(|| Rc::<T>::default());
+        Rc::clone(shared).downcast().unwrap_or_default()
     }
 
     pub(crate) fn metadata(&self) -> Option<RecordMetadata> {
@@ -176,6 +236,7 @@ impl TaskContext {
         match response.decision {
             Decision::Continue => {
                 self.metrics.dropped.add(1);
+                self.note_drop(node, &format!("{what}: {error}"));
                 Ok(())
             }
             Decision::Fail => {

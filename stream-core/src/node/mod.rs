@@ -19,7 +19,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 pub(crate) use context::StoreSet;
-pub use context::{Emit, TaskContext};
+pub use context::{DroppedRecord, Emit, TaskContext};
 pub use punctuation::{PunctuationId, PunctuationType};
 pub use push::{Data, Stopped};
 pub(crate) use push::{Inlet, NonNullKey, NonNullValue, Outlet, Push};

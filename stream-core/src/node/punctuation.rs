@@ -133,6 +133,18 @@ impl Punctuations {
         self.wall_clock.peek().map(|Reverse(schedule)| schedule.next)
     }
 
+    /// Every schedule that was not cancelled: its id, what moves it, its interval and when it is due next, both ms; by id.
+    pub(crate) fn schedules(&self) -> Vec<(PunctuationId, PunctuationType, i64, i64)> {
+        let of = |heap: &BinaryHeap<Reverse<Schedule>>, kind| {
+            let live = heap.iter().filter(|Reverse(schedule)| !self.cancelled.contains(&schedule.id));
+            live.map(|Reverse(schedule)| (schedule.id, kind, schedule.interval, schedule.next)).collect::<Vec<_>>()
+        };
+        let mut schedules = of(&self.stream_time, PunctuationType::StreamTime);
+        schedules.extend(of(&self.wall_clock, PunctuationType::WallClockTime));
+        schedules.sort_unstable_by_key(|(id, ..)| *id);
+        schedules
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.stream_time.is_empty() && self.wall_clock.is_empty()
     }

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::EmitIntervals;
 use crate::error::{Error, Result};
 use crate::id::TaskId;
 use crate::node::{Data, Outlet, PunctuationId, PunctuationType, Stopped, StoreSet, TaskContext};
 use crate::record::{Record, RecordMetadata};
-use crate::store::StoreName;
+use crate::store::{StateStore, StoreName};
 
 /// Given to [`Processor::init`](super::Processor::init): stores and schedules.
 pub struct InitContext<'a> {
@@ -21,12 +22,16 @@ pub struct InitContext<'a> {
 }
 
 impl InitContext<'_> {
-    /// The handle of a store that is connected to this processor. Handles are cheap to clone and stay valid until the task closes.
+    /// The handle of a store that is connected to this processor, or of a global one, which any processor may read but not write. Handles
+    /// are cheap to clone and stay valid until the task closes.
     ///
     /// # Errors
     /// When there is no such store, it is not connected to this processor, or its handle is of another type.
     pub fn store<H: 'static>(&self, name: &StoreName<H>) -> Result<H> {
         let (node, name) = (self.node, name.as_str());
+        if let Some(store) = self.task.global_stores.get(name) {
+            return typed(node, store);
+        }
         if !self.connected.iter().any(|connected| connected == name) {
             return Err(Error::invalid(format!(
                 "processor `{node}` asks for store `{name}`, which is not connected to it; name it in `connect` or in `add_state_store`"
@@ -35,14 +40,13 @@ impl InitContext<'_> {
         let Some(store) = self.stores.get(name) else {
             return Err(Error::invalid(format!("processor `{node}` asks for store `{name}`, which the topology does not have")));
         };
-        let handle = Rc::clone(store).handle();
-        handle.downcast::<H>().map(|handle| *handle).map_err(|_| {
-            Error::invalid(format!(
-                "processor `{node}` asks for store `{name}` as `{}`, but it is a `{}`",
-                type_name::<H>(),
-                store.handle_type()
-            ))
-        })
+        typed(node, store)
+    }
+
+    /// What the processors of this task share under `name`: one value of type `T` per task, made by whoever asks first. It begins anew
+    /// with the task, and does not know of commits and aborts; what must survive belongs into a store.
+    pub fn shared<T: Default + 'static>(&mut self, name: &str) -> Rc<T> {
+        self.task.shared(name)
     }
 
     /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval` (at least 1 ms).
@@ -79,6 +83,34 @@ impl InitContext<'_> {
     pub fn current_system_time_ms(&self) -> i64 {
         self.task.system_time
     }
+
+    /// The largest timestamp among the records that the task has taken, ms, or -1.
+    pub fn current_stream_time_ms(&self) -> i64 {
+        self.task.stream_time
+    }
+
+    /// How often operators look for results whose time has come.
+    pub fn emit_intervals(&self) -> EmitIntervals {
+        self.task.emit_intervals
+    }
+
+    /// The number that was committed under `name` beside the task's offsets; see [`ProcessorContext::set_committed_metadata`].
+    pub fn committed_metadata(&self, name: &str) -> Option<i64> {
+        self.task.processor_metadata.get(name).copied()
+    }
+}
+
+/// The handle of a store, if it has the type that the processor asks for.
+fn typed<H: 'static>(node: &str, store: &Rc<dyn StateStore>) -> Result<H> {
+    let handle = Rc::clone(store).handle();
+    handle.downcast::<H>().map(|handle| *handle).map_err(|_| {
+        Error::invalid(format!(
+            "processor `{node}` asks for store `{}` as `{}`, but it is a `{}`",
+            store.name(),
+            type_name::<H>(),
+            store.handle_type()
+        ))
+    })
 }
 
 /// Given to a processor with each call: where to forward, and what is known about the moment.
@@ -119,7 +151,7 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
                     self.node,
                     self.outlet.names()
                 ));
-                Err(self.task.stop(error))
+                Err(self.task.refuse(error))
             }
         }
     }
@@ -154,6 +186,17 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
         self.task.system_time
     }
 
+    /// Keeps a number beside the task's offsets, from the next commit on: it survives restarts and moves with the task, and an aborted
+    /// transaction takes it back. A broker bounds what it keeps per offset (4 KiB by default), so this is for few and small things.
+    pub fn set_committed_metadata(&mut self, name: &str, value: i64) {
+        match self.task.processor_metadata.get_mut(name) {
+            Some(known) => *known = value,
+            None => {
+                self.task.processor_metadata.insert(name.to_owned(), value);
+            }
+        }
+    }
+
     /// Asks for a commit soon, of all tasks of this worker.
     pub fn commit(&mut self) {
         self.task.commit_requested = true;
@@ -163,6 +206,12 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
     pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
         let (stream_time, system_time) = (self.task.stream_time, self.task.system_time);
         self.task.punctuations.schedule(self.index, interval, kind, None, stream_time, system_time)
+    }
+
+    /// As [`schedule`](Self::schedule), on the grid `start_ms + k · interval` (KIP-1146).
+    pub fn schedule_from(&mut self, start_ms: i64, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        let (stream_time, system_time) = (self.task.stream_time, self.task.system_time);
+        self.task.punctuations.schedule(self.index, interval, kind, Some(start_ms), stream_time, system_time)
     }
 
     /// Cancels a punctuation, also from within its own call.
@@ -180,6 +229,11 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
         self.task.task
     }
 
+    /// The application.
+    pub fn application_id(&self) -> &str {
+        &self.task.application_id
+    }
+
     /// The processor's name in the topology.
     pub fn node_name(&self) -> &str {
         self.node
@@ -188,6 +242,6 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
     #[cold]
     fn negative_timestamp(&mut self, timestamp: i64) -> Stopped {
         let error = Error::invalid(format!("processor `{}` forwards a record with the negative timestamp {timestamp}", self.node));
-        self.task.stop(error)
+        self.task.refuse(error)
     }
 }

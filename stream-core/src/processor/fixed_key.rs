@@ -1,7 +1,10 @@
 //! Processors that cannot change the key: their output needs no repartitioning.
 
+use std::time::Duration;
+
 use crate::error::BoxError;
-use crate::node::{Data, PunctuationId, Stopped};
+use crate::id::TaskId;
+use crate::node::{Data, PunctuationId, PunctuationType, Stopped};
 use crate::record::{Headers, Record, RecordMetadata};
 
 use super::{InitContext, Processor, ProcessorContext};
@@ -109,6 +112,29 @@ impl<K: Data, V: Data> FixedKeyContext<'_, '_, K, V> {
         self.context.forward(record.record)
     }
 
+    /// As [`ProcessorContext::forward_to`].
+    ///
+    /// # Errors
+    /// When there is no child of that name, or processing stopped further down.
+    pub fn forward_to(&mut self, child: &str, record: FixedKeyRecord<K, V>) -> Result<(), Stopped> {
+        self.context.forward_to(child, record.record)
+    }
+
+    /// As [`ProcessorContext::schedule`].
+    pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        self.context.schedule(interval, kind)
+    }
+
+    /// As [`ProcessorContext::schedule_from`].
+    pub fn schedule_from(&mut self, start_ms: i64, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        self.context.schedule_from(start_ms, interval, kind)
+    }
+
+    /// As [`ProcessorContext::cancel`].
+    pub fn cancel(&mut self, id: PunctuationId) {
+        self.context.cancel(id);
+    }
+
     /// As [`ProcessorContext::record_metadata`].
     pub fn record_metadata(&self) -> Option<RecordMetadata> {
         self.context.record_metadata()
@@ -132,6 +158,21 @@ impl<K: Data, V: Data> FixedKeyContext<'_, '_, K, V> {
     /// As [`ProcessorContext::drop_record`].
     pub fn drop_record(&mut self, reason: &str) {
         self.context.drop_record(reason);
+    }
+
+    /// The task.
+    pub fn task_id(&self) -> TaskId {
+        self.context.task_id()
+    }
+
+    /// The application.
+    pub fn application_id(&self) -> &str {
+        self.context.application_id()
+    }
+
+    /// The processor's name in the topology.
+    pub fn node_name(&self) -> &str {
+        self.context.node_name()
     }
 }
 

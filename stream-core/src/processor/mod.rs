@@ -2,10 +2,12 @@
 
 mod context;
 mod fixed_key;
+mod standalone;
 mod step;
 
 pub use context::{InitContext, ProcessorContext};
 pub use fixed_key::{FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, FixedKeyStep};
+pub use standalone::{Forwarded, StandaloneProcessor};
 pub(crate) use step::ProcessorFactory;
 
 pub use crate::node::{Data, PunctuationId, PunctuationType, Stopped};

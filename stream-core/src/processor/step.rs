@@ -1,6 +1,7 @@
 //! The node that runs a processor.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,11 +14,11 @@ pub(crate) struct ProcessorFactory<S> {
     pub(crate) supplier: S,
 }
 
-struct ProcessorNode<P: Processor> {
-    name: Arc<str>,
-    index: usize,
-    processor: P,
-    outlet: Outlet<P::KeyOut, P::ValueOut>,
+pub(super) struct ProcessorNode<P: Processor> {
+    pub(super) name: Arc<str>,
+    pub(super) index: usize,
+    pub(super) processor: P,
+    pub(super) outlet: Outlet<P::KeyOut, P::ValueOut>,
 }
 
 impl<P: Processor, S: Fn() -> P + Send + Sync> NodeFactory for ProcessorFactory<S> {
@@ -42,7 +43,10 @@ impl<P: Processor> ProcessorNode<P> {
         call: impl FnOnce(&mut P, &mut ProcessorContext<'_, P::KeyOut, P::ValueOut>) -> Result<(), BoxError>,
     ) -> Result<(), Stopped> {
         let mut context = ProcessorContext { node: &self.name, index: self.index, outlet: &self.outlet, task };
-        let result = call(&mut self.processor, &mut context);
+        let result = match context.task.catches_panics {
+            false => call(&mut self.processor, &mut context),
+            true => caught(|| call(&mut self.processor, &mut context)),
+        };
         self.conclude(result, timestamp, task)
     }
 
@@ -50,10 +54,26 @@ impl<P: Processor> ProcessorNode<P> {
     fn conclude(&self, result: Result<(), BoxError>, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
         match result {
             Ok(()) if !task.is_stopped() => Ok(()),
+            result => self.stopped(result, timestamp, task),
+        }
+    }
+
+    #[cold]
+    fn stopped(&self, result: Result<(), BoxError>, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
+        if let Some(refused) = task.take_refused() {
+            return task.processing_failed(&self.name, timestamp, refused.into());
+        }
+        match result {
             Ok(()) => Err(Stopped),
             Err(error) => task.processing_failed(&self.name, timestamp, error),
         }
     }
+}
+
+/// Runs user code; a panic is its error. What it borrowed is free again, and what it left half done is for the handler to judge, as
+/// after any other error.
+fn caught(call: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(Error::panicked(&*panic).into()))
 }
 
 impl<P: Processor> Push<P::KeyIn, P::ValueIn> for ProcessorNode<P> {
@@ -64,7 +84,10 @@ impl<P: Processor> Push<P::KeyIn, P::ValueIn> for ProcessorNode<P> {
         let before = task.current.replace_timestamp(timestamp);
         // Not by `run`: a closure would be one more copy of the record.
         let mut context = ProcessorContext { node: &self.name, index: self.index, outlet: &self.outlet, task };
-        let result = self.processor.process(record, &mut context);
+        let result = match context.task.catches_panics {
+            false => self.processor.process(record, &mut context),
+            true => caught(|| self.processor.process(record, &mut context)),
+        };
         let result = self.conclude(result, timestamp, task);
         task.current.replace_timestamp(before);
         result

@@ -1,14 +1,16 @@
 //! The control thread: membership, plan, placement.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::global::{self, GlobalEvent, GlobalHandle};
 use super::launch::{WorkerHandle, start_restorer, start_worker};
-use super::placement::{Place, Placement};
-use super::{ControlEvent, PurgePositions, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
+use super::placement::Placement;
+use super::{ControlEvent, PurgePositions, RevivedTask, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
 use crate::client::{Admin, ClientContext};
 use crate::config::{ClientRole, StreamsConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,11 +20,14 @@ use crate::membership::Membership;
 use crate::restore::{PrepareTask, RestoreCommand, RestoreEvent};
 use crate::store::MemoryBudget;
 use crate::task::{PreparedTask, StateDirectory};
-use crate::time::Clock;
+use crate::time::{Clock, Retry};
 use crate::topology::{BuiltTopology, PartitionPlan};
 
 /// How long one look at the group takes at most.
 const GROUP_POLL: Duration = Duration::from_millis(20);
+
+/// Between looks at the topics while they cannot be read. The look blocks this thread, so not too often.
+const TOPICS_BACKOFF: Duration = Duration::from_secs(10);
 
 /// What the control thread is given.
 pub(crate) struct ControlEnvironment {
@@ -50,13 +55,16 @@ pub(crate) struct Control {
     pub(super) workers: BTreeMap<usize, WorkerHandle>,
     restorer: Sender<RestoreCommand>,
     restore_thread: Option<JoinHandle<()>>,
+    global: Option<GlobalHandle>,
     purge: Arc<PurgePositions>,
     /// Asked back by the group, until all of them are released.
     pub(super) revoking: Option<BTreeSet<TaskId>>,
     pub(super) is_lost: bool,
     pub(super) has_joined: bool,
     pub(super) closing: Option<Closing>,
-    last_metadata: Duration,
+    next_look_at_topics: Duration,
+    /// The internal topics of a new plan, while they cannot be made.
+    new_topics: Retry,
     last_purge: Duration,
     last_cleanup: Duration,
 }
@@ -71,14 +79,16 @@ impl Control {
     pub(crate) fn run(environment: ControlEnvironment) {
         let shared = Arc::clone(&environment.shared);
         shared.set_state(State::Rebalancing);
-        let failure = match Self::start(environment) {
+        let ended = catch_unwind(AssertUnwindSafe(|| match Self::start(environment) {
             Ok(Some(mut control)) => {
                 control.run_loop();
                 control.end()
             }
             Ok(None) => None,
             Err(error) => Some(error),
-        };
+        }));
+        // Whoever closes the application waits for a final state. The other threads end when this one does not listen any more.
+        let failure = ended.unwrap_or_else(|panic| Some(Error::panicked(&*panic).with_kind(ErrorKind::Internal).at("the control thread")));
         match failure {
             None => {
                 shared.set_state(State::PendingShutdown);
@@ -104,17 +114,36 @@ impl Control {
         else {
             return Ok(None);
         };
-        let started = clock.monotonic();
+        let mut new_topics = Retry::default();
         while let Err(error) =
             internal_topics::ensure(&admin, topology, &plan, &settings.internal_topics, settings.replication_factor, settings.admin_timeout)
         {
-            if error.kind() != ErrorKind::Retriable || clock.monotonic().saturating_sub(started) >= settings.task_timeout {
+            if error.kind() != ErrorKind::Retriable {
                 return Err(error);
             }
             tracing::warn!(%error, "the internal topics are not ready");
-            if !wait(Duration::from_millis(100)) {
+            if !wait(new_topics.failed(error, clock.monotonic(), &settings.retry)?) {
                 return Ok(None);
             }
+        }
+        // Tasks may read the global stores from their first record on.
+        let global = global::start(&environment)?;
+        if let Some(global) = &global {
+            match environment.events.recv() {
+                Ok(ControlEvent::Global(GlobalEvent::Ready)) => {
+                    tracing::debug!(stores = global.stores.len(), "the global stores are ready")
+                }
+                Ok(ControlEvent::Global(GlobalEvent::Failed(error))) => return Err(error),
+                _ => return Ok(None),
+            }
+        }
+        if topology.subtopologies().is_empty() {
+            // Every process keeps the global stores for itself: there is no work to share, and no group.
+            environment.shared.set_state(State::Running);
+            return match environment.events.recv() {
+                Ok(ControlEvent::Global(GlobalEvent::Failed(error))) => Err(error),
+                _ => Ok(None),
+            };
         }
         let membership = crate::membership::join(config, context, clock, membership_plan(&plan))?;
         let purge = Arc::new(PurgePositions::new(
@@ -130,18 +159,24 @@ impl Control {
             workers: BTreeMap::new(),
             restorer,
             restore_thread: Some(restore_thread),
+            global,
             purge,
             revoking: None,
             is_lost: false,
             has_joined: false,
             closing: None,
-            last_metadata: now,
+            next_look_at_topics: now + environment.settings.metadata_interval,
+            new_topics: Retry::default(),
             last_purge: now,
             last_cleanup: now,
             environment,
         };
         for index in 0..control.environment.settings.workers {
-            control.start_worker(index)?;
+            if let Err(error) = control.start_worker(index) {
+                // Those that run end in order.
+                control.close_with(Some(error));
+                break;
+            }
         }
         Ok(Some(control))
     }
@@ -181,6 +216,7 @@ impl Control {
         if let Some(Err(_)) = self.restore_thread.take().map(JoinHandle::join) {
             tracing::error!("the restore thread panicked");
         }
+        drop(self.global.take());
         if let Err(error) = self.membership.leave() {
             tracing::warn!(%error, "the group could not be left; it notices after `session.timeout.ms`");
         }
@@ -201,9 +237,9 @@ impl Control {
             None => shared.set_state(State::PendingShutdown),
         }
         self.closing = Some(Closing { failure });
-        let preparing: Vec<TaskId> =
-            self.placement.all().into_iter().filter(|task| matches!(self.placement.place(*task), Some(Place::Preparing { .. }))).collect();
-        self.tell_restorer(RestoreCommand::Cancel(preparing));
+        self.tell_restorer(RestoreCommand::Cancel(self.placement.all_preparing().collect()));
+        // A broker that does not answer holds up the end for no longer than a transaction's.
+        self.membership.committer().leaves(self.environment.settings.commit_timeout);
         for worker in self.workers.values() {
             if !worker.tell(WorkerCommand::Close) {
                 tracing::debug!("a worker is gone already");
@@ -214,73 +250,62 @@ impl Control {
     fn handle(&mut self, event: ControlEvent) -> Result<()> {
         match event {
             ControlEvent::Restore(RestoreEvent::Prepared(task)) => self.prepared(task),
-            ControlEvent::Restore(RestoreEvent::Failed { task, error }) => {
-                // The task is nowhere now; whoever would have run it lets the uncaught-error handler decide.
-                let worker = self.placement.place(task).map(Place::worker);
-                self.placement.released(task);
-                match worker.and_then(|worker| self.workers.get(&worker)) {
-                    Some(worker) if !worker.tell(WorkerCommand::Fail(error)) => {
-                        tracing::debug!("a worker is gone already")
-                    }
-                    Some(_) => {}
-                    None => return Err(Error::internal("a task could not be prepared, and its worker does not exist")),
-                }
-            }
-            ControlEvent::Running { worker, tasks } => {
-                for task in tasks {
-                    self.placement.set(task, Place::Running { worker });
-                }
-            }
-            ControlEvent::Released { tasks } | ControlEvent::Restore(RestoreEvent::Released(tasks)) => {
+            ControlEvent::Restore(RestoreEvent::Failed { task, error }) => self.not_prepared(task, error),
+            ControlEvent::Running { worker, task } => self.placement.running(task, worker),
+            ControlEvent::Closed { ids, tasks } => self.closed(ids, tasks),
+            ControlEvent::Restore(RestoreEvent::Released(tasks)) => {
                 for task in tasks {
                     self.placement.released(task);
                 }
                 self.place_missing();
             }
             ControlEvent::Revived { tasks } => self.revived(tasks),
+            ControlEvent::RestorationFailed(error) => return Err(error),
             ControlEvent::Stopped(stopped) => self.worker_stopped(stopped)?,
+            ControlEvent::Global(GlobalEvent::Ready) => {}
+            ControlEvent::Global(GlobalEvent::Failed(error)) => return Err(error),
             ControlEvent::Close => self.close_with(None),
         }
         Ok(())
     }
 
-    fn prepared(&mut self, task: Box<PreparedTask>) {
-        let id = task.id;
-        let worker = match self.placement.place(id) {
-            Some(place) if self.placement.is_wanted(id) && self.closing.is_none() => place.worker(),
-            _ => {
-                // Given up while it was restored.
-                self.placement.released(id);
-                drop(task);
-                return;
-            }
+    fn prepared(&mut self, mut task: Box<PreparedTask>) {
+        // Given up while it was restored, it ends here, unless its worker is told to end anyway.
+        let Some(worker) = self.placement.prepared(task.id).filter(|_| self.closing.is_none()) else {
+            return;
         };
-        self.placement.set(id, Place::Starting { worker });
-        let is_sent = self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Start(task)));
-        if !is_sent {
-            self.placement.released(id);
+        task.membership = self.membership.tokens().membership();
+        if !self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Start(task))) {
+            // It is placed again when the worker's end is heard of.
+            tracing::debug!(worker, "a worker is gone already");
         }
     }
 
-    fn revived(&mut self, tasks: Vec<PreparedTask>) {
+    /// The worker that would have run the task ends, and the uncaught-error handler decides.
+    fn not_prepared(&mut self, task: TaskId, error: Error) {
+        match self.placement.not_prepared(task).filter(|_| self.closing.is_none()) {
+            Some(worker) => {
+                if !self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Fail(error))) {
+                    tracing::debug!(worker, "a worker is gone already");
+                }
+            }
+            None => tracing::debug!(%task, %error, "a task that is given up could not be prepared"),
+        }
+    }
+
+    fn revived(&mut self, tasks: Vec<RevivedTask>) {
         let mut again = Vec::new();
-        for task in tasks {
+        for RevivedTask { task, backoff } in tasks {
             let id = task.id;
-            match self.placement.place(id) {
-                Some(place) if self.placement.is_wanted(id) && self.closing.is_none() => {
-                    self.placement.set(id, Place::Preparing { worker: place.worker() });
-                    again.push(PrepareTask {
-                        id,
-                        inputs: self.wanted_inputs(id),
-                        stores: task.stores,
-                        metrics: task.metrics,
-                        directory: task.directory,
-                    });
-                }
-                _ => {
-                    drop(task);
-                    self.placement.released(id);
-                }
+            if self.closing.is_none() && self.placement.revived(id) {
+                again.push(PrepareTask {
+                    id,
+                    inputs: self.wanted_inputs(id),
+                    stores: task.stores,
+                    metrics: task.metrics,
+                    directory: task.directory,
+                    backoff,
+                });
             }
         }
         if !again.is_empty() {
@@ -295,22 +320,19 @@ impl Control {
             }
         }
         self.membership.tokens().forget_worker(stopped.worker);
-        let lost: Vec<TaskId> = self
-            .placement
-            .all()
-            .into_iter()
-            .filter(|task| {
-                self.placement.place(*task).is_some_and(
-                    |place| matches!(place, Place::Starting { worker } | Place::Running { worker } if worker == stopped.worker),
-                )
-            })
-            .collect();
-        for task in stopped.tasks.into_iter().chain(lost) {
-            self.placement.released(task);
-        }
+        self.placement.worker_ended(stopped.worker);
         let Some((error, response)) = stopped.failure else {
             return Ok(());
         };
+        if let Some(closing) = &mut self.closing
+            && response != UncaughtResponse::ReplaceThread
+            && closing.failure.is_none()
+        {
+            // The end that was asked for did not go as asked.
+            self.environment.shared.set_state(State::PendingError);
+            closing.failure = Some(error);
+            return Ok(());
+        }
         match response {
             UncaughtResponse::ReplaceThread if self.closing.is_none() => {
                 tracing::warn!(worker = stopped.worker, %error, "replacing the worker");
@@ -339,9 +361,9 @@ impl Control {
     fn tick(&mut self) -> Result<()> {
         let settings = Arc::clone(&self.environment.settings);
         let now = self.environment.clock.monotonic();
-        if now.saturating_sub(self.last_metadata) >= settings.metadata_interval {
-            self.last_metadata = now;
-            self.replan()?;
+        if now >= self.next_look_at_topics {
+            let wait = self.look_at_topics()?;
+            self.next_look_at_topics = self.environment.clock.monotonic() + wait;
         }
         if !self.purge.is_empty() && now.saturating_sub(self.last_purge) >= settings.purge_interval {
             self.last_purge = now;
@@ -366,51 +388,63 @@ impl Control {
 
     /// The next tick reads the topics again.
     pub(super) fn look_at_topics_soon(&mut self) {
-        self.last_metadata = self.environment.clock.monotonic().saturating_sub(self.environment.settings.metadata_interval);
+        self.next_look_at_topics = self.environment.clock.monotonic();
     }
 
-    /// Looks whether topics appeared or grew.
-    fn replan(&mut self) -> Result<()> {
-        let plan = match internal_topics::plan(&self.admin, &self.environment.topology, self.environment.settings.admin_timeout) {
+    /// Looks whether topics appeared or grew; says when to look again. What passes by itself does not end an application that runs.
+    ///
+    /// # Errors
+    /// When the topics do not fit together any more, or the internal ones of the new plan cannot be made for `task.timeout.ms`.
+    fn look_at_topics(&mut self) -> Result<Duration> {
+        let settings = Arc::clone(&self.environment.settings);
+        let plan = match internal_topics::plan(&self.admin, &self.environment.topology, settings.admin_timeout) {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) if error.is_missing_topics() => {
                 tracing::warn!(%error, "a source topic is gone");
-                return Ok(());
+                return Ok(settings.metadata_interval);
             }
             Ok(Err(error)) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "the topics could not be read");
-                return Ok(());
+                return Ok(settings.metadata_interval.min(TOPICS_BACKOFF));
             }
         };
         if plan.fingerprint() == self.plan.fingerprint() {
-            return Ok(());
+            return Ok(settings.metadata_interval);
         }
         PartitionPlan::check_growth(&self.plan, &plan)?;
-        let settings = &self.environment.settings;
-        internal_topics::ensure(
+        let ensured = internal_topics::ensure(
             &self.admin,
             &self.environment.topology,
             &plan,
             &settings.internal_topics,
             settings.replication_factor,
             settings.admin_timeout,
-        )?;
+        );
+        match ensured {
+            Err(error) if error.kind() == ErrorKind::Retriable => {
+                tracing::warn!(%error, "the topics changed, and the internal ones cannot be made yet; trying again");
+                return self.new_topics.failed(error, self.environment.clock.monotonic(), &settings.retry);
+            }
+            ensured => ensured?,
+        }
+        self.new_topics.succeeded();
         tracing::info!("the topics changed: joining the group with the new plan");
         self.membership.replan(membership_plan(&plan))?;
         self.plan = plan;
-        Ok(())
+        Ok(settings.metadata_interval)
     }
 
     fn show_state(&self) {
         let shared = &self.environment.shared;
-        shared.set_tasks(self.placement.running().collect());
+        shared.set_tasks(self.placement.all_running().collect());
         shared.set_state(if self.has_joined && self.placement.is_settled() { State::Running } else { State::Rebalancing });
     }
 
     fn start_worker(&mut self, index: usize) -> Result<()> {
         let (tokens, committer) = (self.membership.tokens(), self.membership.committer());
-        let worker = start_worker(&self.environment, index, tokens, committer, Arc::clone(&self.purge))?;
+        let global_stores = self.global.as_ref().map(|global| Arc::clone(&global.stores)).unwrap_or_default();
+        let worker = start_worker(&self.environment, index, tokens, committer, Arc::clone(&self.purge), global_stores)?;
         self.workers.insert(index, worker);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What the group decides, carried out: who gets which task, who gives one up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::WorkerCommand;
 use super::control::Control;
@@ -9,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::TaskId;
 use crate::membership::GroupEvent;
 use crate::restore::{PrepareTask, RestoreCommand, WantedInput};
+use crate::task::PreparedTask;
 
 impl Control {
     pub(super) fn group_changed(&mut self, event: GroupEvent) -> Result<()> {
@@ -43,6 +45,8 @@ impl Control {
                 // It may be this process that is behind.
                 self.look_at_topics_soon();
             }
+            // A process that closes anyway goes on doing so.
+            GroupEvent::ShutdownRequested { .. } if self.closing.is_some() => {}
             GroupEvent::ShutdownRequested { by } => {
                 return Err(Error::new(ErrorKind::Closed, format!("member {by} asked all processes of the application to stop")));
             }
@@ -58,6 +62,8 @@ impl Control {
         for (task, place) in self.placement.leave(tasks) {
             match place {
                 Place::Preparing { .. } => preparing.push(task),
+                // Not among those that leave only now.
+                Place::Closing { .. } => {}
                 Place::Starting { worker } | Place::Running { worker } => by_worker.entry(worker).or_default().push(task),
             }
         }
@@ -65,12 +71,18 @@ impl Control {
             self.tell_restorer(RestoreCommand::Cancel(preparing));
         }
         for (worker, tasks) in by_worker {
-            let command = if is_lost { WorkerCommand::Lose(tasks.clone()) } else { WorkerCommand::Revoke(tasks.clone()) };
-            let is_sent = self.workers.get(&worker).is_some_and(|handle| handle.tell(command));
-            if !is_sent {
-                tasks.into_iter().for_each(|task| self.placement.released(task));
+            let command = if is_lost { WorkerCommand::Lose(tasks) } else { WorkerCommand::Revoke(tasks) };
+            if !self.workers.get(&worker).is_some_and(|handle| handle.tell(command)) {
+                // They are released when the worker's end is heard of.
+                tracing::debug!(worker, "a worker is gone already");
             }
         }
+    }
+
+    /// Workers gave these up. To write out what their stores hold takes as long as a disk takes: no worker may stand still for that.
+    pub(super) fn closed(&mut self, ids: Vec<TaskId>, tasks: Vec<PreparedTask>) {
+        ids.iter().for_each(|task| self.placement.closing(*task));
+        self.tell_restorer(RestoreCommand::Retire { ids, tasks });
     }
 
     /// Answers the group when everything that it asked back is given up.
@@ -105,6 +117,7 @@ impl Control {
                 stores: Vec::new(),
                 metrics: self.environment.shared.task_metrics(id),
                 directory: None,
+                backoff: Duration::ZERO,
             })
             .collect();
         self.tell_restorer(RestoreCommand::Prepare(requests));

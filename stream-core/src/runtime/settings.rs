@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::config::{ProcessingGuarantee, StreamsConfig};
+use crate::config::{EmitIntervals, ProcessingGuarantee, StreamsConfig};
+use crate::time::RetryPolicy;
 use crate::topology::{AutoOffsetReset, InternalTopicSettings};
 
 /// Plain values; durations are not checked here any more.
@@ -12,7 +13,8 @@ pub(crate) struct RuntimeSettings {
     pub(crate) commit_interval: Duration,
     /// How long flush and commit of one transaction may take together.
     pub(crate) commit_timeout: Duration,
-    pub(crate) task_timeout: Duration,
+    /// How a thing that fails is tried again, and for how long.
+    pub(crate) retry: RetryPolicy,
     pub(crate) request_timeout: Duration,
     /// One admin request; shorter than others, because the thread that waits for it has more to do. It is repeated.
     pub(crate) admin_timeout: Duration,
@@ -29,6 +31,7 @@ pub(crate) struct RuntimeSettings {
     pub(crate) default_reset: AutoOffsetReset,
     pub(crate) replication_factor: i16,
     pub(crate) internal_topics: InternalTopicSettings,
+    pub(crate) emit_intervals: EmitIntervals,
     pub(crate) workers: usize,
 }
 
@@ -39,7 +42,11 @@ impl RuntimeSettings {
             guarantee: config.processing_guarantee(),
             commit_interval: config.commit_interval(),
             commit_timeout: config.transaction_timeout(),
-            task_timeout: config.task_timeout(),
+            retry: RetryPolicy {
+                backoff: config.retry_backoff(),
+                longest_backoff: config.retry_backoff_max(),
+                timeout: config.task_timeout(),
+            },
             request_timeout: config.request_timeout(),
             admin_timeout: config.request_timeout().min(Duration::from_secs(5)),
             poll: config.poll_timeout(),
@@ -58,6 +65,7 @@ impl RuntimeSettings {
                 additional_retention_ms: config.window_store_additional_retention_ms(),
                 topic_configs: config.topic_configs().clone(),
             },
+            emit_intervals: config.emit_intervals(),
             workers,
         }
     }

@@ -71,7 +71,7 @@ impl Shared {
 
     /// Whether the application is on its way to a final state, or there.
     pub(crate) fn is_ending(&self) -> bool {
-        !matches!(self.state(), State::Created | State::Rebalancing | State::Running)
+        self.state().is_ending()
     }
 
     /// Moves to a state, if it may follow the one now; tells the watchers.
@@ -102,14 +102,15 @@ impl Shared {
 
     /// Waits until `condition` holds for the state, or the time is over; says which.
     pub(crate) fn wait(&self, timeout: Duration, condition: impl Fn(State) -> bool) -> bool {
-        let deadline = Instant::now() + timeout;
+        // `Duration::MAX` is a way to say: as long as it takes.
+        let deadline = Instant::now().checked_add(timeout);
         let mut inner = self.lock();
         while !condition(inner.state) {
-            let remaining = deadline.saturating_duration_since(Instant::now());
-            if remaining.is_zero() {
-                return false;
-            }
-            inner = self.changed.wait_timeout(inner, remaining).unwrap_or_else(PoisonError::into_inner).0;
+            inner = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return false,
+                Some(remaining) => self.changed.wait_timeout(inner, remaining).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner),
+            };
         }
         true
     }

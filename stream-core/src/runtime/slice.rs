@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::failing::Attempt;
 use super::worker::Worker;
 use crate::client::{Message, Polled};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,7 +36,9 @@ impl Worker {
         let (now, now_ms) = (clock.monotonic(), clock.now_ms());
         let settings = &self.environment.settings;
         let mut timeout = settings.poll;
-        if self.tasks.values().any(|task| task.is_touched()) {
+        if let Some(due) = self.failing.next_commit() {
+            timeout = timeout.min(due.saturating_sub(now));
+        } else if self.tasks.values().any(|task| task.is_touched()) {
             timeout = timeout.min((self.last_commit + settings.commit_interval).saturating_sub(now));
         }
         if let Some(due) = self.tasks.values().filter_map(crate::task::Task::next_punctuation_ms).min() {
@@ -78,7 +81,9 @@ impl Worker {
                     }
                 }
                 // The position is gone from the log: the task starts again, and the reset policy decides.
-                Polled::OffsetOutOfRange { partition, error } => return Err(error.with_kind(ErrorKind::Abortable).at(partition)),
+                Polled::OffsetOutOfRange { partition, error } => {
+                    return Err(self.of_its_task(error.with_kind(ErrorKind::Abortable), &partition));
+                }
                 Polled::Error { partition, error } => self.fetch_failed(partition.as_ref(), error)?,
             }
         }
@@ -91,8 +96,16 @@ impl Worker {
                 tracing::debug!(worker = self.environment.index, partition = ?partition, %error, "fetching");
                 Ok(())
             }
-            (_, Some(partition)) => Err(error.at(partition)),
+            (_, Some(partition)) => Err(self.of_its_task(error, partition)),
             (_, None) => Err(error),
+        }
+    }
+
+    fn of_its_task(&self, error: Error, partition: &TopicPartition) -> Error {
+        let error = error.at(partition);
+        match self.routes.get(partition) {
+            Some((task, _)) => error.of_task(*task),
+            None => error,
         }
     }
 
@@ -132,17 +145,29 @@ impl Worker {
         let mut is_more = true;
         while is_more {
             is_more = false;
-            for task in self.tasks.values_mut() {
-                task.punctuate()?;
-                let (_, progress) = match task.process(ROUND) {
+            for (&id, task) in &mut self.tasks {
+                let mut done = task.punctuate()?;
+                if let Some(due) = self.failing.next_read(id)
+                    && due > self.environment.clock.monotonic()
+                {
+                    self.wait_until = [self.wait_until, Some(due)].into_iter().flatten().min();
+                    continue;
+                }
+                let (processed, progress) = task.process(ROUND);
+                done += processed as u64;
+                if done > 0 {
+                    self.failing.processed(id);
+                }
+                let progress = match progress {
                     Err(error) if error.kind() == ErrorKind::Retriable => {
                         // A serde that cannot read the record now: it stays in its queue, and is tried again.
                         tracing::warn!(%error, "a record has to wait");
-                        let retry = self.environment.clock.monotonic() + RETRY_BACKOFF;
-                        self.wait_until = Some(self.wait_until.map_or(retry, |until| until.min(retry)));
+                        let now = self.environment.clock.monotonic();
+                        let wait = self.failing.failed(Some(id), Attempt::Read, error, now, &self.environment.settings.retry)?;
+                        self.wait_until = [self.wait_until, Some(now + wait)].into_iter().flatten().min();
                         continue;
                     }
-                    processed => processed?,
+                    progress => progress?,
                 };
                 match progress {
                     Progress::More => is_more = true,
@@ -165,9 +190,6 @@ impl Worker {
         Ok(())
     }
 }
-
-/// Between attempts to read a record that a serde could not read.
-const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
 fn partition_of(message: &Message) -> TopicPartition {
     TopicPartition::new(std::sync::Arc::clone(message.topic()), message.partition())

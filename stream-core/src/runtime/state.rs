@@ -36,6 +36,11 @@ impl State {
         matches!(self, Self::NotRunning | Self::Error)
     }
 
+    /// Whether the application is on its way to a final state, or there.
+    pub(crate) const fn is_ending(self) -> bool {
+        !matches!(self, Self::Created | Self::Rebalancing | Self::Running)
+    }
+
     /// Whether `next` may follow.
     pub(crate) const fn may_become(self, next: Self) -> bool {
         match self {

@@ -5,13 +5,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::worker::Worker;
-use crate::commit::fault::{KillPoint, kill_point};
 use crate::error::{Result, ResultExt};
+use crate::fault::{KillPoint, kill_point};
 use crate::id::TaskId;
 use crate::store::StateStore;
 
+/// How often stores without changes are flushed all the same: the age of its last flush decides whether a store that is opened again can
+/// still trust the deletions in its changelog.
+const RENEW_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// How often memory and ages are looked at when nothing asks for it earlier.
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// After how long in one turn no further flush is begun.
+const FLUSH_SLICE: Duration = Duration::from_millis(50);
 /// Positions that moved only past commit markers are committed no more often than this.
 const IDLE_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// Brokers expire offsets of topics that nobody subscribes to: all positions are committed again this often.
@@ -27,11 +32,10 @@ impl Worker {
             self.tasks.values_mut().for_each(crate::task::Task::forget_committed);
         }
         if self.tasks.is_empty() {
-            self.failing_since = None;
             return false;
         }
-        if self.failing_since.is_some() {
-            return since >= UPKEEP_INTERVAL;
+        if let Some(due) = self.failing.next_commit() {
+            return now >= due;
         }
         if self.tasks.values().any(|task| task.commit_requested()) || self.must_commit_early || self.holds_back_too_much() {
             self.must_commit_early = false;
@@ -55,11 +59,18 @@ impl Worker {
             self.last_upkeep = now;
             self.memory.report();
             self.flush_due()?;
+            if now.saturating_sub(self.last_renewal) >= RENEW_INTERVAL {
+                self.last_renewal = now;
+                for (id, task) in &self.tasks {
+                    task.stores().try_for_each(|store| self.flush_store(*id, &**store))?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Flushes the stores whose unflushed entries ask for it by size or age.
+    /// Flushes stores whose unflushed entries ask for it by size or age. Not all of them in one go, as stores that were opened together
+    /// come of age together, and no record is processed meanwhile: those that are left are flushed in the next turns.
     pub(super) fn flush_due(&mut self) -> Result<()> {
         let settings = &self.environment.settings;
         let now = self.environment.clock.monotonic();
@@ -71,7 +82,8 @@ impl Worker {
                 }
                 let key = (*id, store.name().to_owned());
                 let since = *self.unflushed_since.entry(key.clone()).or_insert(now);
-                if unflushed.bytes >= settings.flush_max_bytes || now.saturating_sub(since) >= settings.flush_interval {
+                let is_due = unflushed.bytes >= settings.flush_max_bytes || now.saturating_sub(since) >= settings.flush_interval;
+                if is_due && self.environment.clock.monotonic().saturating_sub(now) < FLUSH_SLICE {
                     self.flush_store(*id, &**store)?;
                     self.unflushed_since.remove(&key);
                 }

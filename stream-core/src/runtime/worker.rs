@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
-use super::{ControlEvent, PurgePositions, RuntimeSettings, WorkerCommand, WorkerStopped};
+use super::failing::Failing;
+use super::recovery::Restart;
+use super::{ControlEvent, PurgePositions, RuntimeSettings, WorkerCommand};
 use crate::client::{DataConsumer, Polled, Producer};
-use crate::commit::fault::{KillPoint, SeededFault, is_seeded, kill_point};
 use crate::commit::{CommitEnvironment, commit};
 use crate::config::ProcessingGuarantee;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::handler::{Handlers, UncaughtErrorHandler};
+use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded, kill_point};
+use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::membership::{OffsetCommitter, TokenCell};
-use crate::store::{MemoryBudget, WorkerMemory};
+use crate::store::{MemoryBudget, SharedStore, WorkerMemory};
 use crate::task::{Outgoing, PreparedTask, Task, TaskEnvironment, WorkerProducer};
 use crate::time::Clock;
 use crate::topology::BuiltTopology;
@@ -31,11 +33,11 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) settings: Arc<RuntimeSettings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) handlers: Handlers,
-    pub(crate) uncaught: UncaughtErrorHandler,
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) tokens: Arc<TokenCell>,
     pub(crate) committer: Arc<dyn OffsetCommitter>,
     pub(crate) purge: Arc<PurgePositions>,
+    pub(crate) global_stores: Arc<[Arc<dyn SharedStore>]>,
     pub(crate) make_producer: ProducerFactory,
     pub(crate) commands: Receiver<WorkerCommand>,
     pub(crate) events: Sender<ControlEvent>,
@@ -52,10 +54,10 @@ pub(crate) struct Worker {
     pub(super) paused: HashSet<TopicPartition>,
     pub(super) polled: Vec<Polled>,
     pub(super) last_commit: Duration,
-    /// Since when commits fail for reasons that may pass.
-    pub(super) failing_since: Option<Duration>,
+    pub(super) failing: Failing,
     pub(super) last_upkeep: Duration,
     pub(super) last_full_commit: Duration,
+    pub(super) last_renewal: Duration,
     /// Whether a task may have something to do at once.
     pub(super) has_buffered: bool,
     /// When a task that waits for another partition goes on at the latest.
@@ -66,10 +68,20 @@ pub(crate) struct Worker {
 }
 
 /// What the loop does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Continue,
-    End,
+    /// Everything is closed; with the first failure in closing it.
+    End(Result<()>),
+    /// One of the worker's tasks cannot be prepared. Whatever the error's kind: everything that could be tried was.
+    Fail(Error),
+}
+
+/// Why a worker ended that was not to end, or not so.
+pub(crate) enum WorkerFailure {
+    /// It failed: the uncaught-error handler decides.
+    Uncaught(Error),
+    /// It failed while it closed, as it was told to: there is nothing left to decide.
+    AtClose(Error),
 }
 
 impl Worker {
@@ -91,9 +103,10 @@ impl Worker {
             paused: HashSet::new(),
             polled: Vec::new(),
             last_commit: now,
-            failing_since: None,
+            failing: Failing::default(),
             last_upkeep: now,
             last_full_commit: now,
+            last_renewal: now,
             has_buffered: false,
             wait_until: None,
             must_commit_early: false,
@@ -101,43 +114,30 @@ impl Worker {
         })
     }
 
-    /// Runs until it is told to close or fails; says how it ended.
-    pub(crate) fn run(mut self) {
-        let failure = loop {
-            let step = catch_unwind(AssertUnwindSafe(|| self.step())).unwrap_or_else(|panic| Err(panicked(&*panic)));
-            match step {
-                Ok(Next::Continue) => {}
-                Ok(Next::End) => break None,
+    /// Runs until it is told to close or fails.
+    pub(crate) fn run(mut self) -> Option<WorkerFailure> {
+        loop {
+            let step = catch_unwind(AssertUnwindSafe(|| self.step())).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+            let failure = match step {
+                Ok(Next::Continue) => continue,
+                Ok(Next::End(closed)) => return closed.err().map(WorkerFailure::AtClose),
+                Ok(Next::Fail(error)) => error,
                 Err(error) => {
-                    let reaction = catch_unwind(AssertUnwindSafe(|| self.react(error))).unwrap_or_else(|panic| Err(panicked(&*panic)));
-                    if let Err(error) = reaction {
-                        break Some(error);
+                    match catch_unwind(AssertUnwindSafe(|| self.react(error))).unwrap_or_else(|panic| Err(Error::panicked(&*panic))) {
+                        Ok(()) => continue,
+                        Err(error) => error,
                     }
                 }
-            }
-        };
-        let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
-        let failure = failure.map(|error| {
-            tracing::error!(worker = self.environment.index, %error, "the worker stops");
-            let ended = catch_unwind(AssertUnwindSafe(|| self.end_dirty()));
-            if let Err(panic) = ended {
-                tracing::error!(error = %panicked(&*panic), "closing the tasks of a failed worker panicked");
-            }
-            let handler = Arc::clone(&self.environment.uncaught);
-            let response = catch_unwind(AssertUnwindSafe(|| handler(&error))).unwrap_or(crate::handler::UncaughtResponse::ShutdownClient);
-            (error, response)
-        });
-        let (index, events) = (self.environment.index, self.environment.events.clone());
-        // Stores and clients are closed before anybody may open them again.
-        drop(self);
-        if events.send(ControlEvent::Stopped(WorkerStopped { worker: index, failure, tasks })).is_err() {
-            tracing::debug!(worker = index, "the control thread is gone");
+            };
+            self.end_dirty();
+            return Some(WorkerFailure::Uncaught(failure));
         }
     }
 
     fn step(&mut self) -> Result<Next> {
-        if self.take_commands()? == Next::End {
-            return Ok(Next::End);
+        match self.take_commands()? {
+            Next::Continue => {}
+            end => return Ok(end),
         }
         self.poll()?;
         self.process_slice()?;
@@ -155,11 +155,8 @@ impl Worker {
                 Ok(WorkerCommand::Start(task)) => self.start(*task)?,
                 Ok(WorkerCommand::Revoke(tasks)) => self.revoke(&tasks)?,
                 Ok(WorkerCommand::Lose(tasks)) => self.lose(&tasks)?,
-                Ok(WorkerCommand::Fail(error)) => return Err(error),
-                Ok(WorkerCommand::Close) | Err(TryRecvError::Disconnected) => {
-                    self.end_clean();
-                    return Ok(Next::End);
-                }
+                Ok(WorkerCommand::Fail(error)) => return Ok(Next::Fail(error)),
+                Ok(WorkerCommand::Close) | Err(TryRecvError::Disconnected) => return Ok(Next::End(self.end_clean())),
                 Err(TryRecvError::Empty) => return Ok(Next::Continue),
             }
         }
@@ -179,16 +176,15 @@ impl Worker {
                 handlers: &self.environment.handlers,
                 clock: &self.environment.clock,
                 max_task_idle_ms: self.environment.settings.max_task_idle_ms,
+                emit_intervals: self.environment.settings.emit_intervals,
+                global_stores: &self.environment.global_stores,
             },
         );
-        // The task is this worker's from now on, also when it fails to start: the handler's answer is about it.
         let task = match task {
             Ok(task) => task,
-            Err(error) => {
-                self.tell(ControlEvent::Running { worker: self.environment.index, tasks: vec![id] });
-                return Err(error);
-            }
+            Err(failure) => return self.not_started(failure),
         };
+        self.failing.started(id, self.environment.clock.monotonic(), &self.environment.settings.retry);
         let mut positions = Vec::new();
         for (slot, (partition, offset)) in task.inputs().enumerate() {
             self.routes.insert(partition.clone(), (id, slot));
@@ -197,61 +193,68 @@ impl Worker {
         self.tasks.insert(id, task);
         self.consumer.assign(&positions).at(|| format!("task {id}"))?;
         tracing::info!(task = %id, worker = self.environment.index, "running");
-        self.tell(ControlEvent::Running { worker: self.environment.index, tasks: vec![id] });
+        self.tell(ControlEvent::Running { worker: self.environment.index, task: id });
         Ok(())
     }
 
     /// Commits all tasks when one of these has something to commit (trap T125), then gives these up.
     fn revoke(&mut self, ids: &[TaskId]) -> Result<()> {
         kill_point(KillPoint::RevokeBeforeCommit);
-        let needs_commit = ids.iter().filter_map(|id| self.tasks.get(id)).any(|task| task.is_touched() || task.has_moved());
-        if needs_commit && let Err(error) = self.commit_tasks(!is_seeded(SeededFault::NoDrainAtRevocation)) {
+        let leaving = || ids.iter().filter_map(|id| self.tasks.get(id));
+        let needs_commit = leaving().any(|task| task.is_touched() || task.has_moved());
+        let failed = if leaving().any(Task::is_touched) { fail_point(KillPoint::RevokeBeforeCommit, ErrorKind::Retriable) } else { Ok(()) };
+        let drains = !is_seeded(SeededFault::NoDrainAtRevocation);
+        if needs_commit && let Err(error) = failed.and_then(|()| self.commit_tasks(drains)) {
             tracing::warn!(worker = self.environment.index, %error, "the commit before giving up tasks failed; they go on elsewhere from what was committed before");
             // An open transaction must not live on: the next commit would hold what these tasks wrote, without their positions.
             let is_transactional = self.environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2;
-            let repeats = is_transactional && error.kind() == ErrorKind::Retriable;
+            let repeats = is_transactional && error.kind() == ErrorKind::Retriable && !is_seeded(SeededFault::OpenTransactionAtRevocation);
             self.react(if repeats { error.with_kind(ErrorKind::Abortable) } else { error })?;
         }
         kill_point(KillPoint::RevokeAfterCommit);
-        for id in ids {
-            if let Some(task) = self.take_task(*id) {
-                for store in task.stores() {
-                    // What is not flushed is in the changelog: no reason to keep the group waiting.
-                    if let Err(error) = self.flush_store(*id, &**store) {
-                        tracing::warn!(task = %id, %error, "a store could not be flushed before its task was given up");
-                    }
-                }
-                drop(task.close());
-            }
-        }
-        self.tell(ControlEvent::Released { tasks: ids.to_vec() });
-        Ok(())
+        self.give_up(ids)
     }
 
     /// These belong to others already: what was not committed is given up, also of the tasks that shared the transaction.
     fn lose(&mut self, ids: &[TaskId]) -> Result<()> {
         let is_touched = ids.iter().any(|id| self.tasks.get(id).is_some_and(Task::is_touched));
         let is_usable = !is_touched || self.abort();
+        let closed = self.give_up(ids);
+        if is_touched {
+            self.restart(is_usable, Restart::default())?;
+        }
+        closed
+    }
+
+    /// Closes tasks that leave. Their stores are flushed elsewhere: what is not flushed is in the changelog, no reason to keep the group waiting.
+    ///
+    /// # Errors
+    /// The first panic of a processor that was being closed. All are closed nevertheless.
+    fn give_up(&mut self, ids: &[TaskId]) -> Result<()> {
+        let (mut closed, mut tasks) = (Ok(()), Vec::with_capacity(ids.len()));
         for id in ids {
             if let Some(task) = self.take_task(*id) {
-                drop(task.close());
+                let (prepared, result) = task.close();
+                tasks.push(prepared);
+                closed = closed.and(result);
             }
+            self.failing.forget(*id);
         }
-        self.tell(ControlEvent::Released { tasks: ids.to_vec() });
-        if is_touched {
-            let others: Vec<TaskId> = self.tasks.keys().copied().collect();
-            self.restart(&others, is_usable, false)?;
-        }
-        Ok(())
+        self.tell(ControlEvent::Closed { ids: ids.to_vec(), tasks });
+        closed
     }
 
     /// The end that the program asked for: commits and flushes what it can, and never waits for a new producer.
-    fn end_clean(&mut self) {
+    ///
+    /// # Errors
+    /// The first panic of a processor that was being closed. All are closed nevertheless.
+    fn end_clean(&mut self) -> Result<()> {
         let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
-        if let Err(error) = self.commit_tasks(!is_seeded(SeededFault::NoDrainAtRevocation)) {
+        if let Err(error) = self.commit_tasks(!is_seeded(SeededFault::NoDrainAtClose)) {
             tracing::warn!(worker = self.environment.index, %error, "the last commit failed; the tasks go on from what was committed before");
             self.abort();
         }
+        let mut closed = Ok(());
         for id in ids {
             if let Some(task) = self.take_task(id) {
                 for store in task.stores() {
@@ -259,9 +262,10 @@ impl Worker {
                         tracing::warn!(task = %id, %error, "the last flush failed; a restart reads the rest from the changelog");
                     }
                 }
-                drop(task.close());
+                closed = closed.and(task.close().1);
             }
         }
+        closed
     }
 
     /// Commits all tasks that have something to commit.
@@ -289,102 +293,12 @@ impl Worker {
             }
         }
         self.last_commit = self.environment.clock.monotonic();
-        self.failing_since = None;
+        self.failing.committed();
         self.flush_due()
     }
 
-    /// What an error asks for. An error that comes back ends the worker.
-    fn react(&mut self, error: Error) -> Result<()> {
-        let now = self.environment.clock.monotonic();
-        match error.kind() {
-            ErrorKind::Retriable => {
-                let since = *self.failing_since.get_or_insert(now);
-                if now.saturating_sub(since) >= self.environment.settings.task_timeout {
-                    return Err(error.at(format_args!(
-                        "no progress for {} ms (`task.timeout.ms`)",
-                        self.environment.settings.task_timeout.as_millis()
-                    )));
-                }
-                tracing::warn!(worker = self.environment.index, %error, "trying again");
-                self.last_commit = now;
-                Ok(())
-            }
-            ErrorKind::Abortable => {
-                tracing::warn!(worker = self.environment.index, %error, "rolling back to what was committed");
-                self.roll_back(false)
-            }
-            ErrorKind::Fenced => {
-                tracing::warn!(worker = self.environment.index, %error, "rolling back to what was committed, with a new producer");
-                self.roll_back(true)
-            }
-            ErrorKind::Corrupted => {
-                tracing::warn!(worker = self.environment.index, %error, "opening the stores anew");
-                let is_usable = self.abort();
-                let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
-                self.restart(&ids, is_usable, true)
-            }
-            _ => Err(error),
-        }
-    }
-
-    fn roll_back(&mut self, replace_producer: bool) -> Result<()> {
-        if self.environment.settings.guarantee == ProcessingGuarantee::AtLeastOnce {
-            // Changelog records on their way must be in the log before its end is read, or a store would miss them.
-            if let Err(error) = self.producer.producer().flush(self.environment.settings.commit_timeout) {
-                tracing::warn!(worker = self.environment.index, %error, "records that were sent before are not acknowledged yet");
-            }
-        }
-        let is_usable = !replace_producer && self.abort();
-        let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
-        self.restart(&ids, is_usable, false)
-    }
-
-    /// Aborts the open transaction. `false`: the producer cannot be used any more.
-    fn abort(&mut self) -> bool {
-        if !self.producer.is_in_transaction() {
-            return true;
-        }
-        let aborted = self.producer.producer().abort_transaction(self.environment.settings.commit_timeout);
-        self.producer.transaction_ended();
-        if let Err(error) = &aborted {
-            tracing::warn!(worker = self.environment.index, %error, "the transaction could not be aborted");
-        }
-        aborted.is_ok()
-    }
-
-    /// The new producer ends what the old one left undecided (rule R1).
-    fn replace_producer(&mut self) -> Result<()> {
-        let producer = (self.environment.make_producer)()?;
-        self.producer.replace(producer);
-        Ok(())
-    }
-
-    /// Sends tasks back to the restore thread: they start again from what was committed.
-    ///
-    /// In this order: they are closed while their producer is still there, since their delivery slots are its own; then a producer that
-    /// cannot be used is replaced, which decides what it left undecided (rule R1); only then may their positions be read.
-    fn restart(&mut self, ids: &[TaskId], is_producer_usable: bool, drop_stores: bool) -> Result<()> {
-        let mut revived = Vec::with_capacity(ids.len());
-        for id in ids {
-            if let Some(task) = self.take_task(*id) {
-                let mut prepared = task.close();
-                if drop_stores {
-                    prepared.stores.clear();
-                }
-                revived.push(prepared);
-            }
-        }
-        if !is_producer_usable {
-            self.replace_producer()?;
-        }
-        if !revived.is_empty() {
-            self.tell(ControlEvent::Revived { tasks: revived });
-        }
-        Ok(())
-    }
-
     /// Removes a task and stops fetching for it.
-    fn take_task(&mut self, id: TaskId) -> Option<Task> {
+    pub(super) fn take_task(&mut self, id: TaskId) -> Option<Task> {
         let task = self.tasks.remove(&id)?;
         let partitions: Vec<TopicPartition> = task.inputs().map(|(partition, _)| partition.clone()).collect();
         for partition in &partitions {
@@ -398,26 +312,9 @@ impl Worker {
         Some(task)
     }
 
-    /// After a failure: nothing is committed, everything is closed.
-    fn end_dirty(&mut self) {
-        self.abort();
-        let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
-        for id in ids {
-            if let Some(task) = self.take_task(id) {
-                drop(task.close());
-            }
-        }
-    }
-
     pub(super) fn tell(&self, event: ControlEvent) {
         if self.environment.events.send(event).is_err() {
             tracing::debug!(worker = self.environment.index, "the control thread is gone");
         }
     }
-}
-
-/// A panic of user code as an error.
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::new(ErrorKind::User, format!("user code panicked: {}", text.unwrap_or_else(|| "without a message".to_owned())))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::DetachedStore;
 use crate::error::Result;
@@ -68,7 +69,8 @@ pub struct OpenedStore {
     pub store: Box<dyn DetachedStore>,
     /// The changelog offset from which it must be restored; `None`: from the beginning.
     pub position: Option<i64>,
-    /// When its last flush was, ms since the epoch.
+    /// When its last flush was, ms since the epoch; `None` for a store that starts empty. A store whose last flush is older than the
+    /// changelog's `delete.retention.ms` must be rebuilt: a deletion that it has not seen may be gone.
     pub flushed_at_ms: Option<i64>,
     /// Why an older directory was set aside, when one was.
     pub quarantined: Option<String>,
@@ -84,6 +86,11 @@ pub trait StoreFactory: Send + Sync + 'static {
 
     /// Whether it keeps data on disk.
     fn is_persistent(&self) -> bool;
+
+    /// How far behind the stream time it answers look-ups as of a time; `None`: it knows only the latest row of a key.
+    fn history_retention(&self) -> Option<Duration> {
+        None
+    }
 
     /// Opens it. A directory that cannot be read is set aside, and the store starts empty.
     ///

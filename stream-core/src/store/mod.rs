@@ -14,6 +14,7 @@
 mod budget;
 mod factory;
 mod name;
+mod shared;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -23,8 +24,10 @@ use std::sync::Arc;
 pub use budget::{MemoryBudget, WorkerMemory};
 pub use factory::{ChangelogConfig, CleanupPolicy, OpenedStore, StoreFactory, StoreOpen};
 pub use name::StoreName;
+pub(crate) use shared::WriterOf;
+pub use shared::{SharedStore, StoreAccess};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::{Headers, RecordMetadata};
 
 /// One record of a changelog: the last write of a key since the last commit.
@@ -76,17 +79,33 @@ pub trait StateStore {
     /// The changelog offset of the next record that the committed layer has not seen; `None` for a store that holds nothing.
     fn changelog_position(&self) -> Option<i64>;
 
+    /// The id of the changelog topic that the rows came from; `None` while it is not known.
+    fn changelog_id(&self) -> Option<u128>;
+
+    /// Notes the id of the changelog topic that the rows come from. It is written with every flush, beside the position: an offset says
+    /// nothing about a topic that was deleted and made anew.
+    fn set_changelog_id(&self, id: Option<u128>);
+
     /// Applies changelog records to the committed layer. Afterwards the position is `position`, also when `records` is empty.
     ///
     /// # Errors
     /// When a record cannot belong to this store, or the disk fails.
     fn restore(&self, records: &mut dyn Iterator<Item = ChangelogRecord<'_>>, position: i64) -> Result<()>;
 
-    /// Gives every dirty key to the sink, once, in the order of each key's last write. Changes nothing.
+    /// Gives every dirty key to the sink, once, in the order of each key's last write. Called again when a commit is made again: what was
+    /// given before may be in the changelog, so a key that was deleted since is given, too.
     ///
     /// # Errors
     /// The sink's.
     fn log_changes(&self, sink: &mut dyn ChangelogSink) -> Result<()>;
+
+    /// Gives every row that the owner sees to the sink, as its changelog record would be: key and value as the changelog holds them,
+    /// the row's own timestamp, or -1 where the store keeps none. Rows come in the order of the store's own full scan; expired ones are
+    /// left out.
+    ///
+    /// # Errors
+    /// The sink's, and [`ErrorKind::Storage`](crate::ErrorKind::Storage) when the disk fails.
+    fn rows(self: Rc<Self>, sink: &mut dyn ChangelogSink) -> Result<()>;
 
     /// Whether there are writes since the last commit.
     fn is_dirty(&self) -> bool;
@@ -105,7 +124,8 @@ pub trait StateStore {
     fn unflushed(&self) -> Unflushed;
 
     /// Writes the unflushed entries, sorted by key, and the changelog position that they reach, in one atomic batch that survives
-    /// `kill -9`.
+    /// `kill -9`. With them goes `now_ms`, the wall clock: from the age of its last flush a store's next owner knows whether deletions
+    /// can have gone from the changelog meanwhile (see [`OpenedStore::flushed_at_ms`]).
     ///
     /// # Errors
     /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) when the disk fails or is full: nothing is lost, the entries stay unflushed.
@@ -134,6 +154,14 @@ pub trait DetachedStore: Send {
 
     /// Gives the store to the current thread.
     fn attach(self: Box<Self>, owner: &StoreOwner) -> Rc<dyn StateStore>;
+
+    /// Makes the store one that several threads have: a global one.
+    ///
+    /// # Errors
+    /// When this kind of store cannot be shared; the default.
+    fn share(self: Box<Self>) -> Result<Arc<dyn SharedStore>> {
+        Err(Error::invalid(format!("store `{}` cannot be a global store: its kind cannot be shared by several threads", self.name())))
+    }
 }
 
 /// What a store is told by the task and worker that own it.
@@ -153,9 +181,20 @@ pub struct CurrentRecord {
     topic: RefCell<Option<Arc<str>>>,
     partition: Cell<i32>,
     offset: Cell<i64>,
+    dropped: Cell<u64>,
 }
 
 impl CurrentRecord {
+    /// Counts a row that a store left out, because it is behind the store's retention: one of the task's `dropped-records`.
+    pub fn drop_row(&self) {
+        self.dropped.set(self.dropped.get() + 1);
+    }
+
+    /// How many rows were left out since the last call.
+    pub fn take_dropped(&self) -> u64 {
+        self.dropped.replace(0)
+    }
+
     /// The timestamp (ms) of the record that the running node received.
     #[inline]
     pub fn timestamp(&self) -> i64 {

@@ -1,6 +1,7 @@
 //! [`Task`]: one partition of one sub-topology, running on one worker.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +12,13 @@ use super::graph::TaskGraph;
 use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
 use crate::client::{CommitOffset, DeliverySlot, Message};
+use crate::config::EmitIntervals;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::node::{PunctuationType, SourceInlet, Stopped, TaskContext};
-use crate::store::{CurrentRecord, StateStore, StoreOwner, WorkerMemory};
+use crate::node::{DroppedRecord, PunctuationType, SourceInlet, Stopped, TaskContext};
+use crate::store::{CurrentRecord, SharedStore, StateStore, StoreAccess, StoreOwner, WorkerMemory};
 use crate::time::Clock;
 use crate::topology::{BuiltTopology, Subtopology};
 
@@ -32,6 +35,9 @@ pub(crate) struct TaskEnvironment<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     /// `max.task.idle.ms`.
     pub(crate) max_task_idle_ms: i64,
+    pub(crate) emit_intervals: EmitIntervals,
+    /// What all nodes may read.
+    pub(crate) global_stores: &'a [Arc<dyn SharedStore>],
 }
 
 struct TaskStore {
@@ -46,7 +52,7 @@ struct Input {
     committed: Option<i64>,
 }
 
-/// A running task. Dropping it closes its processors; its uncommitted writes are gone unless it was committed before.
+/// A running task. It ends by [`close`](Self::close); its uncommitted writes are gone unless it was committed before.
 pub(crate) struct Task {
     id: TaskId,
     graph: TaskGraph,
@@ -56,9 +62,25 @@ pub(crate) struct Task {
     stores: Vec<TaskStore>,
     clock: Arc<dyn Clock>,
     outgoing: Rc<dyn Outgoing>,
+    membership: u64,
     directory: Option<super::TaskDirectoryLock>,
+    /// What processors had kept beside the offsets at the last commit.
+    committed_metadata: BTreeMap<String, i64>,
     /// Records, punctuations or drains since the last commit.
     touched: bool,
+}
+
+/// Why a task does not run.
+pub(crate) struct StartFailure {
+    /// What can be prepared again: all of the task, once it was wired.
+    pub(crate) task: Option<Box<PreparedTask>>,
+    pub(crate) error: Error,
+}
+
+impl From<StartFailure> for Error {
+    fn from(failure: StartFailure) -> Self {
+        failure.error
+    }
 }
 
 /// Why [`Task::process`] returned.
@@ -74,13 +96,32 @@ pub(crate) enum Progress {
 
 impl Task {
     /// Wires a prepared task and initialises its processors.
-    pub(crate) fn start(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// The first failure, with the task as it can be prepared again.
+    pub(crate) fn start(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self, StartFailure> {
         let id = prepared.id;
-        Self::wire(prepared, environment).at(|| format!("task {id}"))
+        let mut task = Self::wire(prepared, environment).map_err(|error| StartFailure { task: None, error: error.of_task(id) })?;
+        match task.graph.init(&mut task.context) {
+            Ok(()) => {
+                // Writes of `init` are part of the first commit.
+                task.touched = task.stores.iter().any(|store| store.store.is_dirty());
+                Ok(task)
+            }
+            Err(error) => {
+                let (task, closed) = task.close();
+                // A panic in `close` outranks an error that would be tried again.
+                let error = match closed {
+                    Err(panic) if error.kind() != ErrorKind::User => panic,
+                    _ => error.of_task(id),
+                };
+                Err(StartFailure { task: Some(Box::new(task)), error })
+            }
+        }
     }
 
     fn wire(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self> {
-        let PreparedTask { id, stores, inputs, metrics, directory } = prepared;
+        let PreparedTask { id, stores, inputs, metrics, membership, directory } = prepared;
         let (topology, subtopology) = (environment.topology, environment.subtopology);
         let current = Rc::new(CurrentRecord::default());
         let collector = Collector { outgoing: Rc::clone(&environment.outgoing) };
@@ -93,6 +134,13 @@ impl Task {
             metrics,
         );
         context.system_time = environment.clock.now_ms();
+        context.emit_intervals = environment.emit_intervals;
+        for (name, value) in inputs.iter().flat_map(|input| &input.processors) {
+            // Each partition has what its own last commit knew: the newest is the largest.
+            let newest = context.processor_metadata.entry(name.clone()).or_insert(*value);
+            *newest = (*newest).max(*value);
+        }
+        let committed_metadata = context.processor_metadata.clone();
 
         let owner = StoreOwner { current, memory: Rc::clone(environment.memory) };
         let stores: Vec<TaskStore> = stores
@@ -105,6 +153,8 @@ impl Task {
                 TaskStore { store: store.attach(&owner), changelog, slot }
             })
             .collect();
+        let read = |store: &Arc<dyn SharedStore>| (store.name().to_owned(), store.attach(&owner, StoreAccess::Read));
+        context.global_stores = environment.global_stores.iter().map(read).collect();
         context.stores = Rc::new(stores.iter().map(|store| (store.store.name().to_owned(), Rc::clone(&store.store))).collect());
 
         let graph = TaskGraph::wire(topology, subtopology, &mut context)?;
@@ -121,7 +171,7 @@ impl Task {
                 Ok(Input { committed: position.committed.then_some(position.offset), position, inlet })
             })
             .collect::<Result<Vec<Input>>>()?;
-        let mut task = Self {
+        Ok(Self {
             id,
             graph,
             context,
@@ -130,17 +180,20 @@ impl Task {
             stores,
             clock: Arc::clone(environment.clock),
             outgoing: Rc::clone(&environment.outgoing),
+            membership,
             directory,
+            committed_metadata,
             touched: false,
-        };
-        task.graph.init(&mut task.context)?;
-        // Writes of `init` are part of the first commit.
-        task.touched = task.stores.iter().any(|store| store.store.is_dirty());
-        Ok(task)
+        })
     }
 
     pub(crate) fn id(&self) -> TaskId {
         self.id
+    }
+
+    /// The membership under which it started: only under that one may it be committed.
+    pub(crate) fn membership(&self) -> u64 {
+        self.membership
     }
 
     /// The source partitions with the offsets at which fetching begins; the index is the slot for [`add`](Self::add).
@@ -164,15 +217,17 @@ impl Task {
         self.group.buffered_in(slot)
     }
 
-    /// Processes up to `limit` records.
+    /// Processes up to `limit` records; says how many.
     ///
     /// # Errors
-    /// The first failure; the task must not process on.
-    pub(crate) fn process(&mut self, limit: usize) -> Result<(usize, Progress)> {
+    /// Inside the tuple: the first failure. `Retriable`: the next record cannot be read yet, and may be tried again; else the task must
+    /// not process on.
+    pub(crate) fn process(&mut self, limit: usize) -> (usize, Result<Progress>) {
         let mut processed = 0;
-        let progress = self.process_until(limit, &mut processed).at(|| format!("task {}", self.id));
+        let progress = self.process_until(limit, &mut processed).map_err(|error| error.of_task(self.id));
         self.context.metrics.consumed.add(processed as u64);
-        Ok((processed, progress?))
+        self.count_dropped();
+        (processed, progress)
     }
 
     fn process_until(&mut self, limit: usize, processed: &mut usize) -> Result<Progress> {
@@ -213,6 +268,7 @@ impl Task {
             return Err(Error::internal("a partition group chose a partition without a record"));
         };
         self.touched = true;
+        fail_point(KillPoint::RecordTaken, ErrorKind::Retriable).map_err(begun)?;
         self.context.stream_time = self.group.stream_time();
         self.context.current.set_source(message.topic(), message.partition(), message.offset());
         self.context.message = Some(message);
@@ -239,7 +295,11 @@ impl Task {
         Ok(calls + self.punctuate_kind(PunctuationType::WallClockTime, now)?)
     }
 
-    fn punctuate_stream_time(&mut self) -> Result<u64> {
+    /// Runs the punctuations of stream time that are due; returns how many.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub(crate) fn punctuate_stream_time(&mut self) -> Result<u64> {
         let now = self.context.stream_time;
         self.punctuate_kind(PunctuationType::StreamTime, now)
     }
@@ -247,7 +307,7 @@ impl Task {
     fn punctuate_kind(&mut self, kind: PunctuationType, now: i64) -> Result<u64> {
         let called = self.graph.punctuate(kind, now, &mut self.context);
         if let Some(error) = self.context.take_failure() {
-            return Err(begun(error).at(format_args!("task {}, punctuation", self.id)));
+            return Err(begun(error).at("punctuation").of_task(self.id));
         }
         let calls = called.map_err(|Stopped| Error::internal("a punctuation stopped without a reason"))?;
         if calls > 0 {
@@ -255,6 +315,16 @@ impl Task {
             self.context.metrics.punctuations.add(calls);
         }
         Ok(calls)
+    }
+
+    /// Counts what stores left out since they were asked last.
+    fn count_dropped(&self) {
+        self.context.metrics.dropped.add(self.context.current.take_dropped());
+    }
+
+    /// Notes down from now on which records are left out, and why.
+    pub(crate) fn note_drops(&mut self, drops: Rc<RefCell<Vec<DroppedRecord>>>) {
+        self.context.drops = Some(drops);
     }
 
     /// When the wall clock has the next punctuation due, ms.
@@ -288,10 +358,16 @@ impl Task {
     /// As [`process`](Self::process).
     pub(crate) fn drain(&mut self) -> Result<()> {
         let drained = self.graph.drain(&mut self.context);
+        self.count_dropped();
         if let Some(error) = self.context.take_failure() {
-            return Err(begun(error).at(format_args!("task {}, before a commit", self.id)));
+            return Err(begun(error).at("before a commit").of_task(self.id));
         }
         drained.map_err(|Stopped| Error::internal("a drain stopped without a reason"))
+    }
+
+    /// Whether step 2 has anything to send.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.stores.iter().any(|store| store.changelog.as_ref().is_some_and(|changelog| !changelog.is_source) && store.store.is_dirty())
     }
 
     /// Commit, step 2: one changelog record per dirty key.
@@ -324,7 +400,11 @@ impl Task {
         let offset_of = |slot: usize| CommitOffset {
             partition: self.inputs[slot].position.partition.clone(),
             offset: self.position(slot),
-            metadata: CommitMetadata::at(self.group.partition_time(slot)).encode(),
+            metadata: CommitMetadata {
+                partition_time: self.group.partition_time(slot),
+                processors: self.context.processor_metadata.clone(),
+            }
+            .encode(),
             leader_epoch: None,
         };
         let moved: Vec<CommitOffset> =
@@ -360,6 +440,7 @@ impl Task {
             store.commit(position).at(|| format!("task {}, store {}", self.id, store.name()))?;
         }
         self.touched = false;
+        self.committed_metadata.clone_from(&self.context.processor_metadata);
         self.context.commit_requested = false;
         self.context.metrics.commits.add(1);
         Ok(())
@@ -382,14 +463,11 @@ impl Task {
     }
 
     /// Closes the processors and takes out what can move to another thread. Uncommitted writes are dropped. `stores` is empty when a
-    /// processor still holds a handle: the stores are then closed and must be opened again.
-    pub(crate) fn close(self) -> PreparedTask {
-        let Self { id, graph, context, group, inputs, stores, outgoing, directory, .. } = self;
-        graph.close();
-        for TaskStore { store, slot, .. } in &stores {
-            store.discard();
-            outgoing.untrack(*slot);
-        }
+    /// processor still holds a handle: the stores are then closed and must be opened again. Beside it: the first panic of a processor
+    /// that was being closed; the rest is closed nevertheless.
+    pub(crate) fn close(self) -> (PreparedTask, Result<()>) {
+        let Self { id, graph, context, group, inputs, stores, outgoing, membership, directory, committed_metadata, .. } = self;
+        // The inlets of the sources go first, so that the graph alone holds its nodes.
         let metrics = Arc::clone(&context.metrics);
         let inputs = inputs
             .into_iter()
@@ -397,11 +475,17 @@ impl Task {
             .map(|(slot, input)| InputPosition {
                 offset: input.committed.unwrap_or(input.position.offset),
                 partition_time: group.partition_time(slot),
+                processors: committed_metadata.clone(),
                 committed: input.committed.is_some(),
                 ..input.position
             })
             .collect();
-        drop((graph, context, group));
+        let closed = graph.close().map_err(|error| error.of_task(id));
+        for TaskStore { store, slot, .. } in &stores {
+            store.discard();
+            outgoing.untrack(*slot);
+        }
+        drop((context, group));
         let count = stores.len();
         let mut detached: Vec<PreparedStore> = Vec::with_capacity(count);
         for TaskStore { store, changelog, .. } in stores {
@@ -414,7 +498,7 @@ impl Task {
         if detached.len() < count {
             detached.clear();
         }
-        PreparedTask { id, stores: detached, inputs, metrics, directory }
+        (PreparedTask { id, stores: detached, inputs, metrics, membership, directory }, closed)
     }
 }
 
@@ -425,5 +509,6 @@ fn place(message: Option<&Message>) -> String {
 /// An error of something that has begun: its record is off the queue and it may have had effects, so calling again cannot repeat it.
 /// Only a roll-back can; going on would commit past the record.
 fn begun(error: Error) -> Error {
-    if error.kind() == ErrorKind::Retriable { error.with_kind(ErrorKind::Abortable) } else { error }
+    let rolls_back = error.kind() == ErrorKind::Retriable && !is_seeded(SeededFault::CommitPastFailedRecord);
+    if rolls_back { error.with_kind(ErrorKind::Abortable) } else { error }
 }

@@ -13,7 +13,7 @@ pub(crate) struct CommitMetadata {
     /// The largest timestamp among the records taken from the partition, ms, or -1.
     pub(crate) partition_time: i64,
     /// Numbers that processors keep with the commit, by name.
-    processors: BTreeMap<String, i64>,
+    pub(crate) processors: BTreeMap<String, i64>,
 }
 
 impl CommitMetadata {

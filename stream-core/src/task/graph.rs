@@ -1,7 +1,8 @@
 //! [`TaskGraph`]: the running nodes of one sub-topology, wired children first.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use crate::topology::{BuiltTopology, NodeKind, Subtopology};
 pub(crate) struct TaskGraph {
     nodes: Vec<(Arc<str>, LifecycleRef)>,
     sources: HashMap<usize, Rc<RefCell<dyn SourceInlet>>>,
+    /// How many nodes, from the first one, were initialised: only they are closed.
+    initialised: Cell<usize>,
 }
 
 impl TaskGraph {
@@ -54,7 +57,7 @@ impl TaskGraph {
             nodes.push((Arc::clone(&node.name), wired.lifecycle));
         }
         nodes.reverse();
-        Ok(Self { nodes, sources })
+        Ok(Self { nodes, sources, initialised: Cell::new(0) })
     }
 
     /// The source node with that index in the topology.
@@ -65,6 +68,7 @@ impl TaskGraph {
     pub(crate) fn init(&self, context: &mut TaskContext) -> Result<()> {
         for (name, node) in &self.nodes {
             node.borrow_mut().init(context).at(|| format!("node {name}"))?;
+            self.initialised.set(self.initialised.get() + 1);
         }
         Ok(())
     }
@@ -92,9 +96,30 @@ impl TaskGraph {
         Ok(calls)
     }
 
-    pub(crate) fn close(&self) {
-        for (_, node) in &self.nodes {
-            node.borrow_mut().close();
+    /// Closes and drops the nodes, all of them also when one panics.
+    ///
+    /// # Errors
+    /// The first panic.
+    pub(crate) fn close(self) -> Result<()> {
+        let Self { nodes, sources, initialised } = self;
+        // A parent holds its children, and a source is held twice: so each node ends where its own reference is dropped, below.
+        drop(sources);
+        let mut closed = Ok(());
+        let mut note = |name: &str, ended: std::thread::Result<()>| {
+            if let Err(panic) = ended {
+                let error = Error::panicked(&*panic).at(format_args!("close of node {name}"));
+                tracing::error!(%error, "closing a task");
+                if closed.is_ok() {
+                    closed = Err(error);
+                }
+            }
+        };
+        for (name, node) in nodes.iter().take(initialised.get()) {
+            note(name, catch_unwind(AssertUnwindSafe(|| node.borrow_mut().close())));
         }
+        for (name, node) in nodes {
+            note(&name, catch_unwind(AssertUnwindSafe(|| drop(node))));
+        }
+        closed
     }
 }

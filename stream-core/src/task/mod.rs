@@ -10,9 +10,10 @@ mod prepared;
 mod record_queue;
 mod state_dir;
 
-pub(crate) use active::{Progress, Task, TaskEnvironment};
+pub use crate::node::DroppedRecord;
+pub(crate) use active::{Progress, StartFailure, Task, TaskEnvironment};
 pub(crate) use collector::{Outgoing, WorkerProducer};
 pub(crate) use commit_metadata::CommitMetadata;
-pub use driver::{DriverOptions, TaskDriver};
+pub use driver::{DriverOptions, StoreRow, TaskDriver};
 pub(crate) use prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
 pub(crate) use state_dir::{StateDirectory, TaskDirectoryLock};

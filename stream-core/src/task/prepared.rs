@@ -1,5 +1,6 @@
 //! [`PreparedTask`]: everything of a task that can move between threads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::{TaskId, TopicPartition};
@@ -16,6 +17,8 @@ pub(crate) struct InputPosition {
     pub(crate) offset: i64,
     /// The partition's time (ms), from the commit metadata, or -1.
     pub(crate) partition_time: i64,
+    /// Numbers that processors committed with the offset.
+    pub(crate) processors: BTreeMap<String, i64>,
     /// Whether the offset was read from the group, not resolved by the reset policy.
     pub(crate) committed: bool,
 }
@@ -40,6 +43,8 @@ pub(crate) struct PreparedTask {
     pub(crate) stores: Vec<PreparedStore>,
     pub(crate) inputs: Vec<InputPosition>,
     pub(crate) metrics: Arc<TaskMetrics>,
+    /// The membership under which it starts.
+    pub(crate) membership: u64,
     /// Held as long as the task's directory is in use.
     pub(crate) directory: Option<crate::task::TaskDirectoryLock>,
 }

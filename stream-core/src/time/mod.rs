@@ -4,6 +4,7 @@ mod built_in;
 mod clock;
 mod duration;
 mod extractor;
+mod retry;
 
 pub use built_in::BuiltInTimestampExtractor;
 pub(crate) use built_in::simple_name;
@@ -13,6 +14,8 @@ pub use extractor::{
     ConsumedRecord, FailOnInvalidTimestamp, LogAndSkipOnInvalidTimestamp, TimestampExtractor, UsePartitionTimeOnInvalidTimestamp,
     WallclockTimestampExtractor,
 };
+
+pub(crate) use retry::{Retry, RetryPolicy};
 
 /// The time of a partition or task that has seen no record.
 pub const UNKNOWN_TIME: i64 = -1;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::groups::node_groups;
+use super::groups::{is_global, node_groups};
 use super::{
     Changelog, InternalTopic, NodeDefinition, NodeKind, SinkSpec, SourceSpec, SourceTopics, StoreDefinition, Subtopology, Topology,
     TopologyError, validate,
@@ -15,6 +15,8 @@ pub struct BuiltTopology {
     application_id: Arc<str>,
     topology: Topology,
     subtopologies: Vec<Subtopology>,
+    /// Those that keep global stores.
+    globals: Vec<Subtopology>,
     /// Full names by name in the topology.
     internal_names: BTreeMap<String, Arc<str>>,
     /// Full names, those of changelogs included.
@@ -57,12 +59,16 @@ impl Topology {
             application_id,
             topology: self.clone(),
             subtopologies: Vec::new(),
+            globals: Vec::new(),
             internal_names,
             internal_topics: Arc::default(),
             copartition_groups: Vec::new(),
         };
-        built.subtopologies =
-            node_groups(self).into_iter().zip(0..).map(|(group, id)| built.subtopology_of(id, group.into_iter().collect())).collect();
+        for (group, id) in node_groups(self).into_iter().zip(0..) {
+            let is_global = is_global(self, &group);
+            let subtopology = built.subtopology_of(id, group.into_iter().collect());
+            if is_global { &mut built.globals } else { &mut built.subtopologies }.push(subtopology);
+        }
         let changelogs = built.changelogs().filter(|changelog| !changelog.is_source_topic()).map(|changelog| &changelog.topic);
         built.internal_topics = Arc::new(changelogs.chain(built.internal_names.values()).map(Arc::clone).collect());
         built.copartition_groups = built.close_copartition_groups();
@@ -77,12 +83,17 @@ impl BuiltTopology {
         &self.application_id
     }
 
-    /// The sub-topologies, by number.
+    /// The sub-topologies that are cut into tasks, by number.
     pub fn subtopologies(&self) -> &[Subtopology] {
         &self.subtopologies
     }
 
-    /// A sub-topology by its number.
+    /// The sub-topologies that keep global stores, by number; the numbers are shared with those that are cut into tasks.
+    pub fn global_subtopologies(&self) -> &[Subtopology] {
+        &self.globals
+    }
+
+    /// A sub-topology with tasks by its number.
     pub fn subtopology(&self, id: u32) -> Option<&Subtopology> {
         self.subtopologies.iter().find(|subtopology| subtopology.id == id)
     }
@@ -136,8 +147,8 @@ impl BuiltTopology {
 
     /// Whether any store that is built keeps data on disk.
     pub(crate) fn has_persistent_store(&self) -> bool {
-        let stores = self.subtopologies().iter().flat_map(|subtopology| &subtopology.stores);
-        stores.into_iter().any(|index| self.store(*index).factory.is_persistent())
+        let mut stores = self.subtopologies.iter().chain(&self.globals).flat_map(|subtopology| &subtopology.stores);
+        stores.any(|index| self.store(*index).factory.is_persistent())
     }
 
     pub(crate) fn node(&self, index: usize) -> &NodeDefinition {
@@ -206,6 +217,8 @@ impl BuiltTopology {
     fn changelog_of(&self, index: usize, store: &StoreDefinition) -> Option<Changelog> {
         let name: Arc<str> = Arc::from(store.factory.name());
         match (&store.source_changelog, store.factory.changelog()) {
+            // The topic that a global store follows is its changelog.
+            _ if store.is_global => None,
             (Some(topic), _) => Some(Changelog { store: index, name, topic: self.topic_name(topic), config: None }),
             (None, Some(config)) => {
                 let topic = Arc::from(format!("{}-{name}-changelog", self.application_id));

@@ -1,6 +1,8 @@
 //! The parts of a topology.
 
+use std::any::{TypeId, type_name};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -16,6 +18,32 @@ pub(crate) struct NodeDefinition {
     pub(crate) parents: Vec<Parent>,
     pub(crate) kind: NodeKind,
     pub(crate) factory: Arc<dyn NodeFactory>,
+    /// What it forwards; a sink forwards nothing.
+    pub(crate) forwards: Option<Forwards>,
+}
+
+/// The types of the records that a node forwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Forwards {
+    types: TypeId,
+    key: &'static str,
+    value: &'static str,
+}
+
+impl Forwards {
+    pub(crate) fn of<K: 'static, V: 'static>() -> Self {
+        Self { types: TypeId::of::<(K, V)>(), key: type_name::<K>(), value: type_name::<V>() }
+    }
+
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        self.types == other.types
+    }
+}
+
+impl fmt::Display for Forwards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key `{}` and value `{}`", self.key, self.value)
+    }
 }
 
 /// An edge from a parent, with what narrows its type (innermost, next to the child, last).
@@ -58,6 +86,8 @@ pub(crate) struct StoreDefinition {
     pub(crate) factory: Arc<dyn StoreFactory>,
     /// The source topic that serves as changelog.
     pub(crate) source_changelog: Option<String>,
+    /// Kept whole by every process, and read by all of its tasks.
+    pub(crate) is_global: bool,
 }
 
 /// The topics of a source.

@@ -19,6 +19,8 @@ pub enum TopologyError {
     UnknownNode { node: String },
     /// A store that does not exist.
     UnknownStore { store: String, processor: Option<String> },
+    /// A global store that is connected to a processor.
+    GlobalStoreConnected { store: String, processor: String },
     /// A topic that no source reads.
     UnknownTopic { topic: String },
     /// A sink cannot have children.
@@ -71,6 +73,11 @@ impl fmt::Display for TopologyError {
                 write!(f, "processor `{processor}` is connected to store `{store}`, which does not exist; add the store first")
             }
             Self::UnknownStore { store, processor: None } => write!(f, "store `{store}` does not exist; add it first"),
+            Self::GlobalStoreConnected { store, processor } => write!(
+                f,
+                "processor `{processor}` is connected to the global store `{store}`; every processor may read a global store as it is: leave \
+                 the connection out"
+            ),
             Self::UnknownTopic { topic } => write!(f, "no source reads topic `{topic}`; add the source first"),
             Self::SinkAsParent { node, parent } => {
                 write!(f, "node `{node}` names the sink `{parent}` as its parent; a sink forwards nothing")

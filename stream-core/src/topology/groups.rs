@@ -42,6 +42,14 @@ pub(super) fn node_groups(topology: &Topology) -> Vec<BTreeSet<usize>> {
     groups
 }
 
+/// Whether a group keeps a global store: it has no tasks, but its number is taken.
+pub(super) fn is_global(topology: &Topology, group: &BTreeSet<usize>) -> bool {
+    group.iter().any(|index| match &topology.nodes[*index].kind {
+        NodeKind::Processor { stores } => stores.iter().any(|store| topology.is_global_store(store)),
+        NodeKind::Source { .. } | NodeKind::Sink { .. } => false,
+    })
+}
+
 /// Java's `String.compareTo`: by UTF-16 code units, which differs from the order of `str` beyond the basic plane.
 pub(super) fn java_compare(one: &str, two: &str) -> std::cmp::Ordering {
     one.encode_utf16().cmp(two.encode_utf16())

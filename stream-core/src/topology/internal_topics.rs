@@ -47,6 +47,42 @@ pub struct ExistingTopic {
     pub configs: BTreeMap<String, String>,
 }
 
+/// An internal topic as the topology asks for it, before the cluster's partition counts are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InternalTopicDefinition {
+    /// The full name.
+    pub name: Arc<str>,
+    /// Whether it is a store's changelog; else it is a repartition topic.
+    pub is_changelog: bool,
+    /// The partition count, where the program fixed one.
+    pub fixed_partitions: Option<i32>,
+    /// The topic configs; all others are the broker's defaults.
+    pub configs: BTreeMap<String, String>,
+}
+
+impl BuiltTopology {
+    /// Every internal topic that the application would create, by name. Source topics that serve as changelogs are not among them.
+    pub fn internal_topics(&self, settings: &InternalTopicSettings) -> Vec<InternalTopicDefinition> {
+        let repartition = self.repartition_topics().map(|(name, topic)| InternalTopicDefinition {
+            name: Arc::clone(name),
+            is_changelog: false,
+            fixed_partitions: topic.partitions,
+            configs: repartition_configs(topic, settings),
+        });
+        let changelogs = self.changelogs().filter_map(|changelog| {
+            Some(InternalTopicDefinition {
+                name: Arc::clone(&changelog.topic),
+                is_changelog: true,
+                fixed_partitions: None,
+                configs: changelog_configs(changelog.config.as_ref()?, settings),
+            })
+        });
+        let mut topics: Vec<InternalTopicDefinition> = repartition.chain(changelogs).collect();
+        topics.sort_by(|one, two| one.name.cmp(&two.name));
+        topics
+    }
+}
+
 impl PartitionPlan {
     /// Every internal topic of the application: repartition topics, then changelogs, each by name.
     pub fn internal_topics(&self, built: &BuiltTopology, settings: &InternalTopicSettings) -> Vec<InternalTopicSpec> {

@@ -4,26 +4,29 @@ mod built;
 mod definition;
 mod describe;
 mod error;
+mod global;
 mod groups;
 mod handle;
 mod internal_topics;
 mod options;
 mod partitions;
+mod read_only_store;
 mod subtopology;
 mod validate;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use crate::node::{SinkTopic, TopicContext, TopicNameExtractor};
 pub use crate::offset::AutoOffsetReset;
 pub use built::BuiltTopology;
+pub(crate) use definition::{Forwards, NodeDefinition, Parent, StoreDefinition};
 pub use definition::{InternalTopic, NodeKind, SourceTopics, TopicPattern};
-pub(crate) use definition::{NodeDefinition, Parent, StoreDefinition};
 pub use describe::{NodeDescription, NodeRole, SubtopologyDescription, TopologyDescription};
 pub use error::TopologyError;
 pub use handle::NodeHandle;
-pub use internal_topics::{ExistingTopic, InternalTopicSettings, InternalTopicSpec, check_existing};
+pub use internal_topics::{ExistingTopic, InternalTopicDefinition, InternalTopicSettings, InternalTopicSpec, check_existing};
 pub use options::{Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
 /// Patterns of topic names, of the crate version that this crate's API uses.
@@ -108,7 +111,8 @@ impl Topology {
         let (reset, extractor_name) = (consumed.reset, consumed.extractor_name);
         let factory =
             SourceFactory { key: consumed.key, value: consumed.value, extractor: extractor_name.is_some().then_some(consumed.extractor) };
-        self.add_node(name, Vec::new(), NodeKind::Source { topics, reset, extractor: extractor_name }, Arc::new(factory))?;
+        let kind = NodeKind::Source { topics, reset, extractor: extractor_name };
+        self.add_node(name, Vec::new(), kind, Arc::new(factory), Some(Forwards::of::<K, V>()))?;
         Ok(NodeHandle::new(name))
     }
 
@@ -127,7 +131,9 @@ impl Topology {
         S: Fn() -> P + Send + Sync + 'static,
     {
         let parents = parents.iter().map(|parent| parent.as_parent()).collect();
-        self.add_node(name, parents, NodeKind::Processor { stores: Vec::new() }, Arc::new(ProcessorFactory { supplier }))?;
+        let forwards = Forwards::of::<P::KeyOut, P::ValueOut>();
+        let kind = NodeKind::Processor { stores: Vec::new() };
+        self.add_node(name, parents, kind, Arc::new(ProcessorFactory { supplier }), Some(forwards))?;
         Ok(NodeHandle::new(name))
     }
 
@@ -149,7 +155,39 @@ impl Topology {
         };
         let parents = parents.iter().map(|parent| parent.as_parent()).collect();
         let factory = SinkFactory { topic, key: produced.key, value: produced.value, partitioner: produced.partitioner };
-        self.add_node(name, parents, kind, Arc::new(factory))
+        self.add_node(name, parents, kind, Arc::new(factory), None)
+    }
+
+    /// A node that exists already, for example one that the DSL made, to add children below it.
+    ///
+    /// ```
+    /// use stream_core::Topology;
+    /// use stream_core::topology::{Consumed, Produced};
+    ///
+    /// let mut topology = Topology::new();
+    /// topology.add_source("orders", "orders", Consumed::<String, i64>::default())?;
+    /// let orders = topology.node::<String, i64>("orders")?;
+    /// topology.add_sink("archive", "archive", Produced::default(), &[&orders])?;
+    /// assert!(topology.node::<String, String>("orders").is_err(), "it forwards other values");
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such node, it is a sink, or it forwards other types.
+    pub fn node<K: Data, V: Data>(&self, name: &str) -> Result<NodeHandle<K, V>, TopologyError> {
+        let index = self.by_name.get(name).ok_or_else(|| TopologyError::UnknownNode { node: name.to_owned() })?;
+        let asked = Forwards::of::<K, V>();
+        match &self.nodes[*index].forwards {
+            Some(forwards) if forwards.matches(&asked) => Ok(NodeHandle::new(name)),
+            Some(forwards) => Err(TopologyError::Invalid {
+                message: format!(
+                    "node `{name}` forwards records of {forwards}, but is asked for as one of {asked}; ask for what it forwards"
+                ),
+            }),
+            None => {
+                Err(TopologyError::Invalid { message: format!("node `{name}` is a sink; a sink forwards nothing and has no children") })
+            }
+        }
     }
 
     /// Adds a store and connects it to processors, which may be added before or later (see [`connect`](Self::connect)).
@@ -161,11 +199,17 @@ impl Topology {
         if self.stores.iter().any(|store| store.factory.name() == name) {
             return Err(TopologyError::DuplicateStore { store: name });
         }
-        self.stores.push(StoreDefinition { factory, source_changelog: None });
+        self.stores.push(StoreDefinition { factory, source_changelog: None, is_global: false });
         for processor in processors {
             self.connect(processor, &[&name])?;
         }
         Ok(())
+    }
+
+    /// How far back a store knows the rows of its keys; `None` for one that keeps the latest row only, and for a store that is missing.
+    #[must_use]
+    pub fn history_retention(&self, store: &str) -> Option<Duration> {
+        self.stores.iter().find(|definition| definition.factory.name() == store)?.factory.history_retention()
     }
 
     /// Lets a store use a source topic as its changelog: it sends nothing, and is restored from the topic up to the committed offset.
@@ -191,8 +235,12 @@ impl Topology {
     /// When the processor or a store is missing.
     pub fn connect(&mut self, processor: &str, stores: &[&str]) -> Result<(), TopologyError> {
         for store in stores {
-            if !self.stores.iter().any(|definition| definition.factory.name() == *store) {
-                return Err(TopologyError::UnknownStore { store: (*store).to_owned(), processor: Some(processor.to_owned()) });
+            match self.stores.iter().find(|definition| definition.factory.name() == *store) {
+                None => return Err(TopologyError::UnknownStore { store: (*store).to_owned(), processor: Some(processor.to_owned()) }),
+                Some(definition) if definition.is_global => {
+                    return Err(TopologyError::GlobalStoreConnected { store: (*store).to_owned(), processor: processor.to_owned() });
+                }
+                Some(_) => {}
             }
         }
         let index = *self.by_name.get(processor).ok_or_else(|| TopologyError::UnknownNode { node: processor.to_owned() })?;
@@ -242,7 +290,33 @@ impl Topology {
         self.copartition_groups.push(topics.iter().map(|topic| (*topic).to_owned()).collect());
     }
 
-    fn add_node(&mut self, name: &str, parents: Vec<Parent>, kind: NodeKind, factory: Arc<dyn NodeFactory>) -> Result<(), TopologyError> {
+    /// A topic of co-partition groups is now another one: its records are read there.
+    pub fn rename_copartitioned(&mut self, topic: &str, now: &str) {
+        for group in &mut self.copartition_groups {
+            for name in group.iter_mut().filter(|name| *name == topic) {
+                now.clone_into(name);
+            }
+        }
+    }
+
+    /// Whether a store of this name was added.
+    pub fn has_store(&self, name: &str) -> bool {
+        self.stores.iter().any(|store| store.factory.name() == name)
+    }
+
+    /// Whether an internal topic of this name (without the application id) was added.
+    pub fn has_internal_topic(&self, name: &str) -> bool {
+        self.internal_topics.contains_key(name)
+    }
+
+    fn add_node(
+        &mut self,
+        name: &str,
+        parents: Vec<Parent>,
+        kind: NodeKind,
+        factory: Arc<dyn NodeFactory>,
+        forwards: Option<Forwards>,
+    ) -> Result<(), TopologyError> {
         if self.by_name.contains_key(name) {
             return Err(TopologyError::DuplicateNode { node: name.to_owned() });
         }
@@ -260,7 +334,7 @@ impl Topology {
         }
         let name: Arc<str> = Arc::from(name);
         self.by_name.insert(Arc::clone(&name), self.nodes.len());
-        self.nodes.push(NodeDefinition { name, parents, kind, factory });
+        self.nodes.push(NodeDefinition { name, parents, kind, factory, forwards });
         Ok(())
     }
 

@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use stream_core::membership::Membership;
 use stream_core::time::{Clock, ManualClock};
@@ -31,6 +32,34 @@ fn three_members_share_ten_tasks_and_only_those_of_a_leaver_move() {
     drive(&mut [&mut first, &mut third], "its tasks are taken over", |members| own(members, &[5, 5]));
     assert!(first.owned().is_superset(&stays[0]) && third.owned().is_superset(&stays[1]));
     assert!(first.lost.is_empty() && third.lost.is_empty());
+}
+
+#[test]
+fn each_process_gets_its_share_of_every_subtopology_and_a_rejoin_moves_only_what_it_must() {
+    let cluster = Cluster::start("balance");
+    let plan = cluster.anchors(&[("orders", 4), ("payments", 4)], FINGERPRINT);
+    let of = |member: &Member, subtopology| member.owned().iter().filter(|task| task.subtopology == subtopology).count();
+    let mut first = cluster.join("first", &plan);
+    drive(&mut [&mut first], "the first owns all", |members| own(members, &[8]));
+    let mut second = cluster.join("second", &plan);
+    drive(&mut [&mut first, &mut second], "two share", |members| own(members, &[4, 4]));
+    assert_eq!([of(&first, 0), of(&first, 1), of(&second, 0), of(&second, 1)], [2; 4], "by sub-topology");
+    let [with_first, with_second] = [first.owned(), second.owned()];
+    let mut third = cluster.join("third", &plan);
+    drive(&mut [&mut first, &mut second, &mut third], "three share", |members| own(members, &[2, 3, 3]));
+    for member in [&first, &second, &third] {
+        assert!((0..2).all(|subtopology| (1..=2).contains(&of(member, subtopology))), "{:?}", member.owned());
+    }
+    assert!(first.owned().is_subset(&with_first) && second.owned().is_subset(&with_second), "only the new process gets tasks");
+    let [with_first, with_third] = [first.owned(), third.owned()];
+    // It goes and comes back, as in a rolling restart.
+    second.membership.leave().unwrap();
+    drive(&mut [&mut first, &mut third], "two share", |members| own(members, &[4, 4]));
+    assert!(first.owned().is_superset(&with_first) && third.owned().is_superset(&with_third), "those that stay lose nothing");
+    let [with_first, with_third] = [first.owned(), third.owned()];
+    let mut second = cluster.join("second", &plan);
+    drive(&mut [&mut first, &mut second, &mut third], "three share again", |members| own(members, &[2, 3, 3]));
+    assert!(first.owned().is_subset(&with_first) && third.owned().is_subset(&with_third), "only the process that is back gets tasks");
 }
 
 #[test]
@@ -112,6 +141,25 @@ fn a_token_of_an_earlier_generation_is_refused_and_the_current_one_commits() {
         producer.commit_transaction(support::PATIENCE).unwrap();
     }
     assert_eq!(cluster.committed("orders", task.partition), Some(6));
+}
+
+#[test]
+fn a_process_that_leaves_does_not_wait_for_a_coordinator_that_does_not_answer() {
+    let cluster = Cluster::start("silent");
+    let plan = cluster.anchors(&[("orders", 1)], FINGERPRINT);
+    let mut member = cluster.join("only", &plan);
+    drive(&mut [&mut member], "it owns all", |members| own(members, &[1]));
+    if !cluster.fall_silent() {
+        println!("skipped: this cluster's network is not ours to cut");
+        return;
+    }
+    let committer = member.membership.committer();
+    committer.leaves(Duration::from_secs(1));
+    let started = Instant::now();
+    let error = member.commit(TaskId::new(0, 0), &cluster.topic("orders"), 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Retriable, "{error}");
+    // By itself the client would wait for the session timeout.
+    assert!(started.elapsed() < support::SESSION, "{:?}", started.elapsed());
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! [`KGroupedStream::aggregate`], and the processor of all unwindowed aggregations.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use stream_core::processor::{InitContext, Processor, ProcessorContext};
 use stream_core::serdes::DefaultSerde;
 use stream_core::store::StoreName;
 use stream_core::{BoxError, Record};
-use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
+use stream_state::TimestampedKeyValueStore;
 
 use super::KGroupedStream;
+use super::fold::{self, Fold};
 use crate::options::{Materialized, Named};
+use crate::table::table_store::{Put, TableStore};
 use crate::table::{Change, KTable, OldValues, StoredTable, TableForwarder, store};
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
@@ -62,18 +63,15 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         A: Clone + 'static,
         R: Into<Option<A>>,
     {
-        let fold = move |key: &K, value: V, old: Option<A>| aggregator(key, value, old.unwrap_or_else(&init)).into();
-        self.folded("KSTREAM-AGGREGATE-", &named, materialized, fold)
+        self.folded("KSTREAM-AGGREGATE-", &named, materialized, fold::aggregate(init, aggregator))
     }
 
     /// Any unwindowed aggregation: `fold` gives the next aggregate, from the one so far if there is one.
-    pub(super) fn folded<A: Clone + 'static>(
-        &self,
-        prefix: &str,
-        named: &Named,
-        materialized: Materialized<K, A>,
-        fold: impl Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
-    ) -> KTable<K, A> {
+    pub(super) fn folded<F, A>(&self, prefix: &str, named: &Named, materialized: Materialized<K, A>, fold: Fold<F, A>) -> KTable<K, A>
+    where
+        F: Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
+        A: Clone + 'static,
+    {
         let plan = &self.stream.plan;
         let store_name = plan.resource_name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
         let name = plan.name_or(named.get(), prefix);
@@ -81,16 +79,12 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         let Some(values) = store::value_serde(plan, &store_name, &materialized) else {
             return KTable::refused(plan, name);
         };
+        let is_versioned = materialized.is_versioned();
         let factory = store::key_value(&store_name, &materialized, &keys, &values);
-        let (fold, handle) = (Arc::new(fold), StoreName::from_string(store_name.clone()));
+        let handle = StoreName::from_string(store_name.clone());
         let old_values = OldValues::default();
-        let (output, topics) = self.aggregation(&name, factory, &old_values, move |forwarder| Aggregate {
-            fold: Arc::clone(&fold),
-            forwarder,
-            name: handle.clone(),
-            store: None,
-            types: std::marker::PhantomData,
-        });
+        let (output, topics) =
+            self.aggregation(&name, factory, &old_values, move |forwarder| Aggregate::new(fold.clone(), handle.clone(), forwarder));
         KTable {
             plan: plan.clone(),
             name,
@@ -98,17 +92,23 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
             keys: Some(keys),
             values: Some(values),
             topics,
-            node: Rc::new(StoredTable { store: store_name, old_values }),
+            node: Rc::new(StoredTable { store: store_name, is_versioned, old_values }),
         }
     }
 }
 
-struct Aggregate<F, K, V, A> {
-    fold: Arc<F>,
+pub(super) struct Aggregate<F, K, V, A> {
+    fold: Fold<F, A>,
     forwarder: TableForwarder,
     name: StoreName<TimestampedKeyValueStore<K, A>>,
-    store: Option<TimestampedKeyValueStore<K, A>>,
+    store: Option<TableStore<K, A>>,
     types: std::marker::PhantomData<fn(V)>,
+}
+
+impl<F, K, V, A> Aggregate<F, K, V, A> {
+    pub(super) fn new(fold: Fold<F, A>, name: StoreName<TimestampedKeyValueStore<K, A>>, forwarder: TableForwarder) -> Self {
+        Self { fold, forwarder, name, store: None, types: std::marker::PhantomData }
+    }
 }
 
 impl<F, K, V, A> Processor for Aggregate<F, K, V, A>
@@ -124,7 +124,7 @@ where
     type ValueOut = Change<A>;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = Some(cx.store(&self.name)?);
+        self.store = Some(TableStore::open(cx, &self.name)?);
         Ok(())
     }
 
@@ -135,13 +135,14 @@ where
         // Trap T9: a deleted aggregate's timestamp is forgotten with it.
         let timestamp = old.as_ref().map_or(timestamp, |old| old.timestamp.max(timestamp));
         let is_caching = store.is_caching();
-        let old = old.map(|old| old.value);
+        let begun = self.fold.begin(old.map(|old| old.value));
         // Cached, the change is told at the drain, with the old value that was committed.
-        let told = if is_caching || !self.forwarder.sends_old_values { None } else { old.clone() };
-        let new = (self.fold)(&key, value, old);
-        store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
-        if !is_caching {
-            self.forwarder.forward(cx, key, Change { old: told, new }, timestamp, headers)?;
+        let told = if is_caching || !self.forwarder.sends_old_values { None } else { begun.clone() };
+        let new = self.fold.next(&key, value, begun);
+        let put = store.put(&key, new.as_ref(), timestamp)?;
+        if !is_caching && put != Put::Refused {
+            let change = Change { old: told, new, is_latest: put == Put::Latest };
+            self.forwarder.forward(cx, key, change, timestamp, headers)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use stream_core::serdes::DefaultSerde;
 
-use super::KGroupedStream;
+use super::{KGroupedStream, fold};
 use crate::options::{Materialized, Named};
 use crate::table::KTable;
 
@@ -31,6 +31,6 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
             self.stream.plan.store_name("KSTREAM-AGGREGATE-");
         }
         let values = materialized.values.clone().unwrap_or_else(i64::default_serde);
-        self.folded("KSTREAM-AGGREGATE-", &named, materialized.with_value_serde(values), |_, _, count| Some(count.unwrap_or(0) + 1))
+        self.folded("KSTREAM-AGGREGATE-", &named, materialized.with_value_serde(values), fold::count())
     }
 }

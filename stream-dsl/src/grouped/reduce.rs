@@ -2,7 +2,7 @@
 
 use stream_core::serdes::DefaultSerde;
 
-use super::KGroupedStream;
+use super::{KGroupedStream, fold};
 use crate::options::{Materialized, Named};
 use crate::table::KTable;
 
@@ -40,9 +40,6 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         materialized: Materialized<K, V>,
     ) -> KTable<K, V> {
         let values = materialized.values.clone().unwrap_or_else(|| self.grouped.values.clone());
-        self.folded("KSTREAM-REDUCE-", &named, materialized.with_value_serde(values), move |_, value, old| match old {
-            Some(old) => reducer(old, value).into(),
-            None => Some(value),
-        })
+        self.folded("KSTREAM-REDUCE-", &named, materialized.with_value_serde(values), fold::reduce(reducer))
     }
 }

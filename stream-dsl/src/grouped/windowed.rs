@@ -1,32 +1,28 @@
 //! [`KGroupedStream::windowed_by`]: aggregations per key and window.
 
-use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stream_core::processor::{InitContext, Processor, ProcessorContext};
+use stream_core::TopologyError;
 use stream_core::serdes::DefaultSerde;
 use stream_core::store::StoreName;
-use stream_core::time::UNKNOWN_TIME;
-use stream_core::{BoxError, Record};
-use stream_state::{CachedChange, TimestampedWindowStore, ValueAndTimestamp};
 
-use super::KGroupedStream;
+use super::fold::{self, Fold};
+use super::window_rows::WindowTable;
+use super::{KGroupedStream, TimeWindowing};
 use crate::options::{Materialized, Named};
-use crate::table::{Change, KTable, OldValues, TableForwarder, WindowedTable, store};
-use crate::window::{TimeWindowedSerde, TimeWindows, Windowed};
+use crate::table::{KTable, OldValues, WindowStoreSpec, WindowedTable, store};
+use crate::window::{EmitStrategy, TimeWindowedSerde, WindowDefinition, Windowed};
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
-    /// Aggregates per key and window, tumbling or hopping.
-    pub fn windowed_by(&self, windows: TimeWindows) -> TimeWindowedKStream<K, V> {
-        if let Err(error) = windows.check() {
-            self.stream.plan.refuse(error);
-        }
-        TimeWindowedKStream {
-            grouped: Self { stream: self.stream.clone(), grouped: self.grouped.clone(), shared: self.shared.clone() },
-            windows,
-        }
+    /// Aggregates per key and window: tumbling, hopping, unlimited, sliding, sessions, or windows of the program's own.
+    ///
+    /// Null values reach aggregations over tumbling, hopping and unlimited windows and over sessions, so a stream that may hold them is
+    /// grouped as it is, or narrowed; over sliding windows Kafka Streams drops them, so it is narrowed by
+    /// [`KStream::non_null_value`](crate::KStream::non_null_value).
+    pub fn windowed_by<W: WindowDefinition>(&self, windows: W) -> W::Grouped<K, V> {
+        windows.grouped(self.clone())
     }
 }
 
@@ -37,10 +33,39 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
 #[derive(Debug)]
 pub struct TimeWindowedKStream<K, V> {
     grouped: KGroupedStream<K, V>,
-    windows: TimeWindows,
+    windows: TimeWindowing,
+    emit: EmitStrategy,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
+    pub(crate) fn new(grouped: KGroupedStream<K, V>, windows: TimeWindowing) -> Self {
+        if let Err(error) = windows.check() {
+            grouped.stream.plan.refuse(error);
+        }
+        Self { grouped, windows, emit: EmitStrategy::default() }
+    }
+
+    /// When results are told. Windows that never close cannot be told on close: this is refused when the topology is built.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{EmitStrategy, StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let windowed = builder.stream::<String, String>("in").group_by_key().windowed_by(minutes);
+    /// windowed.emit_strategy(EmitStrategy::OnWindowClose).count().to_stream().to("final-counts");
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
+    #[must_use]
+    pub fn emit_strategy(self, emit: EmitStrategy) -> Self {
+        if emit == EmitStrategy::OnWindowClose && !self.windows.do_close() {
+            let message = "windows without an end never close, so their results cannot be told on close; tell them on update".to_owned();
+            self.grouped.stream.plan.refuse(TopologyError::Invalid { message });
+        }
+        Self { emit, ..self }
+    }
+
     /// Counts the records of each key and window.
     ///
     /// ```
@@ -70,11 +95,12 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
 
     /// As [`count_with`](Self::count_with), with a name.
     pub fn count_named_with(&self, named: Named, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
-        if materialized.name.is_none() {
+        // Kafka Streams takes a number here, except for sliding windows.
+        if materialized.name.is_none() && !self.windows.is_sliding() {
             self.grouped.stream.plan.store_name("KSTREAM-AGGREGATE-");
         }
         let values = materialized.values.clone().unwrap_or_else(i64::default_serde);
-        self.folded("KSTREAM-AGGREGATE-", &named, materialized.with_value_serde(values), |_, _, count| Some(count.unwrap_or(0) + 1))
+        self.folded("KSTREAM-AGGREGATE-", &named, materialized.with_value_serde(values), fold::count())
     }
 
     /// Combines the values of each key and window, as [`KGroupedStream::reduce`].
@@ -99,10 +125,7 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
         materialized: Materialized<K, V>,
     ) -> KTable<Windowed<K>, V> {
         let values = materialized.values.clone().unwrap_or_else(|| self.grouped.grouped.values.clone());
-        self.folded("KSTREAM-REDUCE-", &named, materialized.with_value_serde(values), move |_, value, old| match old {
-            Some(old) => reducer(old, value).into(),
-            None => Some(value),
-        })
+        self.folded("KSTREAM-REDUCE-", &named, materialized.with_value_serde(values), fold::reduce(reducer))
     }
 
     /// Aggregates the values of each key and window, as [`KGroupedStream::aggregate`].
@@ -144,114 +167,65 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
         A: Clone + 'static,
         R: Into<Option<A>>,
     {
-        let fold = move |key: &K, value: V, old: Option<A>| aggregator(key, value, old.unwrap_or_else(&init)).into();
-        self.folded("KSTREAM-AGGREGATE-", &named, materialized, fold)
+        self.folded("KSTREAM-AGGREGATE-", &named, materialized, fold::aggregate(init, aggregator))
     }
 
-    fn folded<A: Clone + 'static>(
-        &self,
-        prefix: &str,
-        named: &Named,
-        materialized: Materialized<K, A>,
-        fold: impl Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
-    ) -> KTable<Windowed<K>, A> {
+    fn folded<F, A>(&self, prefix: &str, named: &Named, materialized: Materialized<K, A>, fold: Fold<F, A>) -> KTable<Windowed<K>, A>
+    where
+        F: Fn(&K, V, Option<A>) -> Option<A> + Send + Sync + 'static,
+        A: Clone + 'static,
+    {
         let plan = &self.grouped.stream.plan;
         let store_name = plan.resource_name_or(materialized.name.as_deref(), &format!("{prefix}STATE-STORE-"));
         let name = plan.name_or(named.get(), prefix);
         let keys = materialized.keys.clone().unwrap_or_else(|| self.grouped.keys());
-        let windows = self.windows;
+        let windows = self.windows.clone();
+        let spec = WindowStoreSpec::new(&windows, self.emit);
         let factory = store::value_serde(plan, &store_name, &materialized)
-            .and_then(|values| Some((store::window(plan, &store_name, &materialized, windows, &keys, &values)?, values)));
+            .and_then(|values| Some((spec.factory(plan, &store_name, &materialized, &keys, &values)?, values)));
         let Some((factory, values)) = factory else {
             return KTable::refused(plan, name);
         };
-        let (fold, handle) = (Arc::new(fold), StoreName::from_string(store_name.clone()));
+        let table = WindowTable { name: StoreName::from_string(store_name.clone()), size_ms: windows.size_ms(), emit: self.emit };
         let old_values = OldValues::default();
-        let (output, topics) = self.grouped.aggregation(&name, factory, &old_values, move |forwarder| WindowAggregate {
-            fold: Arc::clone(&fold),
-            forwarder,
-            windows,
-            stream_time: UNKNOWN_TIME,
-            name: handle.clone(),
-            store: None,
-            types: PhantomData,
+        let added = windows.clone();
+        let (output, topics) = self.grouped.aggregation_by(&name, factory, &old_values, move |topology, name, parent, forwarder| {
+            added.add_processor(topology, name, parent, fold, table, forwarder)
         });
-        let size = Duration::from_millis(u64::try_from(windows.size_ms()).unwrap_or(0));
         KTable {
             plan: plan.clone(),
             name,
             upstream: output,
-            keys: Some(Arc::new(TimeWindowedSerde::new(keys, size))),
+            keys: Some(windowed_serde(keys, &windows)),
             values: Some(values),
             topics,
-            node: Rc::new(WindowedTable { store: store_name, old_values }),
+            node: Rc::new(WindowedTable { store: store_name, old_values, grace_ms: windows.grace_ms() }),
         }
     }
 }
 
-struct WindowAggregate<F, K, V, A> {
-    fold: Arc<F>,
-    forwarder: TableForwarder,
-    windows: TimeWindows,
-    /// The largest timestamp that this operator saw; starts anew with the task (traps T5, T6).
-    stream_time: i64,
-    name: StoreName<TimestampedWindowStore<K, A>>,
-    store: Option<TimestampedWindowStore<K, A>>,
-    types: PhantomData<fn(V)>,
+impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, Option<V>> {
+    /// As [`reduce`](Self::reduce), where values may be null: `reducer` takes the aggregate so far and the value, and a null value makes no
+    /// first aggregate.
+    pub fn reduce_nullable<R: Into<Option<V>>>(&self, reducer: impl Fn(V, Option<V>) -> R + Send + Sync + 'static) -> KTable<Windowed<K>, V>
+    where
+        V: DefaultSerde,
+    {
+        self.reduce_nullable_named_with(reducer, Named::default(), Materialized::default().with_value_serde(V::default_serde()))
+    }
+
+    /// As [`reduce_nullable`](Self::reduce_nullable), with a name and a configured store. `materialized` must name the value serde.
+    pub fn reduce_nullable_named_with<R: Into<Option<V>>>(
+        &self,
+        reducer: impl Fn(V, Option<V>) -> R + Send + Sync + 'static,
+        named: Named,
+        materialized: Materialized<K, V>,
+    ) -> KTable<Windowed<K>, V> {
+        self.folded("KSTREAM-REDUCE-", &named, materialized, fold::reduce_nullable(reducer))
+    }
 }
 
-impl<F, K, V, A> Processor for WindowAggregate<F, K, V, A>
-where
-    F: Fn(&K, V, Option<A>) -> Option<A> + 'static,
-    K: Clone + 'static,
-    V: Clone + 'static,
-    A: Clone + 'static,
-{
-    type KeyIn = K;
-    type ValueIn = V;
-    type KeyOut = Windowed<K>;
-    type ValueOut = Change<A>;
-
-    fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = Some(cx.store(&self.name)?);
-        Ok(())
-    }
-
-    fn process(&mut self, record: Record<K, V>, cx: &mut ProcessorContext<'_, Windowed<K>, Change<A>>) -> Result<(), BoxError> {
-        let store = self.store.as_ref().ok_or("the aggregation is not initialised")?;
-        // Trap T4: a record is never late by its own time.
-        self.stream_time = self.stream_time.max(record.timestamp);
-        let close_time = self.stream_time.saturating_sub(self.windows.grace_ms());
-        let is_caching = store.is_caching();
-        for window in self.windows.windows_for(record.timestamp) {
-            if window.end_ms() <= close_time {
-                cx.drop_record("its window is closed");
-                continue;
-            }
-            let start = window.start_ms();
-            let old = store.get(&record.key, start)?;
-            let timestamp = old.as_ref().map_or(record.timestamp, |old| old.timestamp.max(record.timestamp));
-            let old = old.map(|old| old.value);
-            let told = if is_caching || !self.forwarder.sends_old_values { None } else { old.clone() };
-            let new = (self.fold)(&record.key, record.value.clone(), old);
-            store.put(&record.key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)), start)?;
-            if !is_caching {
-                let key = Windowed { key: record.key.clone(), window };
-                self.forwarder.forward(cx, key, Change { old: told, new }, timestamp, record.headers.clone())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn drain(&mut self, cx: &mut ProcessorContext<'_, Windowed<K>, Change<A>>) -> Result<(), BoxError> {
-        let store = self.store.as_ref().ok_or("the aggregation is not initialised")?;
-        if store.is_caching() {
-            while let Some(change) = store.next_change()? {
-                let CachedChange { key, old, new, timestamp, headers, metadata } = change;
-                let key = Windowed { window: self.windows.window_at(key.start), key: key.key };
-                self.forwarder.forward_held_back(cx, CachedChange { key, old, new, timestamp, headers, metadata })?;
-            }
-        }
-        Ok(())
-    }
+/// The serde of the keys of a table of these windows.
+pub(super) fn windowed_serde<K: 'static>(keys: stream_core::SerdeRef<K>, windows: &TimeWindowing) -> stream_core::SerdeRef<Windowed<K>> {
+    Arc::new(TimeWindowedSerde::new(keys, Duration::from_millis(u64::try_from(windows.size_ms()).unwrap_or(0))))
 }

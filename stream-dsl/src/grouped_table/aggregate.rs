@@ -8,11 +8,12 @@ use stream_core::processor::{InitContext, Processor, ProcessorContext};
 use stream_core::serdes::DefaultSerde;
 use stream_core::store::StoreName;
 use stream_core::{BoxError, Record};
-use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
+use stream_state::TimestampedKeyValueStore;
 
 use super::KGroupedTable;
 use crate::options::{Materialized, Named};
 use crate::plan::{Slot, upstream};
+use crate::table::table_store::{Put, TableStore};
 use crate::table::{Change, KTable, OldValues, StoredTable, TableForwarder, store};
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
@@ -93,13 +94,14 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
         let plan = &self.plan;
         // The store of a reduction, too, is named as an aggregate's.
         let store_name = plan.resource_name_or(materialized.name.as_deref(), "KTABLE-AGGREGATE-STATE-STORE-");
-        let node_names = self.node_names();
+        let node_names = self.node_names(named.get());
         let name = plan.name_or(named.get(), prefix);
         let keys = materialized.keys.clone().unwrap_or_else(|| self.keys());
         let Some(values) = store::value_serde(plan, &store_name, &materialized) else {
             return KTable::refused(plan, name);
         };
         let regrouped = self.regrouped(node_names, &store_name);
+        let is_versioned = materialized.is_versioned();
         let factory = store::key_value(&store_name, &materialized, &keys, &values);
         let (slot, old_values) = (Slot::new(), OldValues::default());
         {
@@ -126,7 +128,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
             keys: Some(keys),
             values: Some(values),
             topics: vec![regrouped.topic],
-            node: Rc::new(StoredTable { store: store_name, old_values }),
+            node: Rc::new(StoredTable { store: store_name, is_versioned, old_values }),
         }
     }
 }
@@ -136,7 +138,7 @@ struct TableAggregate<F, S, K, V, A> {
     subtract: Arc<S>,
     forwarder: TableForwarder,
     name: StoreName<TimestampedKeyValueStore<K, A>>,
-    store: Option<TimestampedKeyValueStore<K, A>>,
+    store: Option<TableStore<K, A>>,
     types: PhantomData<fn(V)>,
 }
 
@@ -154,7 +156,7 @@ where
     type ValueOut = Change<A>;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = Some(cx.store(&self.name)?);
+        self.store = Some(TableStore::open(cx, &self.name)?);
         Ok(())
     }
 
@@ -177,11 +179,11 @@ where
             None => between,
         };
         let timestamp = if subtracted || added { known } else { timestamp };
-        store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
-        if is_caching {
+        let put = store.put(&key, new.as_ref(), timestamp)?;
+        if is_caching || put == Put::Refused {
             return Ok(());
         }
-        self.forwarder.forward(cx, key, Change { old: told, new }, timestamp, headers)
+        self.forwarder.forward(cx, key, Change { old: told, new, is_latest: put == Put::Latest }, timestamp, headers)
     }
 
     fn drain(&mut self, cx: &mut ProcessorContext<'_, K, Change<A>>) -> Result<(), BoxError> {

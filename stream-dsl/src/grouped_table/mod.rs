@@ -43,8 +43,12 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
     }
 
     /// The names of sink and source of the next aggregation: two numbers are taken, also where the nodes exist already.
-    fn node_names(&self) -> (String, String) {
-        (self.plan.name("KSTREAM-SINK-"), self.plan.name("KSTREAM-SOURCE-"))
+    fn node_names(&self, named: Option<&str>) -> (String, String) {
+        let name = |prefix: &str, suffix: &str| {
+            let generated = self.plan.name(prefix);
+            named.map_or(generated, |name| self.plan.checked(&format!("{name}{suffix}")))
+        };
+        (name("KSTREAM-SINK-", "-sink"), name("KSTREAM-SOURCE-", "-source"))
     }
 
     /// The changes in the task that holds the store.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use stream_core::serdes::SerdeRef;
 
+use super::StoreSupplier;
+
 /// Where a store keeps its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,12 +29,46 @@ pub struct Materialized<K, V> {
     pub(crate) caching: bool,
     pub(crate) retention: Option<Duration>,
     pub(crate) store_type: StoreType,
+    pub(crate) supplier: Option<StoreSupplier>,
+    pub(crate) keeps_timestamps: bool,
 }
 
 impl<K, V> Materialized<K, V> {
     /// A store of this name.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..Self::default() }
+    }
+
+    /// Whether the store keeps versions.
+    pub(crate) fn is_versioned(&self) -> bool {
+        matches!(self.supplier, Some(StoreSupplier::Versioned(_)))
+    }
+
+    /// The store of this supplier, under its name. Its retention is not compared with the windows'.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{Materialized, StreamsBuilder, TimeWindows};
+    /// use stream_state::Stores;
+    /// let builder = StreamsBuilder::new();
+    /// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let day = Duration::from_secs(86_400);
+    /// let counts = Stores::in_memory_window_store("counts-of-a-day", day, Duration::from_secs(60), false)?;
+    /// builder.stream::<String, String>("in").group_by_key().windowed_by(minutes).count_with(Materialized::supplied(counts));
+    /// assert!(builder.build()?.describe().to_string().contains("(stores: [counts-of-a-day])"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn supplied(supplier: impl Into<StoreSupplier>) -> Self {
+        let supplier = supplier.into();
+        Self { name: Some(supplier.name().to_owned()), supplier: Some(supplier), ..Self::default() }
+    }
+
+    /// Rows are kept without their timestamps; an update then has the timestamp of its record, not the largest. This is what Kafka Streams
+    /// does when a program gives it a plain persistent supplier.
+    #[must_use]
+    pub fn without_timestamps(mut self) -> Self {
+        self.keeps_timestamps = false;
+        self
     }
 
     /// Another key serde.
@@ -102,6 +138,8 @@ impl<K, V> Default for Materialized<K, V> {
             caching: true,
             retention: None,
             store_type: StoreType::Persistent,
+            supplier: None,
+            keeps_timestamps: true,
         }
     }
 }

@@ -38,7 +38,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
 
     fn filtered(&self, predicate: Predicate<K, V>, keep: bool, named: &Named) -> Self {
         let name = self.plan.name_or(named.get(), "KSTREAM-FILTER-");
-        self.through(name, move || Filter { predicate: Arc::clone(&predicate), keep }).with_serdes(self.keys.clone(), self.values.clone())
+        self.through(name, move || Filter { predicate: Arc::clone(&predicate), keep }).unchanged(self)
     }
 }
 

@@ -37,7 +37,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let name = self.plan.name_or(named.get(), "KSTREAM-FLATMAP-");
         let mapper = Arc::new(mapper);
         let mapped = self.through(name, move || FlatMap { mapper: Arc::clone(&mapper), types: PhantomData });
-        KStream { needs_repartition: true, ..mapped }
+        mapped.with_changed_keys()
     }
 }
 

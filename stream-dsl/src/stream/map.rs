@@ -34,7 +34,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let name = self.plan.name_or(named.get(), "KSTREAM-MAP-");
         let mapper = Arc::new(mapper);
         let mapped = self.through(name, move || Map { mapper: Arc::clone(&mapper), types: PhantomData });
-        KStream { needs_repartition: true, ..mapped }
+        mapped.with_changed_keys()
     }
 }
 

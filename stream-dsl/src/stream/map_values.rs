@@ -36,7 +36,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let name = self.plan.name_or(named.get(), "KSTREAM-MAPVALUES-");
         let mapper = Arc::new(mapper);
         let mapped = self.through(name, move || MapValues { mapper: Arc::clone(&mapper), types: PhantomData });
-        KStream { keys: self.keys.clone(), ..mapped }
+        KStream { keys: self.keys.clone(), ..mapped.with_changed_values() }
     }
 }
 

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use stream_core::processor::{Processor, ProcessorContext};
 use stream_core::{BoxError, Record};
 
-use super::KStream;
+use super::{KStream, Lineage};
 use crate::options::Named;
-use crate::plan::{Slot, upstream};
+use crate::plan::{GraphNode, NodeKind, Slot, upstream};
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// The records of both streams. Between the two there is no order.
@@ -30,15 +30,22 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let slot = Slot::new();
         let (node, node_name) = (slot.clone(), name.clone());
         let (one, two) = (Rc::clone(&self.upstream), Rc::clone(&other.upstream));
-        self.plan.add(move |topology| {
-            node.set(topology.add_processor(&node_name, &[&one()?, &two()?], PassThrough::new)?);
+        let above = GraphNode::below(self.node.into_iter().chain(other.node));
+        let id = self.plan.add_node(above, move |topology| {
+            let (one, two) = (one()?, two()?);
+            // Of a stream merged with itself, or of one topic read twice, each record comes once, as in Kafka Streams.
+            let parents: &[_] = if one.name() == two.name() { &[&one] } else { &[&one, &two] };
+            node.set(topology.add_processor(&node_name, parents, PassThrough::new)?);
             Ok(())
         });
         let mut topics = self.topics.clone();
         topics.extend(other.topics.iter().filter(|topic| !self.topics.contains(topic)).cloned());
         let merged = KStream::new(&self.plan, name, upstream(&slot), topics);
         let null_keys = self.null_keys.and(&other.null_keys);
-        KStream { needs_repartition: self.needs_repartition || other.needs_repartition, null_keys, ..merged }
+        let lineage = Lineage::at(&slot).after(&self.lineage).after(&other.lineage);
+        let lineage = lineage.with_merge_point(&self.plan, Some(id), NodeKind::Merge);
+        let needs_repartition = self.needs_repartition || other.needs_repartition;
+        KStream { needs_repartition, null_keys, node: Some(id), lineage, ..merged }
     }
 }
 

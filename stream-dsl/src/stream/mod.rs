@@ -5,12 +5,16 @@ mod flat_map;
 mod flat_map_values;
 mod for_each;
 mod group_by;
+mod join_global;
+mod join_stream;
 mod join_table;
+mod lineage;
 mod map;
 mod map_values;
-mod merge;
+pub(crate) mod merge;
 mod narrow;
 mod peek;
+mod print;
 mod process;
 pub(crate) mod repartition;
 mod select_key;
@@ -23,8 +27,10 @@ use std::rc::Rc;
 use stream_core::processor::Processor;
 use stream_core::serdes::SerdeRef;
 
-use crate::plan::{Plan, Slot, Upstream, upstream};
+use crate::plan::{GraphNode, NodeId, NodeKind, Plan, Slot, Upstream, upstream};
+pub(crate) use lineage::Lineage;
 pub use split::BranchedKStream;
+pub(crate) use to_table::ToTable;
 
 /// A stream of records. Every method adds an operator below it; a stream can have any number of them. Mirrors Kafka Streams' `KStream`.
 ///
@@ -43,6 +49,11 @@ pub struct KStream<K, V> {
     pub(crate) topics: Vec<String>,
     /// The filters of null keys that the records passed.
     pub(crate) null_keys: repartition::NullKeys,
+    /// The step of the plan that makes the node, where rewrites may ask for it.
+    pub(crate) node: Option<NodeId>,
+    /// Where one repartition topic could stand for several.
+    pub(crate) lineage: Lineage<K, V>,
+    pub(crate) join_filters: repartition::JoinFilters,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
@@ -57,6 +68,9 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
             values: None,
             topics,
             null_keys: repartition::NullKeys::default(),
+            node: None,
+            lineage: Lineage::default(),
+            join_filters: repartition::JoinFilters::default(),
         }
     }
 
@@ -82,7 +96,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let slot = Slot::new();
         let (node, node_name, parent) = (slot.clone(), name.clone(), Rc::clone(&self.upstream));
         let stores: Vec<String> = stores.iter().map(|store| (*store).to_owned()).collect();
-        self.plan.add(move |topology| {
+        let id = self.plan.add_node(GraphNode::below(self.node), move |topology| {
             node.set(topology.add_processor(&node_name, &[&parent()?], supplier)?);
             let stores: Vec<&str> = stores.iter().map(String::as_str).collect();
             topology.connect(&node_name, &stores)
@@ -90,8 +104,30 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         KStream {
             needs_repartition: self.needs_repartition,
             null_keys: self.null_keys.clone(),
+            node: Some(id),
+            lineage: Lineage::at(&slot),
             ..KStream::new(&self.plan, name, upstream(&slot), self.topics.clone())
         }
+    }
+
+    /// The result of an operator that leaves keys and values as they are.
+    pub(crate) fn unchanged(self, above: &Self) -> Self {
+        let lineage = self.lineage.after(&above.lineage);
+        Self { keys: above.keys.clone(), values: above.values.clone(), lineage, ..self }
+    }
+
+    /// The result of an operator that changes keys: what follows needs a repartition topic, of which one may serve all below.
+    pub(crate) fn with_changed_keys(self) -> Self {
+        let lineage = self.lineage.changing_keys(&self.plan, self.node);
+        Self { needs_repartition: true, lineage, ..self }
+    }
+
+    /// The result of an operator that changes values and not keys.
+    pub(crate) fn with_changed_values(self) -> Self {
+        if let Some(node) = self.node {
+            self.plan.set_kind(node, NodeKind::ChangesValue);
+        }
+        self
     }
 
     /// Adds a processor that forwards nothing.
@@ -117,6 +153,9 @@ impl<K, V> Clone for KStream<K, V> {
             values: self.values.clone(),
             topics: self.topics.clone(),
             null_keys: self.null_keys.clone(),
+            node: self.node,
+            lineage: self.lineage.clone(),
+            join_filters: Rc::clone(&self.join_filters),
         }
     }
 }

@@ -27,6 +27,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
             repartition: Rc::new(move |topology, spec, _| {
                 let wide = RepartitionSpec {
                     names: spec.names.clone(),
+                    is_of_join: spec.is_of_join,
                     partitions: spec.partitions,
                     keys: Nullable::over(Arc::clone(&spec.keys)),
                     values: Arc::clone(&spec.values),
@@ -35,6 +36,9 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
                 Ok(through(topology, &wide, false)?.non_null_key())
             }),
             needs_repartition: self.needs_repartition,
+            node: self.node,
+            lineage: self.lineage.non_null_key(),
+            join_filters: Rc::clone(&self.join_filters),
             values: self.values.clone(),
             ..narrowed
         }
@@ -51,6 +55,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
             repartition: Rc::new(move |topology, spec, keeps_null_keys| {
                 let wide = RepartitionSpec {
                     names: spec.names.clone(),
+                    is_of_join: spec.is_of_join,
                     partitions: spec.partitions,
                     keys: Arc::clone(&spec.keys),
                     values: Nullable::over(Arc::clone(&spec.values)),
@@ -59,7 +64,10 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
                 Ok(through(topology, &wide, keeps_null_keys)?.non_null_value())
             }),
             needs_repartition: self.needs_repartition,
+            join_filters: Rc::clone(&self.join_filters),
             null_keys: self.null_keys.clone(),
+            node: self.node,
+            lineage: self.lineage.non_null_value(),
             keys: self.keys.clone(),
             ..narrowed
         }

@@ -26,8 +26,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     pub fn peek_named(&self, look: impl Fn(&K, &V) + Send + Sync + 'static, named: Named) -> Self {
         let name = self.plan.name_or(named.get(), "KSTREAM-PEEK-");
         let look = Arc::new(look);
-        self.through(name, move || Peek { look: Arc::clone(&look), forwards: true, types: PhantomData })
-            .with_serdes(self.keys.clone(), self.values.clone())
+        self.through(name, move || Peek { look: Arc::clone(&look), forwards: true, types: PhantomData }).unchanged(self)
     }
 }
 

@@ -46,7 +46,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         P: Processor<KeyIn = K, ValueIn = V>,
         S: Fn() -> P + Send + Sync + 'static,
     {
-        let name = self.plan.name_or(named.get(), "KSTREAM-PROCESSOR-");
+        let name = self.plan.given_name_or(named.get(), "KSTREAM-PROCESSOR-");
         KStream { needs_repartition: true, ..self.through_with(name, stores, supplier) }
     }
 
@@ -90,7 +90,9 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         P: FixedKeyProcessor<Key = K, ValueIn = V>,
         S: Fn() -> P + Send + Sync + 'static,
     {
-        let name = self.plan.name_or(named.get(), "KSTREAM-PROCESSVALUES-");
-        KStream { keys: self.keys.clone(), ..self.through_with(name, stores, move || FixedKeyStep(supplier())) }
+        let name = self.plan.given_name_or(named.get(), "KSTREAM-PROCESSVALUES-");
+        // Kafka Streams has a switch for this, off by default: without it, a topic merged above would hold values of another type.
+        let processed = self.through_with(name, stores, move || FixedKeyStep(supplier())).with_changed_values();
+        KStream { keys: self.keys.clone(), ..processed }
     }
 }

@@ -1,6 +1,7 @@
 //! [`KStream::repartition`], and the repartition topics of groupings and joins.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use stream_core::{BoxError, Record, Topology, TopologyError};
 
 use super::KStream;
 use crate::options::Repartitioned;
-use crate::plan::{Plan, Slot, Upstream, upstream};
+use crate::plan::{GraphNode, OptimizableRepartition, Plan, Slot, Upstream, upstream};
 
 /// Writes records to a repartition topic and reads them in the task of their new partition; the flag says whether null keys pass.
 pub(crate) type Through<K, V> = Rc<dyn Fn(&mut Topology, &RepartitionSpec<K, V>, bool) -> Result<NodeHandle<K, V>, TopologyError>>;
@@ -32,6 +33,7 @@ impl RepartitionNames {
         let topic = if prefix.ends_with("-repartition") { prefix.to_owned() } else { format!("{prefix}-repartition") };
         let (sink, filter, source) = (plan.name("KSTREAM-SINK-"), plan.name("KSTREAM-FILTER-"), plan.name("KSTREAM-SOURCE-"));
         if is_generated(prefix) {
+            plan.generated_topic(&topic);
             Self { topic, filter, sink, source }
         } else {
             Self { filter: format!("{topic}-filter"), sink: format!("{topic}-sink"), source: format!("{topic}-source"), topic }
@@ -60,9 +62,14 @@ impl NullKeys {
     }
 }
 
+/// Of the repartition topics that joins of a stream share: whether null keys pass.
+pub(crate) type JoinFilters = Rc<RefCell<BTreeMap<String, Rc<Cell<bool>>>>>;
+
 /// A repartition topic.
 pub(crate) struct RepartitionSpec<K, V> {
     pub(crate) names: RepartitionNames,
+    /// Joins of one stream that name their topic alike go through one; any other use of a name twice is a mistake.
+    pub(crate) is_of_join: bool,
     pub(crate) partitions: Option<i32>,
     pub(crate) keys: SerdeRef<K>,
     pub(crate) values: SerdeRef<V>,
@@ -72,8 +79,12 @@ pub(crate) struct RepartitionSpec<K, V> {
 /// The way of a stream through a repartition topic: a filter of null keys, a sink, a source.
 pub(crate) fn through<K: Clone + 'static, V: Clone + 'static>(parent: &Upstream<K, V>) -> Through<K, V> {
     let parent = Rc::clone(parent);
+    let of_joins: RefCell<BTreeMap<String, NodeHandle<K, V>>> = RefCell::default();
     Rc::new(move |topology, spec, keeps_null_keys| {
         let RepartitionNames { topic, filter, sink, source } = &spec.names;
+        if let Some(known) = of_joins.borrow().get(topic).filter(|_| spec.is_of_join) {
+            return Ok(known.clone());
+        }
         let internal = InternalTopic::repartition(topic.as_str());
         topology.add_internal_topic(match spec.partitions {
             Some(partitions) => internal.with_partitions(partitions),
@@ -90,7 +101,11 @@ pub(crate) fn through<K: Clone + 'static, V: Clone + 'static>(parent: &Upstream<
             produced = produced.with_shared_partitioner(Arc::clone(partitioner));
         }
         topology.add_sink(sink, topic.as_str(), produced, &[&filtered])?;
-        topology.add_source(source, topic.as_str(), Consumed::with(Arc::clone(&spec.keys), values))
+        let records = topology.add_source(source, topic.as_str(), Consumed::with(Arc::clone(&spec.keys), values))?;
+        if spec.is_of_join {
+            of_joins.borrow_mut().insert(topic.clone(), records.clone());
+        }
+        Ok(records)
     })
 }
 
@@ -124,19 +139,37 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let Repartitioned { keys, values, name, partitions, partitioner } = repartitioned;
         let prefix = self.plan.resource_name_or(name.as_deref(), "KSTREAM-REPARTITION-");
         let names = RepartitionNames::new(&self.plan, &prefix);
-        self.repartitioned(RepartitionSpec { names, partitions, keys, values, partitioner })
+        self.behind(RepartitionSpec { names, is_of_join: false, partitions, keys, values, partitioner }, false)
     }
 
-    /// The stream behind a repartition topic.
+    /// The stream behind a repartition topic that a grouping or join needs; a rewrite may merge it with others.
     pub(crate) fn repartitioned(&self, spec: RepartitionSpec<K, V>) -> Self {
+        self.behind(spec, true)
+    }
+
+    fn behind(&self, spec: RepartitionSpec<K, V>, is_optimizable: bool) -> Self {
         let slot = Slot::new();
         let (node, through) = (slot.clone(), Rc::clone(&self.repartition));
         let (keys, values) = (Arc::clone(&spec.keys), Arc::clone(&spec.values));
         let (source, topic) = (spec.names.source.clone(), spec.names.topic.clone());
-        let filter = Rc::new(Cell::new(false));
+        let filter = match spec.is_of_join {
+            true => Rc::clone(self.join_filters.borrow_mut().entry(topic.clone()).or_default()),
+            false => Rc::default(),
+        };
         let (keeps, null_keys) = (Rc::clone(&filter), self.null_keys.and(&NullKeys(vec![filter])));
-        self.plan.add(move |topology| {
-            node.set(through(topology, &spec, keeps.get())?);
+        let is_left_out = Rc::new(Cell::new(false));
+        let mut above = GraphNode::below(self.node);
+        if is_optimizable {
+            above = above.with_repartition(OptimizableRepartition {
+                topic: topic.clone(),
+                is_left_out: Rc::clone(&is_left_out),
+                keeps_null_keys: Rc::clone(&keeps),
+                serdes: self.lineage.serdes(&keys, &values),
+            });
+        }
+        let records = Rc::clone(&self.upstream);
+        self.plan.add_node(above, move |topology| {
+            node.set(if is_left_out.get() { records()? } else { through(topology, &spec, keeps.get())? });
             Ok(())
         });
         let stream = KStream::new(&self.plan, source, upstream(&slot), vec![topic]).with_serdes(Some(keys), Some(values));

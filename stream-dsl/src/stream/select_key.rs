@@ -31,7 +31,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let name = self.plan.name_or(named.get(), "KSTREAM-KEY-SELECT-");
         let mapper = Arc::new(mapper);
         let selected = self.through(name, move || SelectKey { mapper: Arc::clone(&mapper), types: PhantomData });
-        KStream { needs_repartition: true, values: self.values.clone(), ..selected }
+        KStream { values: self.values.clone(), ..selected.with_changed_keys() }
     }
 }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use stream_core::processor::{Processor, ProcessorContext};
 use stream_core::{BoxError, Record};
 
-use super::KStream;
 use super::filter::Predicate;
 use super::merge::PassThrough;
+use super::{KStream, Lineage};
 use crate::options::{Branched, Named};
-use crate::plan::{Slot, Upstream, upstream};
+use crate::plan::{GraphNode, NodeId, Slot, Upstream, upstream};
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Begins a split into branches: a record goes to the first branch whose predicate holds.
@@ -39,12 +39,12 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let name = self.plan.name_or(named.get(), "KSTREAM-BRANCH-");
         let (slot, branches) = (Slot::new(), Branches::default());
         let (node, node_name, parent, chosen) = (slot.clone(), name.clone(), Rc::clone(&self.upstream), Rc::clone(&branches));
-        self.plan.add(move |topology| {
+        let id = self.plan.add_node(GraphNode::below(self.node), move |topology| {
             let branches = Arc::new(chosen.take());
             node.set(topology.add_processor(&node_name, &[&parent()?], move || Split { branches: Arc::clone(&branches) })?);
             Ok(())
         });
-        BranchedKStream { stream: self.clone(), name, splitter: upstream(&slot), branches, streams: BTreeMap::new() }
+        BranchedKStream { stream: self.clone(), name, id, splitter: upstream(&slot), branches, streams: BTreeMap::new() }
     }
 }
 
@@ -54,6 +54,7 @@ type Branches<K, V> = Rc<RefCell<Vec<(Option<Predicate<K, V>>, String)>>>;
 pub struct BranchedKStream<K, V> {
     stream: KStream<K, V>,
     name: String,
+    id: NodeId,
     splitter: Upstream<K, V>,
     branches: Branches<K, V>,
     streams: BTreeMap<String, KStream<K, V>>,
@@ -87,13 +88,19 @@ impl<K: Clone + 'static, V: Clone + 'static> BranchedKStream<K, V> {
         self.branches.borrow_mut().push((predicate, name.clone()));
         let slot = Slot::new();
         let (node, node_name, splitter) = (slot.clone(), name.clone(), Rc::clone(&self.splitter));
-        self.stream.plan.add(move |topology| {
+        let id = self.stream.plan.add_node(GraphNode::below([self.id]), move |topology| {
             node.set(topology.add_processor(&node_name, &[&splitter()?], PassThrough::new)?);
             Ok(())
         });
         let stream = KStream::new(&self.stream.plan, name.clone(), upstream(&slot), self.stream.topics.clone())
             .with_serdes(self.stream.keys.clone(), self.stream.values.clone());
-        let stream = KStream { needs_repartition: self.stream.needs_repartition, null_keys: self.stream.null_keys.clone(), ..stream };
+        let stream = KStream {
+            needs_repartition: self.stream.needs_repartition,
+            null_keys: self.stream.null_keys.clone(),
+            node: Some(id),
+            lineage: Lineage::at(&slot).after(&self.stream.lineage),
+            ..stream
+        };
         let stream = match branched.chain {
             Some(chain) => chain(stream),
             None => Some(stream),

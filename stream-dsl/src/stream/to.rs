@@ -7,6 +7,7 @@ use stream_core::serdes::DefaultSerde;
 use stream_core::topology::{Produced, SinkTopic};
 
 use super::KStream;
+use crate::plan::GraphNode;
 
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Writes the stream to a topic, which must exist, or to a topic per record ([`SinkTopic::extracted`]). A null key goes to any
@@ -48,7 +49,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     pub fn to_with(&self, topic: impl Into<SinkTopic<K, V>>, produced: Produced<K, V>) {
         let (topic, parent) = (topic.into(), Rc::clone(&self.upstream));
         let name = self.plan.name_or(produced.name(), "KSTREAM-SINK-");
-        self.plan.add(move |topology| topology.add_sink(&name, topic, produced, &[&parent()?]));
+        self.plan.add_node(GraphNode::below(self.node), move |topology| topology.add_sink(&name, topic, produced, &[&parent()?]));
     }
 
     /// The serdes that the stream has, or the types' own.

@@ -68,22 +68,30 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let input = if self.needs_repartition {
             let names = RepartitionNames::new(&self.plan, &name);
             let written = self.values.clone().unwrap_or_else(|| V::serde_over(Arc::clone(&values)));
-            self.repartitioned(RepartitionSpec { names, partitions: None, keys: Arc::clone(&keys), values: written, partitioner: None })
+            self.repartitioned(RepartitionSpec {
+                names,
+                is_of_join: false,
+                partitions: None,
+                keys: Arc::clone(&keys),
+                values: written,
+                partitioner: None,
+            })
         } else {
             self.clone()
         };
-        let spec = TableSpec { name, store_name, materialized, keys, values, topics: input.topics };
+        let spec = TableSpec { name, store_name, materialized, keys, values: Some(values), topics: input.topics, source_topic: None };
         spec.below(&self.plan, &input.upstream, ToTable::<K, V, VT>::new)
     }
 }
 
-struct ToTable<K, V, VT> {
+/// Reads the records of a stream as changes of a table.
+pub(crate) struct ToTable<K, V, VT> {
     table: TableSource<K, VT>,
     types: PhantomData<fn(V)>,
 }
 
 impl<K: Clone + 'static, V, VT: Clone + 'static> ToTable<K, V, VT> {
-    fn new(rows: TableRows<K, VT>) -> Self {
+    pub(crate) fn new(rows: TableRows<K, VT>) -> Self {
         Self { table: TableSource::new(rows), types: PhantomData }
     }
 }

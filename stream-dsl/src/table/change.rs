@@ -9,6 +9,15 @@ pub struct Change<V> {
     pub old: Option<V>,
     /// The value now; `None`: the key was deleted.
     pub new: Option<V>,
+    /// False for a row of a versioned table of which a later version was there: joins and groupings leave it out (KIP-914).
+    pub is_latest: bool,
+}
+
+impl<V> Change<V> {
+    /// A change of the latest row of a key.
+    pub const fn latest(old: Option<V>, new: Option<V>) -> Self {
+        Self { old, new, is_latest: true }
+    }
 }
 
 const OLD: u8 = 0;
@@ -55,12 +64,12 @@ impl<V: 'static> Serde<Change<V>> for ChangedSerde<V> {
         let malformed = || SerdeError::bad(format!("{} bytes are not a change of a grouped table", bytes.len()));
         let (flag, body) = bytes.split_last().ok_or_else(malformed)?;
         match *flag {
-            OLD => Ok(Change { old: Some(self.0.deserialize(body, cx)?), new: None }),
-            NEW => Ok(Change { old: None, new: Some(self.0.deserialize(body, cx)?) }),
+            OLD => Ok(Change::latest(Some(self.0.deserialize(body, cx)?), None)),
+            NEW => Ok(Change::latest(None, Some(self.0.deserialize(body, cx)?))),
             BOTH => {
                 let (length, rest) = read_varint(body).ok_or_else(malformed)?;
                 let (new, old) = rest.split_at_checked(length).ok_or_else(malformed)?;
-                Ok(Change { old: Some(self.0.deserialize(old, cx)?), new: Some(self.0.deserialize(new, cx)?) })
+                Ok(Change::latest(Some(self.0.deserialize(old, cx)?), Some(self.0.deserialize(new, cx)?)))
             }
             _ => Err(malformed()),
         }
@@ -101,7 +110,7 @@ mod tests {
     use super::*;
 
     fn bytes(old: Option<&str>, new: Option<&str>) -> Vec<u8> {
-        let change = Change { old: old.map(str::to_owned), new: new.map(str::to_owned) };
+        let change = Change::latest(old.map(str::to_owned), new.map(str::to_owned));
         let (serde, headers) = (ChangedSerde(Serdes::string()), Headers::new());
         let cx = SerdeContext { topic: "t", headers: &headers, role: Role::Value };
         let mut bytes = Vec::new();

@@ -9,6 +9,7 @@ use stream_core::store::StoreName;
 use stream_core::{BoxError, Record, Result};
 use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
 
+use super::table_store::{Put, TableStore};
 use super::view::{OpenView, key_value_view};
 use super::{Change, KTable, OldValues, TableForwarder, TableNode, TableView, store};
 use crate::options::{Materialized, Named};
@@ -42,19 +43,14 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         let name = self.plan.name_or(named.get(), prefix);
         let values = materialized.as_ref().and_then(|materialized| materialized.values.clone()).or(values);
         let keys = materialized.as_ref().and_then(|materialized| materialized.keys.clone()).or_else(|| self.keys.clone());
-        let mut stored = None;
-        if let Some((materialized, store_name)) = materialized.as_ref().and_then(|it| Some((it, self.plan.checked(it.name.as_deref()?)))) {
-            match (&keys, &values) {
-                (Some(keys), Some(values)) => stored = Some((store::key_value(&store_name, materialized, keys, values), store_name)),
-                (None, _) => self.plan.refuse(store::missing_serde::<K>(&store_name, "keys", "with_key_serde")),
-                (_, None) => self.plan.refuse(store::missing_serde::<V2>(&store_name, "values", "with_value_serde")),
-            }
-        }
+        let stored = materialized.as_ref().and_then(|it| store::named(&self.plan, it, keys.as_ref(), values.as_ref()));
         let (factory, store_name) = stored.unzip();
         let old_values = OldValues::default();
         if skips_absent && self.node.send_old_values(false) {
             old_values.send();
         }
+        let is_versioned = self.node.is_versioned();
+        let stores_versions = materialized.as_ref().is_some_and(Materialized::is_versioned);
         let slot = Slot::new();
         {
             let (node, name, parent, derive) = (slot.clone(), name.clone(), Rc::clone(&self.upstream), Arc::clone(&derive));
@@ -64,6 +60,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
                 node.set(topology.add_processor(&name, &[&parent()?], move || DerivedTable {
                     derive: Arc::clone(&derive),
                     skips_absent,
+                    is_versioned,
                     forwarder,
                     name: handle.clone(),
                     store: None,
@@ -81,7 +78,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             keys,
             values,
             topics: self.topics.clone(),
-            node: Rc::new(DerivedNode { parent: Rc::clone(&self.node), derive, store: store_name, old_values }),
+            node: Rc::new(DerivedNode { parent: Rc::clone(&self.node), derive, store: store_name, stores_versions, old_values }),
         }
     }
 }
@@ -89,9 +86,11 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
 struct DerivedTable<K, V, V2> {
     derive: Derive<K, V, V2>,
     skips_absent: bool,
+    /// Rows of the table above come out of order: the absence of an old one says nothing (trap T69).
+    is_versioned: bool,
     forwarder: TableForwarder,
     name: Option<StoreName<TimestampedKeyValueStore<K, V2>>>,
-    store: Option<TimestampedKeyValueStore<K, V2>>,
+    store: Option<TableStore<K, V2>>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for DerivedTable<K, V, V2> {
@@ -101,12 +100,13 @@ impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for 
     type ValueOut = Change<V2>;
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = self.name.as_ref().map(|name| cx.store(name)).transpose()?;
+        self.store = self.name.as_ref().map(|name| TableStore::open(cx, name)).transpose()?;
         Ok(())
     }
 
     fn process(&mut self, record: Record<K, Change<V>>, cx: &mut ProcessorContext<'_, K, Change<V2>>) -> Result<(), BoxError> {
         let Record { key, value, timestamp, headers } = record;
+        let mut is_latest = value.is_latest;
         let derive = |value: Option<V>| value.and_then(|value| (self.derive)(&key, &value));
         let new = derive(value.new);
         let old = match &self.store {
@@ -114,16 +114,17 @@ impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for 
             Some(store) => store.get(&key)?.map(|row| row.value),
             None => derive(value.old),
         };
-        if self.skips_absent && self.forwarder.sends_old_values && old.is_none() && new.is_none() {
+        if self.skips_absent && !self.is_versioned && self.forwarder.sends_old_values && old.is_none() && new.is_none() {
             return Ok(());
         }
         if let Some(store) = &self.store {
-            store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
-            if store.is_caching() {
+            let put = store.put(&key, new.as_ref(), timestamp)?;
+            if store.is_caching() || put == Put::Refused {
                 return Ok(());
             }
+            is_latest = put == Put::Latest;
         }
-        self.forwarder.forward(cx, key, Change { old, new }, timestamp, headers)
+        self.forwarder.forward(cx, key, Change { old, new, is_latest }, timestamp, headers)
     }
 
     fn drain(&mut self, cx: &mut ProcessorContext<'_, K, Change<V2>>) -> Result<(), BoxError> {
@@ -141,6 +142,8 @@ struct DerivedNode<K, V, V2> {
     parent: Rc<dyn TableNode<K, V>>,
     derive: Derive<K, V, V2>,
     store: Option<String>,
+    /// Whether that store keeps versions.
+    stores_versions: bool,
     old_values: OldValues,
 }
 
@@ -157,11 +160,19 @@ impl<K: 'static, V: 'static, V2: 'static> TableNode<K, V2> for DerivedNode<K, V,
         Arc::new(move |cx| Ok(Box::new(DerivedView { table: open(cx)?, derive: Arc::clone(&derive) })))
     }
 
+    fn is_versioned(&self) -> bool {
+        if self.store.is_some() { self.stores_versions } else { self.parent.is_versioned() }
+    }
+
     fn send_old_values(&self, force: bool) -> bool {
         if self.store.is_some() || self.parent.send_old_values(force) {
             self.old_values.send();
         }
         self.old_values.are_sent()
+    }
+
+    fn window_grace_ms(&self) -> Option<i64> {
+        self.parent.window_grace_ms()
     }
 }
 
@@ -171,7 +182,13 @@ struct DerivedView<K, V, V2> {
 }
 
 impl<K, V, V2> TableView<K, V2> for DerivedView<K, V, V2> {
-    fn get(&self, key: &K) -> Result<Option<V2>> {
-        Ok(self.table.get(key)?.and_then(|value| (self.derive)(key, &value)))
+    fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V2>>> {
+        let row = self.table.get(key)?;
+        Ok(row.and_then(|row| Some(ValueAndTimestamp::new((self.derive)(key, &row.value)?, row.timestamp))))
+    }
+
+    fn get_as_of(&self, key: &K, timestamp: i64) -> Result<Option<ValueAndTimestamp<V2>>> {
+        let row = self.table.get_as_of(key, timestamp)?;
+        Ok(row.and_then(|row| Some(ValueAndTimestamp::new((self.derive)(key, &row.value)?, row.timestamp))))
     }
 }

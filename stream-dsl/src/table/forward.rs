@@ -23,7 +23,7 @@ impl TableForwarder {
         headers: Headers,
     ) -> Result<(), BoxError> {
         let old = if self.sends_old_values { change.old } else { None };
-        Ok(cx.forward(Record { key, value: Change { old, new: change.new }, timestamp, headers })?)
+        Ok(cx.forward(Record { key, value: Change { old, new: change.new, is_latest: change.is_latest }, timestamp, headers })?)
     }
 
     /// Tells what a cached store held back, as if the record that wrote it last were being processed (trap T41).
@@ -34,7 +34,7 @@ impl TableForwarder {
     ) -> Result<(), BoxError> {
         let CachedChange { key, old, new, timestamp, headers, metadata } = change;
         let old = if self.sends_old_values { old.map(|old| old.value) } else { None };
-        let value = Change { old, new: new.map(|new| new.value) };
+        let value = Change::latest(old, new.map(|new| new.value));
         Ok(cx.forward_from(metadata.as_ref(), Record { key, value, timestamp, headers })?)
     }
 }

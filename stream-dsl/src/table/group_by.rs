@@ -49,10 +49,11 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         let name = self.plan.name_or(grouped.name.as_deref(), "KTABLE-SELECT-");
         self.node.send_old_values(true);
         let mapper: Mapper<K, V, K2, V2> = Arc::new(move |key, value| mapper(key, value).into());
+        let is_versioned = self.node.is_versioned();
         let slot = Slot::new();
         let (node, parent) = (slot.clone(), Rc::clone(&self.upstream));
         self.plan.add(move |topology| {
-            node.set(topology.add_processor(&name, &[&parent()?], move || Select { mapper: Arc::clone(&mapper) })?);
+            node.set(topology.add_processor(&name, &[&parent()?], move || Select { mapper: Arc::clone(&mapper), is_versioned })?);
             Ok(())
         });
         KGroupedTable::new(&self.plan, upstream(&slot), grouped)
@@ -63,6 +64,8 @@ type Mapper<K, V, K2, V2> = Arc<dyn Fn(&K, &V) -> Option<(K2, V2)> + Send + Sync
 
 struct Select<K, V, K2, V2> {
     mapper: Mapper<K, V, K2, V2>,
+    /// Whether rows come out of order.
+    is_versioned: bool,
 }
 
 impl<K, V, K2, V2> Processor for Select<K, V, K2, V2>
@@ -78,21 +81,25 @@ where
     type ValueOut = Change<V2>;
 
     fn process(&mut self, record: Record<K, Change<V>>, cx: &mut ProcessorContext<'_, K2, Change<V2>>) -> Result<(), BoxError> {
-        let Record { key, value: Change { old, new }, timestamp, headers } = record;
+        let Record { key, value: Change { old, new, is_latest }, timestamp, headers } = record;
+        // Trap T75: the group has the later version, and shall keep it.
+        if self.is_versioned && !is_latest {
+            return Ok(());
+        }
         let select = |value: Option<V>| value.and_then(|value| (self.mapper)(&key, &value));
         let (new, old) = (select(new), select(old));
         // Within one group one message carries both, so that no reader sees the group without the row (KIP-904, trap T72).
         let (old, new) = match (old, new) {
             (Some((old_key, old)), Some((key, new))) if old_key == key => {
-                return Ok(cx.forward(Record { key, value: Change { old: Some(old), new: Some(new) }, timestamp, headers })?);
+                return Ok(cx.forward(Record { key, value: Change::latest(Some(old), Some(new)), timestamp, headers })?);
             }
             other => other,
         };
         if let Some((key, old)) = old {
-            cx.forward(Record { key, value: Change { old: Some(old), new: None }, timestamp, headers: headers.clone() })?;
+            cx.forward(Record { key, value: Change::latest(Some(old), None), timestamp, headers: headers.clone() })?;
         }
         if let Some((key, new)) = new {
-            cx.forward(Record { key, value: Change { old: None, new: Some(new) }, timestamp, headers })?;
+            cx.forward(Record { key, value: Change::latest(None, Some(new)), timestamp, headers })?;
         }
         Ok(())
     }

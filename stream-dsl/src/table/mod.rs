@@ -3,13 +3,23 @@
 mod change;
 mod derived;
 mod filter;
+mod foreign_key;
 mod forward;
+pub(crate) mod global;
 mod group_by;
+mod join;
+mod joined;
+mod left_join;
 mod map_values;
+mod outer_join;
 pub(crate) mod source;
 pub(crate) mod store;
+mod suppress;
+pub(crate) mod table_store;
 mod to_stream;
+mod transform_values;
 mod view;
+mod window_store;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,8 +31,11 @@ use crate::plan::{Plan, Upstream};
 pub use change::Change;
 pub(crate) use change::ChangedSerde;
 pub(crate) use forward::TableForwarder;
+pub use global::GlobalKTable;
+pub use transform_values::ValueTransformer;
 use view::RefusedTable;
-pub(crate) use view::{OldValues, OpenView, StoredTable, TableNode, TableView, WindowedTable};
+pub(crate) use view::{OldValues, OpenView, SessionTableNode, StoredTable, TableNode, TableView, WindowedTable};
+pub(crate) use window_store::{WindowStoreSpec, session_store};
 
 /// A table: the latest value of each key, and every change of it. Mirrors Kafka Streams' `KTable`.
 ///

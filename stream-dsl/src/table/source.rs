@@ -9,8 +9,9 @@ use stream_core::serdes::SerdeRef;
 use stream_core::store::StoreName;
 use stream_core::topology::Consumed;
 use stream_core::{BoxError, Record};
-use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
+use stream_state::TimestampedKeyValueStore;
 
+use super::table_store::{Put, TableStore};
 use super::view::OpenView;
 use super::{Change, KTable, OldValues, StoredTable, TableForwarder, TableNode, store};
 use crate::options::Materialized;
@@ -38,7 +39,8 @@ pub(crate) fn table<K: Clone + 'static, V: Clone + 'static>(
             Ok(())
         });
     }
-    let spec = TableSpec { name, store_name, materialized, keys, values, topics: vec![topic.to_owned()] };
+    let (topics, source_topic) = (vec![topic.to_owned()], Some(topic.to_owned()));
+    let spec = TableSpec { name, store_name, materialized, keys, values: Some(values), topics, source_topic };
     spec.below(plan, &upstream(&records), TableSource::new)
 }
 
@@ -48,8 +50,11 @@ pub(crate) struct TableSpec<K, V> {
     pub(crate) store_name: String,
     pub(crate) materialized: Materialized<K, V>,
     pub(crate) keys: SerdeRef<K>,
-    pub(crate) values: SerdeRef<V>,
+    /// Needed where a store is made.
+    pub(crate) values: Option<SerdeRef<V>>,
     pub(crate) topics: Vec<String>,
+    /// The topic that holds the table, and could be the changelog of its store.
+    pub(crate) source_topic: Option<String>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
@@ -58,30 +63,38 @@ impl<K: Clone + 'static, V: Clone + 'static> TableSpec<K, V> {
     where
         P: Processor<KeyOut = K, ValueOut = Change<V>>,
     {
-        let Self { name, store_name, materialized, keys, values, topics } = self;
+        let Self { name, store_name, materialized, keys, values, topics, source_topic } = self;
+        let reuses_source_topics = plan.reuses_source_topics();
+        let is_versioned = materialized.is_versioned();
         let is_read = Rc::new(Cell::new(materialized.name.is_some()));
         let (slot, old_values) = (Slot::new(), OldValues::default());
         {
             let (node, name, store_name, records) = (slot.clone(), name.clone(), store_name.clone(), Rc::clone(records));
-            let (is_read, old_values, keys, values) = (Rc::clone(&is_read), old_values.clone(), Arc::clone(&keys), Arc::clone(&values));
+            let (is_read, old_values, keys, values) = (Rc::clone(&is_read), old_values.clone(), Arc::clone(&keys), values.clone());
             plan.add(move |topology| {
                 let is_read = is_read.get();
                 let handle = is_read.then(|| StoreName::from_string(store_name.clone()));
                 let rows = TableRows { forwarder: TableForwarder { sends_old_values: old_values.are_sent() }, name: handle };
                 node.set(topology.add_processor(&name, &[&records()?], move || supplier(rows.clone()))?);
                 if is_read {
+                    let values =
+                        values.ok_or_else(|| store::missing_serde::<V>(&store_name, "values", "Materialized::with_value_serde"))?;
                     topology.add_state_store(store::key_value(&store_name, &materialized, &keys, &values), &[&name])?;
+                    // Trap T103: the topic holds all that a changelog would; a restart reads it up to the committed position.
+                    if let Some(topic) = source_topic.filter(|_| reuses_source_topics.get()) {
+                        topology.use_source_as_changelog(&store_name, &topic)?;
+                    }
                 }
                 Ok(())
             });
         }
-        let stored = StoredTable { store: store_name, old_values };
+        let stored = StoredTable { store: store_name, is_versioned, old_values };
         KTable {
             plan: plan.clone(),
             name,
             upstream: upstream(&slot),
             keys: Some(keys),
-            values: Some(values),
+            values,
             topics,
             node: Rc::new(OnDemand { is_read, stored }),
         }
@@ -104,6 +117,10 @@ impl<K: 'static, V: 'static> TableNode<K, V> for OnDemand {
         self.stored.opener()
     }
 
+    fn is_versioned(&self) -> bool {
+        TableNode::<K, V>::is_versioned(&self.stored)
+    }
+
     fn send_old_values(&self, force: bool) -> bool {
         if force {
             self.is_read.set(true);
@@ -118,6 +135,12 @@ pub(crate) struct TableRows<K, V> {
     name: Option<StoreName<TimestampedKeyValueStore<K, V>>>,
 }
 
+impl<K, V> TableRows<K, V> {
+    pub(crate) fn new(forwarder: TableForwarder, name: Option<StoreName<TimestampedKeyValueStore<K, V>>>) -> Self {
+        Self { forwarder, name }
+    }
+}
+
 impl<K, V> Clone for TableRows<K, V> {
     fn clone(&self) -> Self {
         Self { forwarder: self.forwarder, name: self.name.clone() }
@@ -127,7 +150,7 @@ impl<K, V> Clone for TableRows<K, V> {
 /// Upserts: a null value deletes, a null key is dropped.
 pub(crate) struct TableSource<K, V> {
     rows: TableRows<K, V>,
-    store: Option<TimestampedKeyValueStore<K, V>>,
+    store: Option<TableStore<K, V>>,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> TableSource<K, V> {
@@ -136,25 +159,26 @@ impl<K: Clone + 'static, V: Clone + 'static> TableSource<K, V> {
     }
 
     pub(crate) fn open(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        self.store = self.rows.name.as_ref().map(|name| cx.store(name)).transpose()?;
+        self.store = self.rows.name.as_ref().map(|name| TableStore::open(cx, name)).transpose()?;
         Ok(())
     }
 
     /// Rows are written in the order of their records, also when their times are not (trap T68).
     pub(crate) fn upsert(&self, record: Record<K, Option<V>>, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {
         let Record { key, value: new, timestamp, headers } = record;
-        let mut old = None;
+        let (mut old, mut is_latest) = (None, true);
         if let Some(store) = &self.store {
             let is_caching = store.is_caching();
             if !is_caching && self.rows.forwarder.sends_old_values {
                 old = store.get(&key)?.map(|row| row.value);
             }
-            store.put(&key, new.as_ref().map(|new| ValueAndTimestamp::new(new, timestamp)))?;
-            if is_caching {
+            let put = store.put(&key, new.as_ref(), timestamp)?;
+            if is_caching || put == Put::Refused {
                 return Ok(());
             }
+            is_latest = put == Put::Latest;
         }
-        self.rows.forwarder.forward(cx, key, Change { old, new }, timestamp, headers)
+        self.rows.forwarder.forward(cx, key, Change { old, new, is_latest }, timestamp, headers)
     }
 
     pub(crate) fn forward_held_back(&self, cx: &mut ProcessorContext<'_, K, Change<V>>) -> Result<(), BoxError> {

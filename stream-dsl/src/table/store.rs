@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use stream_core::TopologyError;
 use stream_core::serdes::SerdeRef;
-use stream_core::store::StoreFactory;
-use stream_state::{KeyValueBytesStoreSupplier, Stores, WindowBytesStoreSupplier};
+use stream_core::store::{ChangelogConfig, OpenedStore, StoreFactory, StoreOpen};
+use stream_core::{Error, TopologyError};
+use stream_state::{BytesStoreSupplier, Envelope, KeyValueBytesStoreSupplier, StoreBuilder, Stores, TimestampedKeyValueStoreBuilder};
 
-use crate::options::{Materialized, StoreType};
+use crate::options::{Materialized, StoreSupplier, StoreType};
 use crate::plan::Plan;
-use crate::window::TimeWindows;
 
 /// The value serde of a store; a missing one is told when the topology is built.
 pub(crate) fn value_serde<K, V>(plan: &Plan, store: &str, materialized: &Materialized<K, V>) -> Option<SerdeRef<V>> {
@@ -27,18 +25,56 @@ pub(crate) fn missing_serde<T>(store: &str, what: &str, method: &str) -> Topolog
     TopologyError::Invalid { message }
 }
 
-/// A key-value store with timestamps.
+/// The store that the program named, and its name; a missing serde is told when the topology is built.
+pub(crate) fn named<K: 'static, V: 'static>(
+    plan: &Plan,
+    materialized: &Materialized<K, V>,
+    keys: Option<&SerdeRef<K>>,
+    values: Option<&SerdeRef<V>>,
+) -> Option<(Arc<dyn StoreFactory>, String)> {
+    let name = plan.checked(materialized.name.as_deref()?);
+    match (keys, values) {
+        (Some(keys), Some(values)) => return Some((key_value(&name, materialized, keys, values), name)),
+        (None, _) => plan.refuse(missing_serde::<K>(&name, "keys", "with_key_serde")),
+        (_, None) => plan.refuse(missing_serde::<V>(&name, "values", "with_value_serde")),
+    }
+    None
+}
+
+/// The store of a table without windows: of values with timestamps, or of versions.
 pub(crate) fn key_value<K: 'static, V: 'static>(
     name: &str,
     materialized: &Materialized<K, V>,
     keys: &SerdeRef<K>,
     values: &SerdeRef<V>,
 ) -> Arc<dyn StoreFactory> {
-    let builder = Stores::timestamped_key_value_store_builder(
-        key_value_supplier(name, materialized.store_type),
-        Arc::clone(keys),
-        Arc::clone(values),
-    );
+    let (keys, values) = (Arc::clone(keys), Arc::clone(values));
+    match &materialized.supplier {
+        Some(StoreSupplier::Versioned(supplier)) => {
+            let builder = Stores::versioned_key_value_store_builder(supplier.clone(), keys, values);
+            configured(builder, materialized)
+        }
+        Some(StoreSupplier::KeyValue(supplier)) if !materialized.keeps_timestamps => {
+            configured(TimestampedKeyValueStoreBuilder::new_over_plain(supplier.clone(), keys, values), materialized)
+        }
+        Some(StoreSupplier::KeyValue(supplier)) => {
+            configured(Stores::timestamped_key_value_store_builder(supplier.clone(), keys, values), materialized)
+        }
+        Some(StoreSupplier::Window(_) | StoreSupplier::Session(_)) => Arc::new(OfWindows(name.to_owned())),
+        None => {
+            let supplier = key_value_supplier(name, materialized.store_type);
+            configured(Stores::timestamped_key_value_store_builder(supplier, keys, values), materialized)
+        }
+    }
+}
+
+/// The builder with the options that a program gave.
+fn configured<S, E, K, V>(builder: StoreBuilder<S, K, E>, materialized: &Materialized<K, V>) -> Arc<dyn StoreFactory>
+where
+    S: BytesStoreSupplier,
+    E: Envelope + Clone + Send + Sync,
+    K: 'static,
+{
     let builder = match logging(materialized) {
         Some(configs) => builder.with_logging_enabled(configs),
         None => builder.with_logging_disabled(),
@@ -46,64 +82,36 @@ pub(crate) fn key_value<K: 'static, V: 'static>(
     Arc::new(if materialized.caching { builder.with_caching_enabled() } else { builder.with_caching_disabled() })
 }
 
-/// A window store with timestamps; a retention that is too short is told when the topology is built.
-pub(crate) fn window<K: 'static, V: 'static>(
-    plan: &Plan,
-    name: &str,
-    materialized: &Materialized<K, V>,
-    windows: TimeWindows,
-    keys: &SerdeRef<K>,
-    values: &SerdeRef<V>,
-) -> Option<Arc<dyn StoreFactory>> {
-    let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-    let least = millis(windows.size_ms().saturating_add(windows.grace_ms()));
-    let retention = materialized.retention.unwrap_or(least);
-    if retention < least {
-        plan.refuse(TopologyError::Invalid {
-            message: format!(
-                "store `{name}` keeps windows for {} ms, but their size and grace together are {} ms; keep them at least that long",
-                retention.as_millis(),
-                least.as_millis()
-            ),
-        });
-        return None;
+/// A store for windows where the table has none; told when the application starts.
+struct OfWindows(String);
+
+impl StoreFactory for OfWindows {
+    fn name(&self) -> &str {
+        &self.0
     }
-    let supplier = match window_supplier(name, materialized.store_type, retention, millis(windows.size_ms())) {
-        Ok(supplier) => supplier,
-        Err(error) => {
-            plan.refuse(TopologyError::Invalid { message: error.to_string() });
-            return None;
-        }
-    };
-    let builder = Stores::timestamped_window_store_builder(supplier, Arc::clone(keys), Arc::clone(values));
-    let builder = match logging(materialized) {
-        Some(configs) => builder.with_logging_enabled(configs),
-        None => builder.with_logging_disabled(),
-    };
-    Some(Arc::new(if materialized.caching { builder.with_caching_enabled() } else { builder.with_caching_disabled() }))
+
+    fn changelog(&self) -> Option<&ChangelogConfig> {
+        None
+    }
+
+    fn is_persistent(&self) -> bool {
+        false
+    }
+
+    fn open(&self, _open: &StoreOpen) -> stream_core::Result<OpenedStore> {
+        let name = &self.0;
+        Err(Error::invalid(format!("store `{name}` is one of windows, but its table has none; give it a key-value or versioned supplier")))
+    }
 }
 
 fn logging<K, V>(materialized: &Materialized<K, V>) -> Option<BTreeMap<String, String>> {
     materialized.logging.clone()
 }
 
-fn key_value_supplier(name: &str, store_type: StoreType) -> KeyValueBytesStoreSupplier {
+pub(crate) fn key_value_supplier(name: &str, store_type: StoreType) -> KeyValueBytesStoreSupplier {
     match store_type {
         #[cfg(feature = "rocksdb")]
         StoreType::Persistent => Stores::persistent_key_value_store(name),
         _ => Stores::in_memory_key_value_store(name),
-    }
-}
-
-fn window_supplier(
-    name: &str,
-    store_type: StoreType,
-    retention: Duration,
-    size: Duration,
-) -> stream_core::Result<WindowBytesStoreSupplier> {
-    match store_type {
-        #[cfg(feature = "rocksdb")]
-        StoreType::Persistent => Stores::persistent_window_store(name, retention, size, false),
-        _ => Stores::in_memory_window_store(name, retention, size, false),
     }
 }

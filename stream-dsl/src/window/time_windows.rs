@@ -4,29 +4,7 @@ use std::time::Duration;
 
 use stream_core::TopologyError;
 
-/// A span of time, from its start to before its end, ms since the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TimeWindow {
-    start_ms: i64,
-    end_ms: i64,
-}
-
-impl TimeWindow {
-    /// The window from `start_ms` to before `end_ms`.
-    pub const fn new(start_ms: i64, end_ms: i64) -> Self {
-        Self { start_ms, end_ms }
-    }
-
-    /// The first ms that belongs to it.
-    pub const fn start_ms(&self) -> i64 {
-        self.start_ms
-    }
-
-    /// The first ms that does not belong to it any more.
-    pub const fn end_ms(&self) -> i64 {
-        self.end_ms
-    }
-}
+use super::{TimeWindow, Windows};
 
 /// Windows of one size, aligned to the epoch. Tumbling: one follows the other. Hopping: one begins every advance, so they overlap.
 /// Mirrors Kafka Streams' `TimeWindows`.
@@ -75,24 +53,6 @@ impl TimeWindows {
             .map(move |start| TimeWindow::new(start, start.saturating_add(size_ms)))
     }
 
-    /// What is wrong with these windows.
-    pub(crate) fn check(&self) -> Result<(), TopologyError> {
-        let Self { size_ms, advance_ms, .. } = *self;
-        let message = if size_ms < 1 {
-            format!("windows of {size_ms} ms hold nothing; give them a size of at least 1 ms")
-        } else if !(1..=size_ms).contains(&advance_ms) {
-            format!("windows of {size_ms} ms cannot advance by {advance_ms} ms; advance by 1 ms to {size_ms} ms")
-        } else {
-            return Ok(());
-        };
-        Err(TopologyError::Invalid { message })
-    }
-
-    /// The window that begins at `start_ms`.
-    pub(crate) fn window_at(&self, start_ms: i64) -> TimeWindow {
-        TimeWindow::new(start_ms, start_ms.saturating_add(self.size_ms))
-    }
-
     /// The size, ms.
     pub const fn size_ms(&self) -> i64 {
         self.size_ms
@@ -109,7 +69,37 @@ impl TimeWindows {
     }
 }
 
-fn ms(duration: Duration) -> i64 {
+impl Windows for TimeWindows {
+    fn assign(&self, timestamp_ms: i64, windows: &mut Vec<TimeWindow>) {
+        windows.extend(self.windows_for(timestamp_ms));
+    }
+
+    fn size_ms(&self) -> i64 {
+        self.size_ms
+    }
+
+    fn grace_ms(&self) -> i64 {
+        self.grace_ms
+    }
+
+    fn may_begin(&self, from_ms: i64, to_ms: i64) -> bool {
+        to_ms >= from_ms && to_ms / self.advance_ms.max(1) * self.advance_ms >= from_ms
+    }
+
+    fn check(&self) -> Result<(), TopologyError> {
+        let Self { size_ms, advance_ms, .. } = *self;
+        let message = if size_ms < 1 {
+            format!("windows of {size_ms} ms hold nothing; give them a size of at least 1 ms")
+        } else if !(1..=size_ms).contains(&advance_ms) {
+            format!("windows of {size_ms} ms cannot advance by {advance_ms} ms; advance by 1 ms to {size_ms} ms")
+        } else {
+            return Ok(());
+        };
+        Err(TopologyError::Invalid { message })
+    }
+}
+
+pub(super) fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 

@@ -41,7 +41,7 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// Whether changes are held back until a drain. False when caching is off for the store, or for the application
     /// (`statestore.cache.max.bytes` is 0): then a table forwards every update at once.
     pub fn is_caching(&self) -> bool {
-        self.store.is_caching()
+        self.typed.store.is_caching()
     }
 
     /// Takes the next change that no drain has taken: one per key, in the order of each key's last write. A key that came and went
@@ -50,9 +50,7 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// # Errors
     /// When a serde fails or the disk cannot be read.
     pub fn next_change(&self) -> Result<Option<CachedChange<K, E::Row>>> {
-        let Some(change) = self.store.next_change()? else { return Ok(None) };
-        let key = self.read_key(change.key.as_slice())?;
-        change.typed(key, |bytes| self.read(bytes)).map(Some)
+        self.typed.next_change(|key| self.typed.read_key(key))
     }
 
     /// Gives all changes since the last drain to `forward`. No borrow is held meanwhile: `forward` may use the store.

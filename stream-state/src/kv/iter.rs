@@ -2,18 +2,17 @@
 
 use stream_core::Result;
 
-use super::KeyValue;
-use crate::store::RowScan;
+use crate::store::{RowScan, Typed};
 use crate::value::Envelope;
 
 /// Rows of a key-value store, as they were when the iterator was opened. It cannot be kept beyond the call of the processor.
 pub struct KeyValueIterator<'a, K, E> {
-    store: &'a KeyValue<K, E>,
+    store: &'a Typed<K, E>,
     rows: RowScan,
 }
 
 impl<'a, K, E> KeyValueIterator<'a, K, E> {
-    pub(super) fn new(store: &'a KeyValue<K, E>, rows: RowScan) -> Self {
+    pub(super) fn new(store: &'a Typed<K, E>, rows: RowScan) -> Self {
         Self { store, rows }
     }
 }

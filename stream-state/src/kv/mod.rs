@@ -1,22 +1,21 @@
 //! Key-value stores: typed over bytes, once for plain and once for timestamped values.
 
-mod builder;
 mod cached;
 mod iter;
+mod supplier;
 
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
-use std::rc::Rc;
 
-pub use builder::{KeyValueBuilder, KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder};
 pub use cached::CachedChange;
 pub use iter::KeyValueIterator;
 use stream_core::Result;
-use stream_core::serdes::{Role, Serde, SerdeRef};
+use stream_core::serdes::{Role, Serde};
+pub use supplier::KeyValueBytesStoreSupplier;
 
 use crate::bytes::ByteRange;
 use crate::error::StoreError;
-use crate::store::LayeredStore;
+use crate::store::{StoreBuilder, Typed};
 use crate::value::{Envelope, Plain, Timestamped};
 
 /// A store of one value per key. Mirrors Kafka Streams' `KeyValueStore`; see [`KeyValue`] for its methods.
@@ -67,19 +66,23 @@ pub type TimestampedKeyValueStore<K, V> = KeyValue<K, Timestamped<V>>;
 /// }
 /// ```
 pub struct KeyValue<K, E> {
-    store: Rc<LayeredStore>,
-    keys: SerdeRef<K>,
-    envelope: E,
+    typed: Typed<K, E>,
 }
 
+/// Declares a [`KeyValueStore`].
+pub type KeyValueStoreBuilder<K, V> = StoreBuilder<KeyValueBytesStoreSupplier, K, Plain<V>>;
+
+/// Declares a [`TimestampedKeyValueStore`].
+pub type TimestampedKeyValueStoreBuilder<K, V> = StoreBuilder<KeyValueBytesStoreSupplier, K, Timestamped<V>>;
+
 impl<K: 'static, E: Envelope> KeyValue<K, E> {
-    pub(crate) fn new(store: Rc<LayeredStore>, keys: SerdeRef<K>, envelope: E) -> Self {
-        Self { store, keys, envelope }
+    pub(super) fn new(typed: Typed<K, E>) -> Self {
+        Self { typed }
     }
 
     /// The store's name.
     pub fn name(&self) -> &str {
-        self.store.name()
+        self.typed.store.name()
     }
 
     /// The row of `key`.
@@ -88,10 +91,7 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// When a serde fails or the disk cannot be read.
     #[inline]
     pub fn get(&self, key: &K) -> Result<Option<E::Row>> {
-        self.store.with_value_buffer(|value| {
-            let found = self.with_key(key, |key| self.store.get(key, value))?;
-            if found { self.read(value).map(Some) } else { Ok(None) }
-        })
+        self.typed.get(|bytes| self.typed.write_key(key, bytes))
     }
 
     /// Writes a row; `None` deletes it, and so does a value that its serde writes as null.
@@ -100,7 +100,7 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// When a serde fails, the key is null, or the disk cannot be read.
     #[inline]
     pub fn put<'r>(&self, key: &K, row: impl Into<Option<E::RowRef<'r>>>) -> Result<()> {
-        self.with_row(row.into(), |value| self.with_key(key, |key| self.store.put(key, value)))
+        self.typed.with_row(row.into(), |value| self.with_key(key, |key| self.typed.store.put(key, value)))
     }
 
     /// Writes a row if there is none; returns the one that there is.
@@ -172,16 +172,16 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// # Errors
     /// When `serde` fails.
     pub fn prefix_scan<P: 'static>(&self, prefix: &P, serde: &dyn Serde<P>) -> Result<KeyValueIterator<'_, K, E>> {
-        let range = self.store.with_key_buffer(|bytes| {
-            serde.serialize(prefix, bytes, &self.store.serde_context(Role::Key)).map(|()| ByteRange::prefix(bytes))
+        let range = self.typed.store.with_key_buffer(|bytes| {
+            serde.serialize(prefix, bytes, &self.typed.store.serde_context(Role::Key)).map(|()| ByteRange::prefix(bytes))
         });
-        let range = range.map_err(|error| self.store.error(StoreError::serde(Role::Key)(error)))?;
+        let range = range.map_err(|error| self.typed.store.error(StoreError::serde(Role::Key)(error)))?;
         Ok(self.rows(range, false))
     }
 
     /// How many rows there are, about: exact while all rows are in memory, RocksDB's estimate otherwise.
     pub fn approximate_num_entries(&self) -> u64 {
-        self.store.with(|layers| layers.approximate_rows())
+        self.typed.store.with(|layers| layers.approximate_rows())
     }
 
     fn scan(&self, keys: &impl RangeBounds<K>, reverse: bool) -> Result<KeyValueIterator<'_, K, E>> {
@@ -214,53 +214,24 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     }
 
     fn rows(&self, range: ByteRange, reverse: bool) -> KeyValueIterator<'_, K, E> {
-        KeyValueIterator::new(self, self.store.scan([range], reverse))
+        KeyValueIterator::new(&self.typed, self.typed.store.scan([range], reverse))
     }
 
     /// Runs `f` with the key's bytes.
     #[inline]
     fn with_key<T>(&self, key: &K, f: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-        self.store.with_key_buffer(|bytes| {
-            if self.keys.is_null(key) {
-                return Err(self.store.error(StoreError::NullKey));
-            }
-            let written = self.keys.serialize(key, bytes, &self.store.serde_context(Role::Key));
-            written.map_err(|error| self.store.error(StoreError::serde(Role::Key)(error)))?;
-            f(bytes)
-        })
-    }
-
-    /// Runs `f` with the row's bytes.
-    #[inline]
-    fn with_row<T>(&self, row: Option<E::RowRef<'_>>, f: impl FnOnce(Option<&[u8]>) -> Result<T>) -> Result<T> {
-        let Some(row) = row else { return f(None) };
-        self.store.with_value_buffer(|bytes| {
-            let written = self.envelope.write(row, bytes, &self.store.serde_context(Role::Value));
-            let written = written.map_err(|error| self.store.error(StoreError::serde(Role::Value)(error)))?;
-            f(written.then_some(bytes.as_slice()))
-        })
-    }
-
-    #[inline]
-    fn read(&self, bytes: &[u8]) -> Result<E::Row> {
-        let row = self.envelope.read(bytes, &self.store.serde_context(Role::Value));
-        row.map_err(|error| self.store.error(StoreError::serde(Role::Value)(error)))
-    }
-
-    fn read_key(&self, bytes: &[u8]) -> Result<K> {
-        let key = self.keys.deserialize(bytes, &self.store.serde_context(Role::Key));
-        key.map_err(|error| self.store.error(StoreError::serde(Role::Key)(error)))
+        self.typed.with_key(|bytes| self.typed.write_key(key, bytes), f)
     }
 }
 
 impl<K, E: Clone> Clone for KeyValue<K, E> {
     fn clone(&self) -> Self {
-        Self { store: Rc::clone(&self.store), keys: SerdeRef::clone(&self.keys), envelope: self.envelope.clone() }
+        Self { typed: self.typed.clone() }
     }
 }
 
 impl<K, E> fmt::Debug for KeyValue<K, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyValueStore").field("name", &self.store.name()).finish_non_exhaustive()
+        f.debug_struct("KeyValueStore").field("name", &self.typed.store.name()).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::key::window::segment_of;
+use crate::key::segments::segment_of;
 
 /// Per time segment, or for the whole of a store without segments: whether all its rows are in the table.
 pub(crate) enum Coverage {

@@ -3,7 +3,7 @@
 use stream_core::{Headers, RecordMetadata};
 
 use super::Layers;
-use super::entry::DRAINED;
+use super::entry::{DRAINED, UNTOLD};
 use crate::bytes::RowBytes;
 use crate::error::StoreError;
 
@@ -54,12 +54,21 @@ impl Layers {
                     self.table.entry(slot).committed.clone().flatten()
                 }
             };
+            let expired = self.had_expired(slot);
+            let old = old.filter(|_| !expired);
             let entry = self.table.entry_mut(slot);
             entry.flags |= DRAINED;
             let new = entry.pending.clone().flatten();
             self.held_back = self.held_back.saturating_sub(entry.key.len() + new.as_ref().map_or(0, RowBytes::len));
             let writer = self.writers.get_mut(slot as usize).and_then(Option::take).unwrap_or_default();
             if old.is_none() && new.is_none() {
+                if expired {
+                    entry.flags |= UNTOLD;
+                }
+                continue;
+            }
+            if self.schema.changelog_key(entry.key.as_slice()).is_none() {
+                // A row of the index is no row of the table.
                 continue;
             }
             let (_, timestamp) = self.format.changelog_value(new.as_ref().map(RowBytes::as_slice), entry.written_at);
@@ -67,5 +76,15 @@ impl Layers {
         }
         self.held_back = 0;
         Ok(None)
+    }
+
+    /// Whether the row was hidden by the retention when the rows before it had been taken: it is as if it had not been there. Moves the
+    /// time of the drain on to the row.
+    fn had_expired(&mut self, slot: u32) -> bool {
+        let Some(segments) = self.schema.segments() else { return false };
+        let Some(time) = self.schema.time(self.table.entry(slot).key.as_slice()) else { return false };
+        let before = self.drained_time.max(self.committed.stream_time);
+        self.drained_time = before.max(time);
+        time < segments.first_visible_time(before)
     }
 }

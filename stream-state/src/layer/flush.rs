@@ -6,8 +6,8 @@ use super::Observed;
 use super::entry::{UNFLUSHED, heap_bytes};
 use crate::bytes::{ByteRange, Checkpoint, Flush, RowBytes};
 use crate::error::StoreError;
-use crate::key::WindowKeySchema;
-use crate::key::window::segment_of;
+use crate::key::Segments;
+use crate::key::segments::segment_of;
 
 /// How old the time of the last flush may become, ms, before a flush without changes renews it. The age of a flush decides whether
 /// a restart may still trust the changelog's tombstones.
@@ -21,6 +21,7 @@ impl Layers {
         let first_live = self.first_live_segment();
         let checkpoint = Checkpoint {
             position: self.position,
+            changelog_id: self.changelog_id,
             flushed_at_ms: now_ms,
             stream_time: self.committed.stream_time,
             sequence: self.committed.sequence,
@@ -51,7 +52,7 @@ impl Layers {
             let entry = table.entry(*slot);
             (entry.key.as_slice(), entry.committed.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice))
         });
-        let ranges: Vec<ByteRange> = expired.iter().map(|segment| WindowKeySchema::segment_range(*segment)).collect();
+        let ranges: Vec<ByteRange> = expired.iter().map(|segment| Segments::range(*segment)).collect();
         below.write(Flush { rows: &mut rows, expired: &ranges, checkpoint })?;
         self.checkpoint = Some(checkpoint);
         self.settle_flushed();
@@ -68,7 +69,9 @@ impl Layers {
         let Observed { stream_time, sequence } = self.committed;
         let checkpoint = Checkpoint {
             position: self.position,
-            flushed_at_ms: self.checkpoint.map_or(0, |last| last.flushed_at_ms),
+            changelog_id: self.changelog_id,
+            // Never so old that the store would be rebuilt for it.
+            flushed_at_ms: i64::MAX,
             stream_time,
             sequence,
         };
@@ -90,7 +93,7 @@ impl Layers {
     }
 
     fn first_live_segment(&self) -> Option<u64> {
-        self.schema.segmented().map(|schema| schema.first_live_segment(self.committed.stream_time))
+        self.schema.segments().map(|schema| schema.first_live_segment(self.committed.stream_time))
     }
 
     /// The segments that the committed stream time has left behind.
@@ -109,7 +112,7 @@ impl Layers {
     }
 
     fn drop_segment(&mut self, segment: u64) {
-        let slots = self.table.unordered(&WindowKeySchema::segment_range(segment));
+        let slots = self.table.unordered(&Segments::range(segment));
         let mut kept = false;
         for slot in slots {
             if self.table.entry(slot).pending.is_some() {

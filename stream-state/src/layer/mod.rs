@@ -18,16 +18,18 @@ mod drain;
 mod entry;
 mod evict;
 mod flush;
+mod lru;
 mod restore;
 mod scan;
 mod table;
 
 use hashbrown::HashMap;
+use stream_core::Headers;
 
 use self::coverage::Coverage;
 use self::dirty::DirtyList;
 pub(crate) use self::drain::{ByteChange, Writer};
-use self::entry::{DRAINED, Entry, NONE, REFERENCED, UNFLUSHED, heap_bytes};
+use self::entry::{DRAINED, Entry, LOGGED, NONE, REFERENCED, UNFLUSHED, UNTOLD, heap_bytes};
 pub(crate) use self::scan::{OpenScan, Scan};
 use self::table::Table;
 use crate::bytes::{ByteStore, Checkpoint, RowBytes};
@@ -65,6 +67,7 @@ pub(crate) struct Layers {
     unflushed_bytes: usize,
     below: Option<Box<dyn ByteStore>>,
     position: Option<i64>,
+    changelog_id: Option<u128>,
     /// What is on disk.
     checkpoint: Option<Checkpoint>,
     pub(crate) pending: Observed,
@@ -73,11 +76,20 @@ pub(crate) struct Layers {
     held_back: usize,
     scans: Vec<OpenScan>,
     next_scan: u64,
-    /// Per slot, who wrote it last; of cached stores only.
+    /// Per slot, who wrote it last; see [`keeps_writers`](Self::keeps_writers).
     writers: Vec<Option<Writer>>,
     drained: HashMap<u32, Option<RowBytes>>,
+    /// The stream time of a cached store, by the rows that drains have taken, ms.
+    drained_time: i64,
     hand: u32,
+    /// Versions that were refused: the changelog has them all the same.
+    refused: Vec<Refused>,
+    /// Of a bounded store.
+    used: Option<lru::LeastRecentlyUsed>,
 }
+
+/// A row that is logged and not kept: key and value as the changelog holds them, and the timestamp (ms).
+type Refused = (Vec<u8>, Option<Vec<u8>>, i64);
 
 impl Layers {
     /// Layers over `below` (an in-memory store has nothing there), which holds what `checkpoint` says.
@@ -88,7 +100,7 @@ impl Layers {
         below: Option<Box<dyn ByteStore>>,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Self, StoreError> {
-        let segmented = schema.segmented().is_some();
+        let segmented = schema.segments().is_some();
         let found = checkpoint.unwrap_or(Checkpoint { stream_time: NO_TIME, ..Checkpoint::default() });
         let observed = Observed { stream_time: found.stream_time, sequence: found.sequence };
         let mut layers = Self {
@@ -102,6 +114,7 @@ impl Layers {
             unflushed_bytes: 0,
             below,
             position: found.position,
+            changelog_id: found.changelog_id,
             checkpoint,
             pending: observed,
             committed: observed,
@@ -111,7 +124,10 @@ impl Layers {
             next_scan: 0,
             writers: Vec::new(),
             drained: HashMap::new(),
+            drained_time: observed.stream_time,
             hand: 0,
+            refused: Vec::new(),
+            used: None,
         };
         layers.cover_what_is_below()?;
         Ok(layers)
@@ -167,7 +183,7 @@ impl Layers {
             }
             if entry.is(DRAINED) {
                 // What downstream knows of this key is the drained value, not the committed one.
-                entry.flags &= !DRAINED;
+                entry.flags &= !(DRAINED | UNTOLD);
                 if let Some(drained) = entry.pending.take() {
                     self.drained.insert(slot, drained);
                 }
@@ -189,7 +205,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !DRAINED;
+            entry.flags &= !(DRAINED | LOGGED | UNTOLD);
             if let Some(value) = entry.pending.take() {
                 self.forget_writer(slot);
                 self.settle(slot, value);
@@ -214,7 +230,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !DRAINED;
+            entry.flags &= !(DRAINED | LOGGED | UNTOLD);
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
             self.forget_writer(slot);
             let entry = self.table.entry(slot);
@@ -225,13 +241,16 @@ impl Layers {
             slot = next;
         }
         self.end_transaction();
+        self.forget_use();
         self.pending = self.committed;
     }
 
     fn end_transaction(&mut self) {
         self.dirty.clear();
         self.drained.clear();
+        self.refused.clear();
         self.held_back = 0;
+        self.drained_time = NO_TIME;
     }
 
     /// Makes `value` the committed value of an entry that has no place in the dirty list.
@@ -292,28 +311,83 @@ impl Layers {
     }
 
     /// Gives each dirty row to `log`: key and value as the changelog holds them, and the timestamp (ms).
-    pub(crate) fn log_changes<E>(&self, mut log: impl FnMut(&[u8], Option<&[u8]>, i64) -> Result<(), E>) -> Result<(), E> {
+    /// The changelog of plain windows has the headers of the records, as in Java.
+    pub(crate) fn log_changes<E>(
+        &mut self,
+        mut log: impl FnMut(&[u8], Option<&[u8]>, i64, Option<&Headers>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let logs_headers = self.logs_headers();
         let mut slot = self.dirty.head();
         while slot != NONE {
-            let entry = self.table.entry(slot);
-            // A cached row that came and went between two commits leaves no trace (trap T39); the drain has looked what was there.
-            let unchanged = self.caching && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
+            let entry = self.table.entry_mut(slot);
+            // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
+            // there. A store that nothing drains logs its deletions, as in Kafka Streams. And at least once, a commit that failed and is
+            // made again may have sent the row already: then its deletion must follow.
+            let came_and_went = matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
+            let unchanged = self.caching && entry.is(DRAINED) && !entry.is(LOGGED) && (entry.is(UNTOLD) || came_and_went);
             if !unchanged {
+                // Set before it is sent: of a record whose sending failed nobody knows whether it comes into the log.
+                entry.flags |= LOGGED;
+            }
+            let entry = self.table.entry(slot);
+            if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
-                log(self.schema.changelog_key(entry.key.as_slice()), value, timestamp)?;
+                if stored.is_none() && self.format == ValueFormat::Versioned {
+                    // A version that left the history, not a deletion.
+                    slot = entry.next;
+                    continue;
+                }
+                let writer = if logs_headers { self.writers.get(slot as usize).and_then(Option::as_ref) } else { None };
+                log(key, value, timestamp, writer.map(|writer| &writer.headers))?;
             }
             slot = entry.next;
+        }
+        for (key, value, timestamp) in &self.refused {
+            log(key, value.as_deref(), *timestamp, None)?;
         }
         Ok(())
     }
 
+    /// Logs a version that is not kept; `row` is what would be stored.
+    pub(crate) fn log_refused(&mut self, key: &[u8], row: Option<&[u8]>, timestamp: i64) {
+        let (value, timestamp) = self.format.changelog_value(row, timestamp);
+        self.refused.push((key.to_vec(), value.map(<[u8]>::to_vec), timestamp));
+    }
+
+    /// Whether it is kept which record wrote a row last: for the drain of a cached store, or for the changelog.
+    pub(crate) fn keeps_writers(&self) -> bool {
+        self.caching || self.logs_headers()
+    }
+
+    fn logs_headers(&self) -> bool {
+        matches!(self.schema, KeySchema::Window(_)) && self.format == ValueFormat::Plain
+    }
+
     pub(crate) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.refused.is_empty()
     }
 
     pub(crate) fn is_persistent(&self) -> bool {
         self.below.is_some()
+    }
+
+    /// The earliest time of rows that reads show. A cached store shows every row that it still has, as Java's cache does.
+    pub(crate) fn first_visible_time(&self) -> i64 {
+        match self.schema.segments() {
+            Some(segments) if !self.caching => {
+                let first = segments.first_visible_time(self.pending.stream_time);
+                // Java's window stores that are ordered by time show one millisecond more, so that a window that closes now can still be
+                // emitted.
+                let is_late = segments.time_index && self.below.is_some() && matches!(self.schema, KeySchema::Window(_));
+                (first - i64::from(is_late)).max(0)
+            }
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn format(&self) -> ValueFormat {
+        self.format
     }
 
     pub(crate) fn caching(&self) -> bool {
@@ -322,6 +396,14 @@ impl Layers {
 
     pub(crate) fn position(&self) -> Option<i64> {
         self.position
+    }
+
+    pub(crate) fn changelog_id(&self) -> Option<u128> {
+        self.changelog_id
+    }
+
+    pub(crate) fn set_changelog_id(&mut self, id: Option<u128>) {
+        self.changelog_id = id;
     }
 
     pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
@@ -367,7 +449,7 @@ impl Layers {
         if let Some(below) = &mut self.below {
             below.reset(reason, now_ms)?;
         }
-        let segmented = self.schema.segmented().is_some();
+        let segmented = self.schema.segments().is_some();
         self.close_scans();
         self.table = Table::new();
         self.writers.clear();
@@ -376,6 +458,7 @@ impl Layers {
         self.unflushed_bytes = 0;
         self.end_transaction();
         self.position = None;
+        self.changelog_id = None;
         self.checkpoint = None;
         self.committed = Observed { stream_time: NO_TIME, sequence: 0 };
         self.pending = self.committed;

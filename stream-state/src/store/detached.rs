@@ -3,9 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use stream_core::store::{DetachedStore, StateStore, StoreOwner};
+use stream_core::Result;
+use stream_core::store::{DetachedStore, SharedStore, StateStore, StoreOwner};
 
 use super::attached::HandleFactory;
+use super::shared::Shared;
 use super::{AttachedStore, LayeredStore, StoreDescription};
 use crate::layer::Layers;
 
@@ -29,5 +31,9 @@ impl<F: HandleFactory> DetachedStore for Detached<F> {
 
     fn attach(self: Box<Self>, owner: &StoreOwner) -> Rc<dyn StateStore> {
         Rc::new(AttachedStore::new(LayeredStore::new(self.description, self.layers, owner), self.handles))
+    }
+
+    fn share(self: Box<Self>) -> Result<Arc<dyn SharedStore>> {
+        Ok(Arc::new(Shared::new(self.description, self.layers, self.handles)))
     }
 }

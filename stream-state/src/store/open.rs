@@ -28,6 +28,8 @@ pub(crate) struct StoreOptions {
     pub(crate) caching: bool,
     pub(crate) schema: KeySchema,
     pub(crate) format: ValueFormat,
+    /// How many rows a store in memory keeps; `None`: all.
+    pub(crate) max_entries: Option<usize>,
 }
 
 /// Opens the store; `handles` makes what processors get.
@@ -35,7 +37,10 @@ pub(crate) fn open<F: HandleFactory>(options: &StoreOptions, open: &StoreOpen, h
     let failed = |error: StoreError| error.of(&options.name);
     let below = if options.persistent { open_below(options, open).map_err(failed)? } else { Below::default() };
     let caching = options.caching && open.caching_enabled;
-    let layers = Layers::new(options.schema.clone(), options.format, caching, below.store, below.checkpoint).map_err(failed)?;
+    let mut layers = Layers::new(options.schema.clone(), options.format, caching, below.store, below.checkpoint).map_err(failed)?;
+    if let Some(max_entries) = options.max_entries {
+        layers.keep_at_most(max_entries);
+    }
     let description = Arc::new(StoreDescription { name: options.name.clone(), changelog_topic: Arc::clone(&open.changelog_topic) });
     Ok(OpenedStore {
         position: layers.position(),

@@ -19,7 +19,9 @@ impl<V: 'static> Envelope for Plain<V> {
     type Row = V;
     type RowRef<'a> = &'a V;
 
-    const FORMAT: ValueFormat = ValueFormat::Plain;
+    fn format(&self) -> ValueFormat {
+        ValueFormat::Plain
+    }
 
     #[inline]
     fn write(&self, row: &V, out: &mut Vec<u8>, cx: &SerdeContext<'_>) -> Result<bool, SerdeError> {

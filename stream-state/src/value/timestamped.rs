@@ -1,6 +1,7 @@
 //! The value and when it was written.
 
 use stream_core::serdes::{SerdeContext, SerdeError, SerdeRef};
+use stream_core::time::UNKNOWN_TIME;
 
 use super::{Envelope, ValueFormat};
 
@@ -34,11 +35,23 @@ impl<V> ValueAndTimestamp<V> {
 /// Rows that hold a value and its timestamp.
 pub struct Timestamped<V> {
     pub(crate) serde: SerdeRef<V>,
+    format: ValueFormat,
+}
+
+impl<V> Timestamped<V> {
+    pub(crate) fn new(serde: SerdeRef<V>) -> Self {
+        Self { serde, format: ValueFormat::Timestamped }
+    }
+
+    /// Takes values with timestamps, but keeps the values alone.
+    pub(crate) fn over_plain(serde: SerdeRef<V>) -> Self {
+        Self { serde, format: ValueFormat::Untimed }
+    }
 }
 
 impl<V> Clone for Timestamped<V> {
     fn clone(&self) -> Self {
-        Self { serde: SerdeRef::clone(&self.serde) }
+        Self { serde: SerdeRef::clone(&self.serde), format: self.format }
     }
 }
 
@@ -46,20 +59,33 @@ impl<V: 'static> Envelope for Timestamped<V> {
     type Row = ValueAndTimestamp<V>;
     type RowRef<'a> = ValueAndTimestamp<&'a V>;
 
-    const FORMAT: ValueFormat = ValueFormat::Timestamped;
+    fn format(&self) -> ValueFormat {
+        self.format
+    }
+
+    /// A cached row keeps its timestamp, as in Java's cache.
+    fn settled(&self, caching: bool) -> Self {
+        let format = if caching { ValueFormat::Timestamped } else { self.format };
+        Self { serde: SerdeRef::clone(&self.serde), format }
+    }
 
     #[inline]
     fn write(&self, row: ValueAndTimestamp<&V>, out: &mut Vec<u8>, cx: &SerdeContext<'_>) -> Result<bool, SerdeError> {
         if self.serde.is_null(row.value) {
             return Ok(false);
         }
-        out.extend_from_slice(&row.timestamp.to_be_bytes());
+        if self.format == ValueFormat::Timestamped {
+            out.extend_from_slice(&row.timestamp.to_be_bytes());
+        }
         self.serde.serialize(row.value, out, cx)?;
         Ok(true)
     }
 
     #[inline]
     fn read(&self, bytes: &[u8], cx: &SerdeContext<'_>) -> Result<Self::Row, SerdeError> {
+        if self.format == ValueFormat::Untimed {
+            return Ok(ValueAndTimestamp::new(self.serde.deserialize(bytes, cx)?, UNKNOWN_TIME));
+        }
         match bytes.split_first_chunk::<8>() {
             Some((timestamp, value)) => Ok(ValueAndTimestamp::new(self.serde.deserialize(value, cx)?, i64::from_be_bytes(*timestamp))),
             None => Err(SerdeError::bad(format!("a timestamped value has at least 8 bytes, this one has {}", bytes.len()))),

@@ -9,7 +9,7 @@ use crate::value::Envelope;
 impl<K: 'static, E: Envelope> Window<K, E> {
     /// As [`KeyValue::is_caching`](crate::KeyValue::is_caching).
     pub fn is_caching(&self) -> bool {
-        self.store.is_caching()
+        self.rows.typed.store.is_caching()
     }
 
     /// As [`KeyValue::next_change`](crate::KeyValue::next_change), by key and window.
@@ -17,9 +17,7 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// # Errors
     /// When a serde fails or the disk cannot be read.
     pub fn next_change(&self) -> Result<Option<CachedChange<WindowKey<K>, E::Row>>> {
-        let Some(change) = self.store.next_change()? else { return Ok(None) };
-        let key = self.read_key(change.key.as_slice())?;
-        change.typed(key, |bytes| self.read(bytes)).map(Some)
+        self.rows.typed.next_change(|stored| self.read_key(stored))
     }
 
     /// As [`KeyValue::drain`](crate::KeyValue::drain), by key and window.

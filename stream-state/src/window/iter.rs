@@ -1,12 +1,9 @@
 //! Rows of windows, typed.
 
-use std::ops::{Bound, RangeBounds};
-
 use stream_core::Result;
 
 use super::Window;
-use crate::key::window;
-use crate::store::RowScan;
+use crate::store::{KeyBounds, Rows, contains};
 use crate::value::Envelope;
 
 /// A key and the start of a window, ms.
@@ -21,12 +18,12 @@ pub struct WindowKey<K> {
 /// The rows of one key, with the starts of their windows (ms), as they were when the iterator was opened.
 pub struct WindowIterator<'a, K, E> {
     store: &'a Window<K, E>,
-    rows: RowScan,
+    rows: Rows,
     key: Vec<u8>,
 }
 
 impl<'a, K, E> WindowIterator<'a, K, E> {
-    pub(super) fn new(store: &'a Window<K, E>, rows: RowScan, key: Vec<u8>) -> Self {
+    pub(super) fn new(store: &'a Window<K, E>, rows: Rows, key: Vec<u8>) -> Self {
         Self { store, rows, key }
     }
 }
@@ -41,8 +38,8 @@ impl<K: 'static, E: Envelope> Iterator for WindowIterator<'_, K, E> {
                 Err(error) => return Some(Err(error)),
             };
             // Keys of any length: between the rows of a key may lie those of a longer one (trap T136).
-            if let Some(parts) = window::parts(key.as_slice()).filter(|parts| parts.key == self.key) {
-                return Some(self.store.read(value.as_slice()).map(|row| (parts.start, row)));
+            if let Some(parts) = self.store.schema.parts(key.as_slice()).filter(|parts| parts.key == self.key) {
+                return Some(self.store.rows.typed.read(value.as_slice()).map(|row| (parts.start, row)));
             }
         }
     }
@@ -51,20 +48,15 @@ impl<K: 'static, E: Envelope> Iterator for WindowIterator<'_, K, E> {
 /// The rows of several keys, as they were when the iterator was opened.
 pub struct WindowedIterator<'a, K, E> {
     store: &'a Window<K, E>,
-    rows: RowScan,
-    keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+    rows: Rows,
+    keys: KeyBounds,
     from: i64,
     to: i64,
 }
 
 impl<'a, K, E> WindowedIterator<'a, K, E> {
-    pub(super) fn new(store: &'a Window<K, E>, rows: RowScan, keys: (Bound<Vec<u8>>, Bound<Vec<u8>>), from: i64, to: i64) -> Self {
+    pub(super) fn new(store: &'a Window<K, E>, rows: Rows, keys: KeyBounds, from: i64, to: i64) -> Self {
         Self { store, rows, keys, from, to }
-    }
-
-    fn contains(&self, stored: &[u8]) -> bool {
-        let keys: (Bound<&[u8]>, Bound<&[u8]>) = (self.keys.0.as_ref().map(Vec::as_slice), self.keys.1.as_ref().map(Vec::as_slice));
-        window::parts(stored).is_some_and(|parts| (self.from..=self.to).contains(&parts.start) && keys.contains(parts.key))
     }
 }
 
@@ -77,9 +69,10 @@ impl<K: 'static, E: Envelope> Iterator for WindowedIterator<'_, K, E> {
                 Ok(row) => row,
                 Err(error) => return Some(Err(error)),
             };
-            if self.contains(key.as_slice()) {
-                let row = self.store.read_key(key.as_slice()).and_then(|key| Ok((key, self.store.read(value.as_slice())?)));
-                return Some(row);
+            let parts = self.store.schema.parts(key.as_slice());
+            if parts.is_some_and(|parts| (self.from..=self.to).contains(&parts.start) && contains(&self.keys, parts.key)) {
+                let row = self.store.read_key(key.as_slice());
+                return Some(row.and_then(|key| Ok((key, self.store.rows.typed.read(value.as_slice())?))));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Behaviour of the stores, from outside.
 
+mod bounded;
+mod buffer;
 mod conformance;
 mod durability;
 #[cfg(feature = "fault-injection")]
@@ -8,7 +10,9 @@ mod full_disk;
 mod iterators;
 mod key_value;
 mod memory;
+mod sessions;
 mod tables;
+mod versioned;
 mod windows;
 
 use std::sync::Arc;

@@ -32,14 +32,40 @@ fn rows_behind_the_retention_do_not_show_and_their_segment_goes_at_a_flush() {
 }
 
 #[test]
-fn a_row_behind_the_retention_is_left_out() {
+fn a_row_behind_the_retention_counts_as_dropped_and_never_shows() {
     let factory = windowed(persistent_windows(false));
     let name = factory.store_name();
-    let bench = open(factory);
+    let mut bench = open(factory);
     let store = bench.handle(&name);
     store.put(&key("a"), ValueAndTimestamp::new(&1, 0), 10 * MINUTE).expect("a put");
     store.put(&key("a"), ValueAndTimestamp::new(&1, 0), 5 * MINUTE).expect("a put");
-    assert_eq!(logged(&**bench.store()).len(), 1);
+    assert_eq!(bench.current().take_dropped(), 1);
+    assert_eq!(logged(&**bench.store()).len(), 2, "Java logs it, too");
+    assert_eq!(store.fetch(&key("a"), 0, i64::MAX).expect("a fetch").count(), 1);
+    bench.store().commit(Some(2)).expect("a commit");
+    bench.store().flush(1).expect("a flush");
+    drop(store);
+    bench.kill();
+    assert_eq!(bench.handle(&name).all().expect("a scan").count(), 1);
+}
+
+#[test]
+fn a_store_in_memory_expires_to_the_millisecond_and_one_on_disk_by_segments() {
+    let memory = Stores::in_memory_window_store("w", Duration::from_millis(100), Duration::from_millis(10), false);
+    for (supplier, dropped) in
+        [(memory, 1), (Stores::persistent_window_store("w", Duration::from_millis(100), Duration::from_millis(10), false), 0)]
+    {
+        let factory = windowed(supplier);
+        let name = factory.store_name();
+        let bench = open(factory);
+        let store = bench.handle(&name);
+        store.put(&key("a"), ValueAndTimestamp::new(&1, 0), 200).expect("a put");
+        store.put(&key("a"), ValueAndTimestamp::new(&1, 0), 100).expect("a put");
+        assert_eq!(bench.current().take_dropped(), dropped);
+        assert_eq!(store.get(&key("a"), 100).expect("a get"), None, "neither shows it");
+        store.put(&key("a"), ValueAndTimestamp::new(&1, 0), 101).expect("a put");
+        assert!(store.get(&key("a"), 101).expect("a get").is_some());
+    }
 }
 
 #[test]

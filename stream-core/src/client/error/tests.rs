@@ -71,6 +71,12 @@ fn a_lost_record_returns_the_tasks_to_their_committed_positions() {
 }
 
 #[test]
+fn a_record_refused_by_a_transaction_that_failed_unseen_rolls_it_back() {
+    assert_eq!(mapped(code::STATE, Operation::Produce), ErrorKind::Abortable);
+    assert_eq!(mapped(code::STATE, Operation::Consume), ErrorKind::Internal, "anywhere else it is our mistake");
+}
+
+#[test]
 fn a_dead_producer_is_replaced() {
     let native = NativeError { fatal: true, ..NativeError::from_code(48) };
     assert_eq!(from_native(native, Operation::Produce).kind(), ErrorKind::Fenced);

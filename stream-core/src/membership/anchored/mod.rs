@@ -1,10 +1,10 @@
 //! The anchored backend: a consumer that is subscribed to one *anchor* topic per sub-topology, with the assignor
-//! `cooperative-sticky`, and fetches nothing. Partition `p` of the anchor of sub-topology `s` is task `s_p`; the other source partitions of
+//! `cooperative-sticky`, and fetches nothing. Each partition of an anchor is one task (`slots.rs` says which); the source partitions of
 //! a task follow by the topology, so that the assignor need not know of co-partitioning.
 //!
 //! Tasks are sticky and move one by one, in two steps: the old owner commits, closes and answers; then the group gives the task to the
 //! new one. The assignor balances partitions over all anchors together: every process gets the same number of tasks, give or take one,
-//! but not the same number of each sub-topology.
+//! and about the same number of each sub-topology.
 //!
 //! Before a new task starts, the group is read: members whose fingerprints differ see other partition counts, and may count the same
 //! task under different anchors. The coordinator of a classic group checks no partitions, so nothing else would keep two of them from
@@ -14,6 +14,7 @@ mod client_id;
 mod committer;
 mod consumer;
 mod session;
+mod slots;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -36,6 +37,8 @@ const FIRST_CHECKS: u32 = 5;
 const FIRST_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest interval while the group leaves tasks to nobody.
 const LAST_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// After how long without a first assignment the log says what it is that takes so long.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);
 /// How often `Waiting` is repeated while nothing changes.
 const WAITING_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest wait for an answer about the group; the caller has other things to do.
@@ -56,7 +59,7 @@ pub struct AnchoredConfig {
 }
 
 /// Membership by a librdkafka consumer that is subscribed to one anchor topic per sub-topology, with `cooperative-sticky`, and fetches
-/// nothing. Tasks are sticky and move one by one; they are balanced over all sub-topologies together, not within each.
+/// nothing. Tasks are sticky and move one by one; their number is balanced, and each process gets a share of every sub-topology.
 ///
 /// With `group.instance.id`, the fingerprint is appended to it: when a static member comes back, the coordinator keeps showing the
 /// client id of its first join, so a changed plan must be another member. Its old self leaves by its session timeout.
@@ -74,6 +77,8 @@ pub struct AnchoredMembership {
     checks: u32,
     next_check: Instant,
     last_waiting: Option<(Instant, String)>,
+    /// Since when the client joins; `None` when it has joined, or the log says already that it takes long.
+    joining_since: Option<Instant>,
     /// The process left because a worker is stuck.
     is_stalled: bool,
     is_failed: bool,
@@ -107,6 +112,7 @@ impl AnchoredMembership {
             checks: 0,
             next_check: Instant::now(),
             last_waiting: None,
+            joining_since: None,
             is_stalled: false,
             is_failed: false,
             asks_for_shutdown: false,
@@ -130,6 +136,7 @@ impl AnchoredMembership {
         let consumer = Arc::new(MembershipConsumer::join(&properties, &anchors(plan), &self.context, false)?);
         self.committer.set(Some(&consumer));
         self.consumer = Some(consumer);
+        self.joining_since = Some(Instant::now());
         Ok(())
     }
 
@@ -187,6 +194,7 @@ impl AnchoredMembership {
                     tracing::debug!(?partitions, ?member, "offered");
                     self.session.offered(&partitions, member.as_deref());
                     (self.checks, self.next_check) = (0, Instant::now());
+                    self.joining_since = None;
                 }
                 Rebalance::AskedBack { partitions, is_lost } => {
                     tracing::debug!(?partitions, ?member, is_lost, "asked back");
@@ -196,6 +204,12 @@ impl AnchoredMembership {
         }
         self.session.member_is(member_id(&consumer).as_deref());
         drop(consumer);
+        if self.joining_since.take_if(|since| since.elapsed() >= JOIN_PATIENCE).is_some() {
+            tracing::warn!(
+                group = %self.config.application_id,
+                "still joining the group: it waits for all of its members, and for one that was killed until its `session.timeout.ms` is over"
+            );
+        }
         self.act()?;
         self.check()?;
         Ok(())

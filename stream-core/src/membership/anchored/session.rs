@@ -1,9 +1,10 @@
 //! The state machine of an anchored membership: what the group said comes in, what to do goes out. No I/O and no clock.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::client_id;
+use super::slots::Slots;
 use crate::client::GroupDescription;
 use crate::error::Error;
 use crate::id::TaskId;
@@ -41,7 +42,7 @@ enum Check {
 #[derive(Debug)]
 pub(super) struct Session {
     plan: Plan,
-    tasks_of: BTreeMap<Arc<str>, (u32, i32)>,
+    slots: Slots,
     /// What the group gave to this member and was not asked back.
     granted: BTreeSet<TaskId>,
     /// What may run, under `member`.
@@ -66,7 +67,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
-            tasks_of: tasks_of(&plan),
+            slots: Slots::of(&plan),
             plan,
             granted: BTreeSet::new(),
             running: BTreeSet::new(),
@@ -267,8 +268,7 @@ impl Session {
             .flat_map(|member| &member.assignment)
             .filter_map(|partition| self.task(&partition.topic, partition.partition))
             .collect();
-        let planned: usize = self.plan.anchors.values().map(|(_, partitions)| usize::try_from(*partitions).unwrap_or(0)).sum();
-        owned.len() >= planned
+        owned.len() >= self.slots.len()
     }
 
     fn revoke(&mut self, tasks: BTreeSet<TaskId>) {
@@ -296,13 +296,8 @@ impl Session {
     }
 
     fn task(&self, topic: &str, partition: i32) -> Option<TaskId> {
-        let (subtopology, partitions) = *self.tasks_of.get(topic)?;
-        (partition < partitions).then_some(TaskId::new(subtopology, partition))
+        self.slots.task(topic, partition)
     }
-}
-
-fn tasks_of(plan: &Plan) -> BTreeMap<Arc<str>, (u32, i32)> {
-    plan.anchors.iter().map(|(subtopology, (topic, partitions))| (Arc::clone(topic), (*subtopology, *partitions))).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ const FILE: &str = ".lock";
 /// Held as long as it lives. The file stays: deleting it would let two processes lock two files of one name.
 #[derive(Debug)]
 pub(super) struct DirectoryLock {
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -27,7 +27,17 @@ impl DirectoryLock {
             return Err(in_use(directory, &path));
         }
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for DirectoryLock {
+    /// Unlocks, which frees the directory at once. To close the file alone would not: a child process that the program is just starting
+    /// has a copy of it until its `exec`, and a lock ends with the last copy.
+    fn drop(&mut self) {
+        if let Err(error) = unlock(&self.file) {
+            tracing::debug!(%error, "the state directory could not be unlocked; it is free when its file is closed");
+        }
     }
 }
 
@@ -58,6 +68,11 @@ fn lock(file: &File) -> io::Result<bool> {
 }
 
 #[cfg(unix)]
+fn unlock(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::Unlock)?)
+}
+
+#[cfg(unix)]
 fn is_held(_error: &io::Error) -> bool {
     false
 }
@@ -76,7 +91,31 @@ fn lock(_file: &File) -> io::Result<bool> {
 }
 
 #[cfg(windows)]
+fn unlock(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(windows)]
 fn is_held(error: &io::Error) -> bool {
     const ERROR_SHARING_VIOLATION: i32 = 32;
     error.raw_os_error() == Some(ERROR_SHARING_VIOLATION)
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_was_given_up_is_free_although_a_child_process_still_has_a_copy_of_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = DirectoryLock::take(directory.path()).unwrap();
+        // What a child has between fork and exec.
+        let copy = held.file.try_clone().unwrap();
+        assert!(DirectoryLock::take(directory.path()).is_err());
+        drop(held);
+        #[cfg(unix)]
+        DirectoryLock::take(directory.path()).unwrap();
+        drop(copy);
+    }
 }

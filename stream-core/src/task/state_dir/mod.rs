@@ -8,6 +8,8 @@
 //!     0_1/rocksdb/<store>/             one task
 //!     0_1/rocksdb/<store>.corrupt-<ms>/  a store that was damaged, kept for a week
 //!     0_1.deleting-<ms>/               a task that nobody owned, being deleted
+//!     global/rocksdb/<store>/          a global store
+//!     global/.checkpoint               how far the topics of the global stores were applied
 //! ```
 //!
 //! Nothing here is deleted because of a crash: what a task left is behind what was committed at most, and is restored from there.
@@ -100,6 +102,16 @@ impl StateDirectory {
     /// not at the transaction's timeout.
     pub(crate) fn transactional_id(&self, worker: usize) -> String {
         format!("{}-{}-{worker}", self.application_id, self.process_id)
+    }
+
+    /// Where a global store keeps its data.
+    pub(crate) fn global_store_directory(&self, store: &str) -> PathBuf {
+        self.directory.join("global").join("rocksdb").join(store)
+    }
+
+    /// The file of the positions that the global stores on disk have reached.
+    pub(crate) fn global_positions(&self) -> PathBuf {
+        self.directory.join("global").join(".checkpoint")
     }
 
     /// Takes a task's directory.

@@ -23,7 +23,6 @@ fn used_task(directory: &StateDirectory, task: TaskId) -> PathBuf {
 }
 
 #[test]
-#[ignore = "a child process of another test can hold the lock between fork and exec"]
 fn a_process_keeps_its_id_and_its_transactional_ids_over_a_restart() {
     let root = tempfile::tempdir().unwrap();
     let first = open(root.path());

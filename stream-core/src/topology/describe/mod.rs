@@ -3,7 +3,7 @@
 mod order;
 mod text;
 
-use super::groups::{java_compare, node_groups};
+use super::groups::{is_global, java_compare, node_groups};
 use super::{NodeKind, SourceTopics, Topology};
 use order::{SizeTree, hash_order, java_hash};
 
@@ -23,6 +23,8 @@ pub struct TopologyDescription {
 pub struct SubtopologyDescription {
     /// Its number.
     pub id: u32,
+    /// Whether it keeps a global store: every process runs it whole, and it has no tasks.
+    pub is_global: bool,
     /// Its nodes: those with the largest tree below them first, then by name.
     pub nodes: Vec<NodeDescription>,
 }
@@ -92,8 +94,9 @@ impl Topology {
         let groups = node_groups(self).into_iter().zip(0..);
         let subtopologies = groups
             .map(|(group, id)| {
+                let is_global = is_global(self, &group);
                 let group: Vec<usize> = group.into_iter().collect();
-                SubtopologyDescription { id, nodes: self.describe_nodes(&group) }
+                SubtopologyDescription { id, is_global, nodes: self.describe_nodes(&group) }
             })
             .collect();
         TopologyDescription { subtopologies }

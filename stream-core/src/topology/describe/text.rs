@@ -16,11 +16,12 @@ impl Display for TopologyDescription {
 
 impl Display for SubtopologyDescription {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Sub-topology: {}", self.id)?;
+        let kind = if self.is_global { " for global store (will not generate tasks)" } else { "" };
+        writeln!(f, "Sub-topology: {}{kind}", self.id)?;
         for node in &self.nodes {
             writeln!(f, "    {node}")?;
         }
-        writeln!(f)
+        if self.is_global { Ok(()) } else { writeln!(f) }
     }
 }
 

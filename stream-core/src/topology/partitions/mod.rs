@@ -206,7 +206,7 @@ impl PartitionPlan {
         self.repartition_topics.contains(topic)
     }
 
-    /// The topic that stands for a sub-topology in the consumer group: whoever is assigned its partition `p` runs task `p`.
+    /// The topic that stands for a sub-topology in the consumer group: it has as many partitions as the sub-topology has tasks.
     pub fn anchor(&self, subtopology: u32) -> Option<&Arc<str>> {
         self.subtopology(subtopology)?.anchor.as_ref()
     }
@@ -215,13 +215,6 @@ impl PartitionPlan {
     pub fn anchors(&self) -> BTreeMap<u32, Arc<str>> {
         let anchored = |subtopology: &SubtopologyPlan| Some((subtopology.id, subtopology.anchor.clone()?));
         self.subtopologies.iter().filter_map(anchored).collect()
-    }
-
-    /// The task that a partition of an anchor topic stands for.
-    pub fn task_of(&self, anchor: &str, partition: i32) -> Option<TaskId> {
-        let mut subtopologies = self.subtopologies.iter();
-        let found = subtopologies.find(|subtopology| subtopology.anchor.as_deref() == Some(anchor))?;
-        (0..found.tasks).contains(&partition).then(|| TaskId::new(found.id, partition))
     }
 
     /// A hash (hex) over sub-topologies, anchors and the partition counts of all source topics: processes that compute the same one

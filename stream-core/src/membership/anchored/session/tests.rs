@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::client::GroupMember;
 use crate::id::TopicPartition;
@@ -17,8 +19,14 @@ fn tasks(ids: &[(u32, i32)]) -> BTreeSet<TaskId> {
     ids.iter().map(|&(subtopology, partition)| task(subtopology, partition)).collect()
 }
 
+/// The partitions that stand for tasks, which are named by the anchors of their sub-topologies.
 fn partitions(list: &[(&str, i32)]) -> Vec<(String, i32)> {
-    list.iter().map(|&(topic, partition)| (topic.to_owned(), partition)).collect()
+    let slots = Slots::of(&plan(FINGERPRINT));
+    let stands_for = |topic: &str, partition| {
+        let wanted = task(u32::from(topic == "payments"), partition);
+        ["orders", "payments"].into_iter().find(|anchor| slots.task(anchor, partition) == Some(wanted)).unwrap_or(topic).to_owned()
+    };
+    list.iter().map(|&(topic, partition)| (stands_for(topic, partition), partition)).collect()
 }
 
 fn member(id: &str, fingerprint: &str) -> GroupMember {

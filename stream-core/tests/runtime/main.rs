@@ -1,0 +1,5 @@
+//! What the runtime does when user code, or the cluster, does not do what it should.
+
+mod panics;
+mod retries;
+mod support;

@@ -1,0 +1,253 @@
+//! Session stores: rows of a key, the start and the end of a session, kept for a time.
+
+mod cached;
+mod iter;
+mod supplier;
+
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+
+use iter::Times;
+pub use iter::{SessionIterator, SessionKey};
+use stream_core::Result;
+pub use supplier::SessionBytesStoreSupplier;
+
+use crate::error::StoreError;
+use crate::key::SessionKeySchema;
+use crate::key::session::SessionParts;
+use crate::store::{Segmented, StoreBuilder, Typed, bytes_of};
+use crate::value::{Envelope, Plain};
+
+/// Declares a [`SessionStore`].
+pub type SessionStoreBuilder<K, V> = StoreBuilder<SessionBytesStoreSupplier, K, Plain<V>>;
+
+/// A store of one value per key and session: what aggregations over sessions use. Mirrors Kafka Streams' `SessionStore`; see [`Session`]
+/// for its methods.
+pub type SessionStore<K, V> = Session<K, Plain<V>>;
+
+/// The handle of a session store. A session is known by its key and by the times of its first and last record, both of which belong to it.
+///
+/// Rows are kept for the store's retention, counted back from its *stream time*: the largest end that was ever put. Sessions that ended
+/// before do not show; the files forget them by whole segments. A session that is put behind the retention counts in `dropped-records` and
+/// is left out. A cached store shows what it still has.
+///
+/// ```
+/// use stream_core::Result;
+/// use stream_state::SessionStore;
+///
+/// /// Adds a click to the session of `user` that it belongs to, if one is less than half an hour away.
+/// fn click(clicks: &SessionStore<String, u64>, user: &String, time: i64) -> Result<()> {
+///     let gap = 1_800_000;
+///     let near: Vec<_> = clicks.find(user, time - gap, time + gap)?.collect::<Result<_>>()?;
+///     let (mut start, mut end, mut count) = (time, time, 1);
+///     for (session, clicked) in near {
+///         (start, end, count) = (start.min(session.start), end.max(session.end), count + clicked);
+///         clicks.remove(user, session.start, session.end)?;
+///     }
+///     clicks.put(user, &count, start, end)
+/// }
+/// ```
+pub struct Session<K, E> {
+    rows: Segmented<K, E>,
+    schema: SessionKeySchema,
+}
+
+impl<K: 'static, E: Envelope> Session<K, E> {
+    pub(super) fn new(typed: Typed<K, E>, schema: SessionKeySchema, exact: bool) -> Self {
+        Self { rows: Segmented { typed, segments: schema.segments.clone(), exact }, schema }
+    }
+
+    /// The store's name.
+    pub fn name(&self) -> &str {
+        self.rows.typed.store.name()
+    }
+
+    /// How long sessions are kept after their end, ms.
+    pub fn retention_ms(&self) -> i64 {
+        self.schema.segments.retention_ms
+    }
+
+    /// The largest session end that was put, ms, or -1. It rolls back with an aborted transaction.
+    pub fn stream_time_ms(&self) -> i64 {
+        self.rows.stream_time()
+    }
+
+    /// Writes the row of the session of `key` from `start` to `end` (ms); `None` deletes it. A session behind the retention is counted as
+    /// dropped.
+    ///
+    /// # Errors
+    /// When a serde fails, the key is null, `start` is negative, or the disk cannot be read.
+    pub fn put<'r>(&self, key: &K, row: impl Into<Option<E::RowRef<'r>>>, start: i64, end: i64) -> Result<()> {
+        let typed = &self.rows.typed;
+        if start < 0 || end < 0 {
+            return Err(typed.store.error(StoreError::NegativeStart { start: start.min(end) }));
+        }
+        typed.with_row(row.into(), |value| {
+            let observed = self.rows.observe(end);
+            self.rows.put(|bytes| self.write(key, start, end, bytes), value, observed)
+        })
+    }
+
+    /// Deletes a session.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn remove(&self, key: &K, start: i64, end: i64) -> Result<()> {
+        let mut observed = self.rows.typed.store.with(|layers| layers.pending);
+        // Nothing is left out here: what is behind the retention is gone already.
+        observed.stream_time = if self.rows.exact { observed.stream_time } else { observed.stream_time.max(end) };
+        self.rows.put(|bytes| self.write(key, start, end, bytes), None, observed)
+    }
+
+    /// The row of the session of `key` that lasts exactly from `start` to `end` (ms). Java's `fetchSession`.
+    ///
+    /// # Errors
+    /// When a serde fails or the disk cannot be read.
+    pub fn get(&self, key: &K, start: i64, end: i64) -> Result<Option<E::Row>> {
+        if end < self.rows.first_visible_time() {
+            return Ok(None);
+        }
+        self.rows.typed.get(|bytes| self.write(key, start, end, bytes))
+    }
+
+    /// The sessions of `key`, by their end.
+    ///
+    /// # Errors
+    /// When the key serde fails. The iterator's items fail as [`get`](Self::get) does.
+    pub fn fetch(&self, key: &K) -> Result<SessionIterator<'_, K, E>> {
+        self.find(key, 0, i64::MAX)
+    }
+
+    /// As [`fetch`](Self::fetch), from the end.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub fn backward_fetch(&self, key: &K) -> Result<SessionIterator<'_, K, E>> {
+        self.backward_find(key, 0, i64::MAX)
+    }
+
+    /// The sessions of a range of keys, in the order of their bytes. On disk: segment by segment, in each by the bytes of the key, then by
+    /// end. In memory: by end, then by key.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub fn fetch_keys(&self, keys: impl RangeBounds<K>) -> Result<SessionIterator<'_, K, E>> {
+        self.find_keys(keys, 0, i64::MAX)
+    }
+
+    /// The sessions of `key` that end at `earliest_end` or later and begin at `latest_start` or earlier (ms, both inclusive), by their end.
+    /// Java's `findSessions(key, …)`.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub fn find(&self, key: &K, earliest_end: i64, latest_start: i64) -> Result<SessionIterator<'_, K, E>> {
+        self.find_key(key, earliest_end, latest_start, false)
+    }
+
+    /// As [`find`](Self::find), from the end.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub fn backward_find(&self, key: &K, earliest_end: i64, latest_start: i64) -> Result<SessionIterator<'_, K, E>> {
+        self.find_key(key, earliest_end, latest_start, true)
+    }
+
+    /// As [`find`](Self::find), for a range of keys, in the order of [`fetch_keys`](Self::fetch_keys).
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub fn find_keys(&self, keys: impl RangeBounds<K>, earliest_end: i64, latest_start: i64) -> Result<SessionIterator<'_, K, E>> {
+        self.find_in(&keys, earliest_end, latest_start, false)
+    }
+
+    /// As [`find_keys`](Self::find_keys), from the end.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub fn backward_find_keys(&self, keys: impl RangeBounds<K>, earliest_end: i64, latest_start: i64) -> Result<SessionIterator<'_, K, E>> {
+        self.find_in(&keys, earliest_end, latest_start, true)
+    }
+
+    /// The sessions of all keys that end from `earliest_end` to `latest_end` (ms, both inclusive), by their end. On disk the retention hides
+    /// none of them: a session that closes now may have expired with the same record. Java's `findSessions(earliestEnd, latestEnd)`.
+    ///
+    /// # Errors
+    /// When the store is not ordered by time: see [`SessionBytesStoreSupplier::ordered_by_time`].
+    pub fn find_ended(&self, earliest_end: i64, latest_end: i64) -> Result<SessionIterator<'_, K, E>> {
+        if !self.schema.segments.time_index {
+            return Err(stream_core::Error::invalid(format!(
+                "session store {} cannot be searched by time alone; make its supplier `ordered_by_time`",
+                self.name()
+            )));
+        }
+        let from = if self.rows.exact { earliest_end.max(self.rows.first_visible_time()) } else { earliest_end };
+        let mut rows = self.rows.scan_index(from, latest_end, false);
+        if self.rows.exact {
+            rows = rows.sorted_by(false, |stored| self.schema.parts(stored).map(memory_order))?;
+        }
+        let times = Times { earliest_end: from, latest_end, latest_start: i64::MAX };
+        Ok(SessionIterator::new(self, rows, (Bound::Unbounded, Bound::Unbounded), times))
+    }
+
+    /// All sessions, in the order of [`fetch_keys`](Self::fetch_keys).
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub fn all(&self) -> Result<SessionIterator<'_, K, E>> {
+        self.find_keys(.., 0, i64::MAX)
+    }
+
+    fn find_key(&self, key: &K, earliest_end: i64, latest_start: i64, reverse: bool) -> Result<SessionIterator<'_, K, E>> {
+        let key = self.rows.typed.key_bytes(key)?;
+        let earliest_end = earliest_end.max(self.rows.first_visible_time());
+        let rows = self.rows.scan(earliest_end, i64::MAX, reverse, |segment| self.schema.key_range(segment, &key, earliest_end, i64::MAX));
+        let times = Times { earliest_end, latest_end: i64::MAX, latest_start };
+        Ok(SessionIterator::new(self, rows, (Bound::Included(key.clone()), Bound::Included(key)), times))
+    }
+
+    fn find_in(
+        &self,
+        keys: &impl RangeBounds<K>,
+        earliest_end: i64,
+        latest_start: i64,
+        reverse: bool,
+    ) -> Result<SessionIterator<'_, K, E>> {
+        let keys = self.rows.key_bounds(keys)?;
+        let (first, last) = (bytes_of(&keys.0), bytes_of(&keys.1));
+        let earliest_end = earliest_end.max(self.rows.first_visible_time());
+        let mut rows = self.rows.scan(earliest_end, i64::MAX, reverse, |segment| self.schema.keys_range(segment, first, last));
+        if self.rows.exact {
+            rows = rows.sorted_by(reverse, |stored| self.schema.parts(stored).map(memory_order))?;
+        }
+        Ok(SessionIterator::new(self, rows, keys, Times { earliest_end, latest_end: i64::MAX, latest_start }))
+    }
+
+    fn write(&self, key: &K, start: i64, end: i64, out: &mut Vec<u8>) -> Result<(), StoreError> {
+        self.schema.write(start, end, out, |out| self.rows.typed.write_key(key, out))
+    }
+
+    fn read_key(&self, stored: &[u8]) -> Result<SessionKey<K>> {
+        let Some(parts) = self.schema.parts(stored) else {
+            let reason = format!("its key has {} bytes only", stored.len());
+            return Err(self.rows.typed.store.error(StoreError::ForeignRecord { reason }));
+        };
+        Ok(SessionKey { key: self.rows.typed.read_key(parts.key)?, start: parts.start, end: parts.end })
+    }
+}
+
+/// The order of Java's in-memory store.
+fn memory_order(parts: SessionParts<'_>) -> (i64, Vec<u8>, i64) {
+    (parts.end, parts.key.to_vec(), parts.start)
+}
+
+impl<K, E: Clone> Clone for Session<K, E> {
+    fn clone(&self) -> Self {
+        Self { rows: self.rows.clone(), schema: self.schema.clone() }
+    }
+}
+
+impl<K, E> fmt::Debug for Session<K, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionStore").field("name", &self.rows.typed.store.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! [`StoreBuilder`]: how stores of all kinds are declared.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stream_core::Result;
+use stream_core::serdes::SerdeRef;
+use stream_core::store::{ChangelogConfig, CleanupPolicy, OpenedStore, StoreFactory, StoreName, StoreOpen};
+
+use super::{HandleFactory, LayeredStore, StoreOptions, Typed, open};
+use crate::key::KeySchema;
+use crate::value::{BufferedValue, Envelope, Plain, Timestamped, ValueFormat};
+
+/// Says where a store keeps its rows, how they are keyed, and which handle reads them.
+///
+/// Sealed: the formats on disk belong to this crate.
+pub trait BytesStoreSupplier: sealed::Described + Clone + Send + Sync + 'static {
+    /// What processors get.
+    type Handle<K: 'static, E: Envelope + Clone>: 'static;
+
+    #[doc(hidden)]
+    fn handle<K: 'static, E: Envelope + Clone>(&self, store: sealed::OpenStore<K, E>) -> Self::Handle<K, E>;
+}
+
+pub(crate) mod sealed {
+    use super::{ChangelogConfig, KeySchema, Typed};
+
+    /// What the builder asks of a supplier.
+    pub trait Described {
+        fn description(&self) -> Description<'_>;
+
+        /// How many rows the store keeps; `None`: all.
+        fn max_entries(&self) -> Option<usize> {
+            None
+        }
+    }
+
+    /// A store, as its supplier says it.
+    pub struct Description<'a> {
+        pub(crate) name: &'a str,
+        pub(crate) persistent: bool,
+        pub(crate) schema: KeySchema,
+        pub(crate) changelog: ChangelogConfig,
+        /// Whether the store can hold changes back.
+        pub(crate) cacheable: bool,
+    }
+
+    /// An open store with its serdes.
+    pub struct OpenStore<K, E>(pub(crate) Typed<K, E>);
+}
+
+/// Declares a store: give it to a topology. Logging is on and caching is off unless said otherwise.
+pub struct StoreBuilder<S, K, E> {
+    supplier: S,
+    handles: Arc<Handles<S, K, E>>,
+    changelog: Option<ChangelogConfig>,
+    caching: bool,
+}
+
+struct Handles<S, K, E> {
+    supplier: S,
+    keys: SerdeRef<K>,
+    envelope: E,
+}
+
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Plain<V>> {
+    /// A store of plain values.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, Plain { serde: values })
+    }
+}
+
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Timestamped<V>> {
+    /// A store of values with timestamps.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, Timestamped::new(values))
+    }
+
+    /// A store that takes values with timestamps but keeps the values alone: they are read with the timestamp -1. This is what Kafka Streams
+    /// makes of a plain supplier that a program gives to a table.
+    pub fn new_over_plain(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, Timestamped::over_plain(values))
+    }
+}
+
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, BufferedValue<V>> {
+    /// A store of changes that wait to be told.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, BufferedValue { serde: values })
+    }
+}
+
+/// Kafka Streams compacts the changelog of windows with timestamps also where they keep duplicates.
+fn changelog_of(supplier: &impl BytesStoreSupplier, format: ValueFormat) -> ChangelogConfig {
+    let changelog = supplier.description().changelog;
+    let compacts = format == ValueFormat::Timestamped && changelog.cleanup_policy == CleanupPolicy::Delete;
+    ChangelogConfig { cleanup_policy: if compacts { CleanupPolicy::CompactDelete } else { changelog.cleanup_policy }, ..changelog }
+}
+
+impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, E> {
+    pub(crate) fn over(supplier: S, keys: SerdeRef<K>, envelope: E) -> Self {
+        let changelog = Some(changelog_of(&supplier, envelope.format()));
+        Self { handles: Arc::new(Handles { supplier: supplier.clone(), keys, envelope }), supplier, changelog, caching: false }
+    }
+
+    /// Logs changes to a topic with these configs; they win over all others.
+    #[must_use]
+    pub fn with_logging_enabled(mut self, topic_configs: BTreeMap<String, String>) -> Self {
+        let changelog = self.changelog.take().unwrap_or_else(|| changelog_of(&self.supplier, self.handles.envelope.format()));
+        self.changelog = Some(ChangelogConfig { topic_configs, ..changelog });
+        self
+    }
+
+    /// Logs nothing: the store cannot be restored on another machine.
+    #[must_use]
+    pub fn with_logging_disabled(mut self) -> Self {
+        self.changelog = None;
+        self
+    }
+
+    /// How long the changelog keeps records of windows and sessions, ms, when that is not the store's own retention.
+    #[must_use]
+    pub fn with_changelog_retention(mut self, retention_ms: i64) -> Self {
+        if let Some(changelog) = self.changelog.as_mut().filter(|changelog| changelog.retention_ms.is_some()) {
+            changelog.retention_ms = Some(retention_ms);
+        }
+        self
+    }
+
+    /// A table holds its changes back until the commit, unless the application has `statestore.cache.max.bytes` = 0.
+    #[must_use]
+    pub fn with_caching_enabled(mut self) -> Self {
+        self.caching = true;
+        self
+    }
+
+    /// Every update is forwarded at once.
+    #[must_use]
+    pub fn with_caching_disabled(mut self) -> Self {
+        self.caching = false;
+        self
+    }
+
+    /// The name to ask for the store with.
+    pub fn store_name(&self) -> StoreName<S::Handle<K, E>> {
+        StoreName::from_string(self.supplier.description().name)
+    }
+}
+
+impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> HandleFactory for Handles<S, K, E> {
+    type Handle = S::Handle<K, E>;
+
+    fn handle(&self, store: Rc<LayeredStore>) -> Self::Handle {
+        let envelope = self.envelope.settled(store.is_caching());
+        let typed = Typed { store, keys: SerdeRef::clone(&self.keys), envelope };
+        self.supplier.handle(sealed::OpenStore(typed))
+    }
+}
+
+impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> StoreFactory for StoreBuilder<S, K, E> {
+    fn name(&self) -> &str {
+        self.supplier.description().name
+    }
+
+    fn changelog(&self) -> Option<&ChangelogConfig> {
+        self.changelog.as_ref()
+    }
+
+    fn is_persistent(&self) -> bool {
+        self.supplier.description().persistent
+    }
+
+    fn history_retention(&self) -> Option<Duration> {
+        match self.supplier.description().schema {
+            KeySchema::Versioned(schema) => Some(Duration::from_millis(u64::try_from(schema.history_ms).unwrap_or(0))),
+            _ => None,
+        }
+    }
+
+    fn open(&self, to_open: &StoreOpen) -> Result<OpenedStore> {
+        let description = self.supplier.description();
+        let caching = self.caching && description.cacheable;
+        let options = StoreOptions {
+            name: description.name.to_owned(),
+            persistent: description.persistent,
+            caching,
+            schema: description.schema,
+            format: self.handles.envelope.settled(caching && to_open.caching_enabled).format(),
+            max_entries: self.supplier.max_entries(),
+        };
+        open(&options, to_open, Arc::clone(&self.handles))
+    }
+}
+
+impl<S: BytesStoreSupplier, K, E> std::fmt::Debug for StoreBuilder<S, K, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreBuilder").field("name", &self.supplier.description().name).finish_non_exhaustive()
+    }
+}

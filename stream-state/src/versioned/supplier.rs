@@ -1,0 +1,90 @@
+//! Where versioned stores keep their rows.
+
+use std::time::Duration;
+
+use stream_core::store::ChangelogConfig;
+use stream_core::{Error, Result};
+
+use super::Versions;
+use crate::key::{KeySchema, VersionedKeySchema};
+use crate::store::{BytesStoreSupplier, sealed};
+use crate::value::Envelope;
+
+/// Where a versioned store keeps its rows, and for how long. Made by [`Stores`](crate::Stores).
+#[derive(Clone, Debug)]
+pub struct VersionedBytesStoreSupplier {
+    name: String,
+    persistent: bool,
+    schema: VersionedKeySchema,
+}
+
+/// How much longer than the history the changelog keeps versions uncompacted, ms: a restore needs all of them.
+const ADDITIONAL_LAG_MS: i64 = 86_400_000;
+
+impl VersionedBytesStoreSupplier {
+    pub(crate) fn new(name: String, persistent: bool, history: Duration) -> Self {
+        let history_ms = i64::try_from(history.as_millis()).unwrap_or(i64::MAX);
+        Self { name, persistent, schema: VersionedKeySchema { history_ms, segment_ms: segment_ms(history_ms) } }
+    }
+
+    /// Versions go in steps of `segment`: smaller ones free memory sooner, larger ones less often.
+    ///
+    /// # Errors
+    /// When it is below one millisecond.
+    pub fn with_segment_interval(mut self, segment: Duration) -> Result<Self> {
+        self.schema.segment_ms = i64::try_from(segment.as_millis()).unwrap_or(i64::MAX);
+        if self.schema.segment_ms < 1 {
+            let name = &self.name;
+            return Err(Error::invalid(format!("versioned store `{name}` is to have segments of 0 ms; give at least 1 ms")));
+        }
+        Ok(self)
+    }
+
+    /// The store's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How far behind the stream time versions can be read and written.
+    pub fn history_retention(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.schema.history_ms).unwrap_or(0))
+    }
+}
+
+/// As in Java: short histories go in few steps, long ones in more.
+fn segment_ms(history_ms: i64) -> i64 {
+    const MINUTE: i64 = 60_000;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    if history_ms <= MINUTE {
+        (history_ms / 3).max(2_000)
+    } else if history_ms <= HOUR {
+        (history_ms / 5).max(20_000)
+    } else if history_ms <= DAY {
+        (history_ms / 9).max(12 * MINUTE)
+    } else {
+        (history_ms / 24).max(160 * MINUTE)
+    }
+}
+
+impl BytesStoreSupplier for VersionedBytesStoreSupplier {
+    type Handle<K: 'static, E: Envelope + Clone> = Versions<K, E>;
+
+    fn handle<K: 'static, E: Envelope + Clone>(&self, store: sealed::OpenStore<K, E>) -> Versions<K, E> {
+        Versions::new(store.0, self.schema.clone())
+    }
+}
+
+impl sealed::Described for VersionedBytesStoreSupplier {
+    fn description(&self) -> sealed::Description<'_> {
+        let lag = self.schema.history_ms.saturating_add(ADDITIONAL_LAG_MS);
+        sealed::Description {
+            name: &self.name,
+            persistent: self.persistent,
+            schema: KeySchema::Versioned(self.schema.clone()),
+            changelog: ChangelogConfig { min_compaction_lag_ms: Some(lag), ..ChangelogConfig::compact() },
+            // Trap T44: a change that is held back would lose the versions between.
+            cacheable: false,
+        }
+    }
+}
