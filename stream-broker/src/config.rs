@@ -59,6 +59,22 @@ impl BrokerConfig {
     /// `log.dir`: keeps topics, records, groups and transactions in this folder, which is made if need be and belongs to one broker at
     /// a time. The next broker that is given the folder goes on where this one ended, however it ended; see the README for what
     /// survives what. Default: memory, which ends with the broker.
+    ///
+    /// ```
+    /// use stream_broker::{Broker, BrokerConfig};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("stream-broker-example-{}", std::process::id()));
+    /// let broker = Broker::start(BrokerConfig::default().data_dir(&folder))?;
+    /// broker.create_topic("orders", 1, [])?;
+    /// broker.stop();
+    ///
+    /// let broker = Broker::start(BrokerConfig::default().data_dir(&folder))?;
+    /// let exists = broker.create_topic("orders", 1, []).unwrap_err();
+    /// assert!(exists.to_string().contains("already exists"));
+    /// # broker.stop();
+    /// # std::fs::remove_dir_all(folder).ok();
+    /// # Ok::<(), stream_broker::BrokerError>(())
+    /// ```
     #[must_use]
     pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(folder.into());
