@@ -445,6 +445,27 @@ fn offsets_go_on_after_retention_has_deleted_every_record() {
 }
 
 #[test]
+fn the_topic_of_the_offsets_stays_small_and_keeps_the_last_ones() {
+    let storage = Simulated::default();
+    for mut broker in [start(&storage), Harness::new(config())] {
+        create(&mut broker, "t", &[]);
+        for offset in 0..30_000 {
+            assert_eq!(commit(&mut broker, offset), 0);
+        }
+        let before = broker.core.topics.total_bytes();
+        assert!(before > 3_000_000, "{before}");
+        broker.pass(60_000);
+        let after = broker.core.topics.total_bytes();
+        assert!(after < before / 2, "{after} of {before}");
+        assert_eq!(facts(&broker).unwrap().committed, Some(29_999));
+    }
+    let restarted = start(&storage.copy());
+    assert_eq!(facts(&restarted).unwrap().committed, Some(29_999));
+    let partition = restarted.core.topics.internal_partitions(crate::topic::internal::CONSUMER_OFFSETS);
+    assert!(partition.iter().any(|partition| partition.cleaned_to > 20_000), "what was cleaned is remembered");
+}
+
+#[test]
 fn partitions_that_were_added_are_there_after_a_restart() {
     let storage = Simulated::default();
     let mut broker = start(&storage);
