@@ -466,6 +466,41 @@ fn the_topic_of_the_offsets_stays_small_and_keeps_the_last_ones() {
 }
 
 #[test]
+fn a_loss_of_power_takes_what_the_settings_do_not_protect_and_no_more() {
+    let end_after_loss = |settings: &[(&str, &str)], passed: i64| {
+        let storage = Simulated::default();
+        let mut broker = start(&storage);
+        create(&mut broker, "t", settings);
+        let producer = init(&mut broker, None);
+        for sequence in 0..10 {
+            produce(&mut broker, producer, sequence, None).unwrap();
+        }
+        broker.pass(passed);
+        let left = start(&storage.after_power_loss());
+        facts(&left).expect("a topic is durable once it is acknowledged").end
+    };
+    assert_eq!(end_after_loss(&[], 0), 0);
+    assert_eq!(end_after_loss(&[("flush.messages", "1")], 0), 10);
+    assert_eq!(end_after_loss(&[("flush.messages", "4")], 0), 8);
+    assert_eq!(end_after_loss(&[("flush.ms", "5000")], 1_000), 0);
+    assert_eq!(end_after_loss(&[("flush.ms", "5000")], 7_000), 10);
+    // Closed segments are made durable each minute; of four records each, the active one has the last two.
+    let segments = [("internal.segment.bytes", "330")];
+    assert_eq!(end_after_loss(&segments, 1_000), 0);
+    assert_eq!(end_after_loss(&segments, 61_000), 8);
+}
+
+#[test]
+fn a_clean_end_makes_everything_durable() {
+    let storage = Simulated::default();
+    let mut broker = start(&storage);
+    scenario(&mut broker, |_| {});
+    let (before, now) = (state(&broker), broker.now);
+    broker.core.close(now).unwrap();
+    assert_eq!(state(&start(&storage.after_power_loss())), before);
+}
+
+#[test]
 fn partitions_that_were_added_are_there_after_a_restart() {
     let storage = Simulated::default();
     let mut broker = start(&storage);

@@ -1,6 +1,6 @@
 //! A folder of the file system.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -30,6 +30,8 @@ pub(crate) struct Directory {
 struct OpenFiles {
     files: HashMap<PathBuf, (u64, Arc<File>)>,
     uses: u64,
+    /// Folders whose names in the root were made durable.
+    durable: HashSet<PathBuf>,
 }
 
 impl Directory {
@@ -90,6 +92,7 @@ impl Directory {
     fn forget(&self, path: &Path) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.files.retain(|open, _| !open.starts_with(path));
+        open.durable.retain(|folder| !folder.starts_with(path));
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -182,7 +185,14 @@ impl Storage for Directory {
 
     fn sync(&self, file: &Path) -> io::Result<()> {
         self.existing(file)?.sync_data().map_err(explain("sync", file))?;
-        self.sync_folder(&folder_of(file))
+        let folder = folder_of(file);
+        self.sync_folder(&folder)?;
+        let is_new = !self.open.lock().unwrap_or_else(PoisonError::into_inner).durable.contains(&folder);
+        if is_new {
+            self.sync_folder(Path::new(""))?;
+            self.open.lock().unwrap_or_else(PoisonError::into_inner).durable.insert(folder);
+        }
+        Ok(())
     }
 
     fn space(&self) -> io::Result<Space> {

@@ -17,6 +17,8 @@ pub(crate) struct Simulated {
 #[derive(Clone, Debug, Default)]
 struct State {
     files: BTreeMap<PathBuf, Vec<u8>>,
+    /// What a loss of power leaves: the files as they were when they were last made durable.
+    durable: BTreeMap<PathBuf, Vec<u8>>,
     full: bool,
     changes: Vec<Change>,
 }
@@ -43,6 +45,7 @@ impl State {
             }
             Change::Truncate(file, size) => self.files.get_mut(&file).unwrap().resize(size as usize, 0),
             Change::Replace(file, bytes) => {
+                self.durable.insert(file.clone(), bytes.clone());
                 self.files.insert(file, bytes);
             }
             Change::Rename(from, to) => {
@@ -64,6 +67,12 @@ impl Simulated {
     /// The files as they are now, in a storage of their own: what a process that is killed here leaves.
     pub(crate) fn copy(&self) -> Simulated {
         let files = self.state.lock().unwrap().files.clone();
+        Simulated { state: Arc::new(Mutex::new(State { files, ..State::default() })) }
+    }
+
+    /// What is left of the files when the power is lost now.
+    pub(crate) fn after_power_loss(&self) -> Simulated {
+        let files = self.state.lock().unwrap().durable.clone();
         Simulated { state: Arc::new(Mutex::new(State { files, ..State::default() })) }
     }
 
@@ -168,7 +177,10 @@ impl Storage for Simulated {
         self.delete(folder)
     }
 
-    fn sync(&self, _file: &Path) -> io::Result<()> {
+    fn sync(&self, file: &Path) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        let content = state.files.get(file).cloned().ok_or(io::ErrorKind::NotFound)?;
+        state.durable.insert(file.to_path_buf(), content);
         Ok(())
     }
 
