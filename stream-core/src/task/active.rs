@@ -11,6 +11,7 @@ use super::commit_metadata::CommitMetadata;
 use super::graph::TaskGraph;
 use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
+use super::start_failure::StartFailure;
 use crate::client::{CommitOffset, DeliverySlot, Message};
 use crate::config::EmitIntervals;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
@@ -68,19 +69,6 @@ pub(crate) struct Task {
     committed_metadata: BTreeMap<String, i64>,
     /// Records, punctuations or drains since the last commit.
     touched: bool,
-}
-
-/// Why a task does not run.
-pub(crate) struct StartFailure {
-    /// What can be prepared again: all of the task, once it was wired.
-    pub(crate) task: Option<Box<PreparedTask>>,
-    pub(crate) error: Error,
-}
-
-impl From<StartFailure> for Error {
-    fn from(failure: StartFailure) -> Self {
-        failure.error
-    }
 }
 
 /// Why [`Task::process`] returned.
