@@ -11,6 +11,7 @@ use super::commit_metadata::CommitMetadata;
 use super::graph::TaskGraph;
 use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
+use super::progress::Progress;
 use super::start_failure::StartFailure;
 use crate::client::{CommitOffset, DeliverySlot, Message};
 use crate::config::EmitIntervals;
@@ -69,17 +70,6 @@ pub(crate) struct Task {
     committed_metadata: BTreeMap<String, i64>,
     /// Records, punctuations or drains since the last commit.
     touched: bool,
-}
-
-/// Why [`Task::process`] returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// The limit was reached; there may be more.
-    More,
-    /// Nothing is buffered.
-    Empty,
-    /// Records are buffered, but another partition may have an earlier one; ask again when something was fetched, or at this time (monotonic clock).
-    Waiting { until: Option<Duration> },
 }
 
 impl Task {
