@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::collector::{ChangelogWriter, Collector, Outgoing};
 use super::commit_metadata::CommitMetadata;
