@@ -189,7 +189,7 @@ impl Layers {
         }
         entry.pending = Some(value);
         entry.written_at = written_at;
-        entry.flags |= REFERENCED;
+        entry.flags = (entry.flags & !UNTOLD) | REFERENCED;
         self.bytes = self.bytes + added - freed;
         self.dirty.push(&mut self.table, slot, listed);
         Ok(slot)
@@ -321,7 +321,7 @@ impl Layers {
             // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
             // there. A store that nothing drains logs its deletions, as in Kafka Streams.
             let came_and_went = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
-            let unchanged = self.caching && (entry.is(UNTOLD) || came_and_went);
+            let unchanged = entry.is(UNTOLD) || (self.caching && came_and_went);
             if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
