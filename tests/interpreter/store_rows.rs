@@ -33,20 +33,14 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> 
     let entries = wanted["entries"].as_array().map_or(&[][..], Vec::as_slice);
     let mut want = entries.iter().map(|entry| entry_of(kind, entry)).collect::<Result<Vec<_>, _>>()?;
     let timestamped = entries.first().is_some_and(|entry| !entry["ts"].is_null()) && kind != "versioned";
+    // Those of tables that keep no timestamps are shown with -1.
+    let starts = entries.iter().any(|entry| entry["ts"] != UNKNOWN_TIME);
     // Internal stores of joins are shown as they lie in Java's store: with the timestamp in front of the value.
     let raw = kind == "key-value" && entries.first().is_some_and(|entry| entry["value"].is_object());
     let mut got = match kind {
         "versioned" => versions(rows),
-        _ => rows.iter().map(|row| entry_of_row(kind, row, timestamped)).collect::<Result<Vec<_>, _>>()?,
+        _ => rows.iter().map(|row| entry_of_row(kind, row, timestamped, starts)).collect::<Result<Vec<_>, _>>()?,
     };
-    // A store of plain values keeps no time; Java shows what its cache knows of it, the start of the window, or -1.
-    for entry in got.iter_mut().filter(|entry| entry.timestamp == Some(UNKNOWN_TIME)) {
-        let same = |want: &&Entry| (&want.key, want.from, &want.value) == (&entry.key, entry.from, &entry.value);
-        let shown = want.iter().find(same).and_then(|want| want.timestamp);
-        if kind == "key-value" || shown == Some(entry.from) {
-            entry.timestamp = shown.or(entry.timestamp);
-        }
-    }
     if raw {
         got = as_java_shows(got, rows, &want);
     }
@@ -128,7 +122,7 @@ fn entry_of(kind: &str, entry: &Value) -> Result<Entry, String> {
     Ok(Entry { key, from, to, value, timestamp })
 }
 
-fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool) -> Result<Entry, String> {
+fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool, starts: bool) -> Result<Entry, String> {
     let timestamp = timestamped.then_some(row.timestamp);
     let (value, key) = (row.value.clone(), row.key.as_slice());
     let long = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).map(i64::from_be_bytes).map_err(|_| "a key is too short".to_owned());
@@ -137,6 +131,8 @@ fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool) -> Result<Entry, 
         "window" => {
             let (key, window) = cut(12)?;
             let from = long(&window[..8])?;
+            // Java shows the rows of some join stores with a timestamp: their windows begin at it.
+            let timestamp = timestamp.map(|timestamp| if timestamp == UNKNOWN_TIME && starts { from } else { timestamp });
             Ok(Entry { key: key.to_vec(), from, to: None, value, timestamp })
         }
         "session" => {

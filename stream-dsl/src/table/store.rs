@@ -54,15 +54,9 @@ pub(crate) fn key_value<K: 'static, V: 'static>(
             let builder = Stores::versioned_key_value_store_builder(supplier.clone(), keys, values);
             configured(builder, materialized)
         }
-        Some(StoreSupplier::KeyValue(supplier)) if !materialized.keeps_timestamps => Arc::new(WithoutTimestamps {
-            plain: configured(
-                TimestampedKeyValueStoreBuilder::new_over_plain(supplier.clone(), Arc::clone(&keys), Arc::clone(&values)),
-                materialized,
-            ),
-            cached: materialized
-                .caching
-                .then(|| configured(Stores::timestamped_key_value_store_builder(supplier.clone(), keys, values), materialized)),
-        }),
+        Some(StoreSupplier::KeyValue(supplier)) if !materialized.keeps_timestamps => {
+            configured(TimestampedKeyValueStoreBuilder::new_over_plain(supplier.clone(), keys, values), materialized)
+        }
         Some(StoreSupplier::KeyValue(supplier)) => {
             configured(Stores::timestamped_key_value_store_builder(supplier.clone(), keys, values), materialized)
         }
@@ -86,34 +80,6 @@ where
         None => builder.with_logging_disabled(),
     };
     Arc::new(if materialized.caching { builder.with_caching_enabled() } else { builder.with_caching_disabled() })
-}
-
-/// A store that keeps values without timestamps, unless it is cached: a record cache knows the timestamps of its rows, and here no row
-/// ever leaves it without them.
-struct WithoutTimestamps {
-    plain: Arc<dyn StoreFactory>,
-    cached: Option<Arc<dyn StoreFactory>>,
-}
-
-impl StoreFactory for WithoutTimestamps {
-    fn name(&self) -> &str {
-        self.plain.name()
-    }
-
-    fn changelog(&self) -> Option<&ChangelogConfig> {
-        self.plain.changelog()
-    }
-
-    fn is_persistent(&self) -> bool {
-        self.plain.is_persistent()
-    }
-
-    fn open(&self, open: &StoreOpen) -> stream_core::Result<OpenedStore> {
-        match &self.cached {
-            Some(cached) if open.caching_enabled => cached.open(open),
-            _ => self.plain.open(open),
-        }
-    }
 }
 
 /// A store for windows where the table has none; told when the application starts.
