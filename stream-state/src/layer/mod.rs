@@ -191,7 +191,7 @@ impl Layers {
         }
         entry.pending = Some(value);
         entry.written_at = written_at;
-        entry.flags |= REFERENCED;
+        entry.flags = (entry.flags & !UNTOLD) | REFERENCED;
         self.bytes = self.bytes + added - freed;
         self.dirty.push(&mut self.table, slot, listed);
         Ok(slot)
@@ -324,7 +324,8 @@ impl Layers {
             // there. A store that nothing drains logs its deletions, as in Kafka Streams. But at least once, a commit that failed and is
             // made again may have sent the row already: then its deletion must follow.
             let came_and_went = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
-            let unchanged = self.caching && entry.is(DRAINED) && (entry.is(UNTOLD) || came_and_went) && !entry.is(LOGGED);
+            let untold = entry.is(UNTOLD) && (entry.is(DRAINED) || !self.caching);
+            let unchanged = (untold || (self.caching && came_and_went)) && !entry.is(LOGGED);
             if !unchanged {
                 // Set before it is sent: of a record whose sending failed nobody knows whether it comes into the log.
                 entry.flags |= LOGGED;
