@@ -6,12 +6,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::collector::{Collector, Outgoing};
 use super::graph::TaskGraph;
 use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
+use super::progress::Progress;
+use super::start_failure::StartFailure;
 use crate::client::{DeliverySlot, Message};
 use crate::config::EmitIntervals;
 use crate::error::{Error, ErrorKind, Result};
@@ -69,30 +70,6 @@ pub(crate) struct Task {
     committed_metadata: BTreeMap<String, i64>,
     /// Records, punctuations or drains since the last commit.
     touched: bool,
-}
-
-/// Why a task does not run.
-pub(crate) struct StartFailure {
-    /// What can be prepared again: all of the task, once it was wired.
-    pub(crate) task: Option<Box<PreparedTask>>,
-    pub(crate) error: Error,
-}
-
-impl From<StartFailure> for Error {
-    fn from(failure: StartFailure) -> Self {
-        failure.error
-    }
-}
-
-/// Why [`Task::process`] returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// The limit was reached; there may be more.
-    More,
-    /// Nothing is buffered.
-    Empty,
-    /// Records are buffered, but another partition may have an earlier one; ask again when something was fetched, or at this time (monotonic clock).
-    Waiting { until: Option<Duration> },
 }
 
 impl Task {

@@ -191,7 +191,7 @@ impl Layers {
         }
         entry.pending = Some(value);
         entry.written_at = written_at;
-        entry.flags |= REFERENCED;
+        entry.flags = (entry.flags & !UNTOLD) | REFERENCED;
         self.bytes = self.bytes + added - freed;
         self.dirty.push(&mut self.table, slot, listed);
         Ok(slot)
@@ -205,7 +205,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !(DRAINED | LOGGED | UNTOLD);
+            entry.flags &= !(DRAINED | UNTOLD | LOGGED);
             if let Some(value) = entry.pending.take() {
                 self.forget_writer(slot);
                 self.settle(slot, value);
@@ -230,7 +230,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !(DRAINED | LOGGED | UNTOLD);
+            entry.flags &= !(DRAINED | UNTOLD | LOGGED);
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
             self.forget_writer(slot);
             let entry = self.table.entry(slot);
@@ -321,15 +321,15 @@ impl Layers {
         while slot != NONE {
             let entry = self.table.entry_mut(slot);
             // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
-            // there. A store that nothing drains logs its deletions, as in Kafka Streams. And at least once, a commit that failed and is
+            // there. A store that nothing drains logs its deletions, as in Kafka Streams. But at least once, a commit that failed and is
             // made again may have sent the row already: then its deletion must follow.
-            let came_and_went = matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
-            let unchanged = self.caching && entry.is(DRAINED) && !entry.is(LOGGED) && (entry.is(UNTOLD) || came_and_went);
+            let came_and_went = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
+            let untold = entry.is(UNTOLD) && (entry.is(DRAINED) || !self.caching);
+            let unchanged = (untold || (self.caching && came_and_went)) && !entry.is(LOGGED);
             if !unchanged {
                 // Set before it is sent: of a record whose sending failed nobody knows whether it comes into the log.
                 entry.flags |= LOGGED;
             }
-            let entry = self.table.entry(slot);
             if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
