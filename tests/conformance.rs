@@ -11,10 +11,17 @@ use std::time::Instant;
 
 use interpreter::cases::{self, Case};
 use interpreter::run::{self, Mode, run};
+use kstreams::core::topology::Changelog;
+use serde_json::Value;
+use stream_testkit::StoreRow;
+
 use interpreter::{Verdict, compare, exceptions, judge, mutations};
 
 /// How many differences a failure shows.
 const SHOWN: usize = 12;
+
+/// How many changes of one case are tried.
+const MUTATIONS: usize = 80;
 
 fn compare_all(cases: Vec<Case>, mode: Mode) {
     let began = Instant::now();
@@ -64,8 +71,9 @@ fn a_store_that_is_restored_from_its_changelog_equals_the_store_before() {
         let topology = driver.topology().expect("a topology");
         driver.restart().expect("a restart");
         let after = run::stores(&driver).expect("the rows");
-        for changelog in topology.changelogs() {
-            let (before, after) = (&before[&*changelog.name], &after[&*changelog.name]);
+        for changelog in topology.changelogs().filter(|changelog| !holds_more(&case.document, changelog)) {
+            let live = |rows: &[StoreRow]| live_rows(&case.document, &changelog.name, rows);
+            let (before, after) = (live(&before[&*changelog.name]), live(&after[&*changelog.name]));
             compared += 1;
             if before != after {
                 differ.push(format!("{}, store {}\n--- before {before:?}\n--- after  {after:?}", case.name, changelog.name));
@@ -75,6 +83,29 @@ fn a_store_that_is_restored_from_its_changelog_equals_the_store_before() {
     println!("{compared} stores restored, {} differ", differ.len());
     assert!(differ.is_empty(), "{}", differ.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n\n"));
     assert!(compared > 100, "only {compared} stores were restored");
+}
+
+/// Whether a source topic that serves as changelog holds what its store does not: records that could not be read, and rows that a bounded
+/// store gave up. A restore takes them all, as Kafka Streams does.
+fn holds_more(case: &Value, changelog: &Changelog) -> bool {
+    let mut statements = case["topology"].as_array().into_iter().flatten();
+    let is_bounded = statements.any(|statement| statement["materialized"]["store"] == "lru");
+    changelog.is_source_topic() && (is_bounded || case["config"]["deserialization.exception.handler"] == "continue")
+}
+
+/// The rows within the retention: what a scan shows of others depends on what the cache happens to hold.
+fn live_rows(case: &Value, name: &str, rows: &[StoreRow]) -> Vec<StoreRow> {
+    let mut stores = case["expected"]["stores"].as_array().into_iter().flatten();
+    let retention = stores.find(|store| store["name"] == name).and_then(|store| compare::retention_ms(case, store).map(|ms| (store, ms)));
+    let Some((store, retention)) = retention else { return rows.to_vec() };
+    // Behind the key: the start and the number of a window's row, or the end and the start of a session.
+    let tail = if store["kind"] == "session" { 16 } else { 12 };
+    let time = |row: &StoreRow| {
+        let bytes = row.key.len().checked_sub(tail).and_then(|at| row.key.get(at..at + 8)).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, i64::from_be_bytes)
+    };
+    let latest = rows.iter().map(time).max().unwrap_or(0);
+    rows.iter().filter(|row| time(row) > latest - retention).cloned().collect()
 }
 
 #[test]
@@ -88,7 +119,10 @@ fn every_change_of_an_expected_answer_is_noticed() {
         if !compare::differences(&case.document, &finished.observed).is_empty() {
             continue;
         }
-        for mutation in mutations::of(&case.document) {
+        // Evenly from all places of the case: a long one has thousands.
+        let mutations = mutations::of(&case.document);
+        let stride = mutations.len().div_ceil(MUTATIONS).max(1);
+        for mutation in mutations.into_iter().step_by(stride) {
             let undo = mutation.apply(&mut case.document);
             changes += 1;
             if compare::differences(&case.document, &finished.observed).is_empty() {

@@ -1,10 +1,18 @@
 //! Cases that are not compared, each with its reason. The list stays short, and none is left out silently.
 
+use serde_json::Value;
+
 /// Cases whose mistake Rust's types make impossible to write, and cases in which Kafka Streams' own behaviour is a defect.
-const EXCEPTIONS: [(&str, &str); 1] = [(
-    "null-handling/grace-left-join-null-key",
-    "Kafka Streams lets a null key into a left join with grace, and its buffer then throws; here it is joined at once without a match (trap T62)",
-)];
+const EXCEPTIONS: [(&str, &str); 2] = [
+    ("processor/topology-no-source", "a topology that reads nothing has nothing to do: it is refused when it is built"),
+    (
+        "null-handling/grace-left-join-null-key",
+        "Kafka Streams lets a null key into a left join with grace, and its buffer then throws; here it is joined at once without a match",
+    ),
+];
+
+/// A header that a processor adds in place is seen by siblings that receive the same record; here a record that is changed is a copy.
+const IN_PLACE: &str = "a header added in place reaches siblings in Kafka Streams; here it does not (trap T142)";
 
 /// Why a case is not compared.
 pub fn reason(case: &str) -> Option<&'static str> {
@@ -14,4 +22,11 @@ pub fn reason(case: &str) -> Option<&'static str> {
 /// The names in the list.
 pub fn names() -> impl Iterator<Item = &'static str> {
     EXCEPTIONS.iter().map(|(name, _)| *name)
+}
+
+/// Why a case that differs in headers only may do so.
+pub fn reason_for_headers(case: &Value) -> Option<&'static str> {
+    let mut statements = case["topology"].as_array().into_iter().flatten();
+    let in_place = |statement: &Value| statement["processor"]["kind"] == "add-header" && statement["processor"]["copy"] != true;
+    statements.any(in_place).then_some(IN_PLACE)
 }

@@ -54,7 +54,7 @@ fn exception_kind(class: &str) -> &str {
     let name = class.rsplit(['.', '$', ':']).next().unwrap_or(class);
     match name {
         "SerializationException" | "SerdeError" => "serialization",
-        "UserFailure" | "StreamsException" | "BoxError" | "Error" => "processing",
+        "UserFailure" | "StreamsException" | "User" => "processing",
         other => other,
     }
 }

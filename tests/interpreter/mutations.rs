@@ -85,6 +85,16 @@ pub fn of(case: &Value) -> Vec<Mutation> {
     mutations.found
 }
 
+/// Whether a store keeps the time of its rows: not one from a supplier of plain values.
+fn keeps_time(case: &Value, store: &Value) -> bool {
+    let statements = case["topology"].as_array().into_iter().flatten();
+    let plain = |statement: &Value| {
+        let materialized = &statement["materialized"];
+        materialized["name"] == store["name"] && materialized["store"].is_string() && materialized["store"] != "persistent-timestamped"
+    };
+    store["kind"] != "key-value" || !statements.into_iter().any(plain)
+}
+
 struct Mutations<'a> {
     case: &'a Value,
     found: Vec<Mutation>,
@@ -156,8 +166,8 @@ impl Mutations<'_> {
         let decides = |entry: &Value| time(entry) == latest && retention_ms(self.case, store).is_some();
         for (row, entry) in rows.iter().enumerate().filter(|(_, entry)| kept(entry)) {
             for field in entry.as_object().into_iter().flat_map(|entry| entry.keys()) {
-                // The end of a window is not part of its row.
-                if store["kind"] != "window" || field != "end" {
+                // The end of a window is not part of its row; a store of plain values keeps no time.
+                if (store["kind"] != "window" || field != "end") && (field != "ts" || keeps_time(self.case, store)) {
                     self.leaves(&format!("{at}/entries/{row}/{field}"));
                 }
             }

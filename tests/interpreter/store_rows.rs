@@ -20,7 +20,7 @@ struct Entry {
 }
 
 /// Compares; the error shows both sides. `retention_ms` is that of a windowed store: Java's record cache shows rows beyond it for as long
-/// as it happens to hold them, so they may be missing here.
+/// as it happens to hold them, so they may be missing here, or there.
 pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> Result<(), String> {
     let kind = wanted["kind"].as_str().ok_or("the case names no kind of store")?;
     if !["key-value", "window", "session", "versioned", "buffer"].contains(&kind) {
@@ -33,11 +33,13 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> 
     let entries = wanted["entries"].as_array().map_or(&[][..], Vec::as_slice);
     let mut want = entries.iter().map(|entry| entry_of(kind, entry)).collect::<Result<Vec<_>, _>>()?;
     let timestamped = entries.first().is_some_and(|entry| !entry["ts"].is_null()) && kind != "versioned";
+    // Those of tables that keep no timestamps are shown with -1.
+    let starts = entries.iter().any(|entry| entry["ts"] != UNKNOWN_TIME);
     // Internal stores of joins are shown as they lie in Java's store: with the timestamp in front of the value.
     let raw = kind == "key-value" && entries.first().is_some_and(|entry| entry["value"].is_object());
     let mut got = match kind {
         "versioned" => versions(rows),
-        _ => rows.iter().map(|row| entry_of_row(kind, row, timestamped)).collect::<Result<Vec<_>, _>>()?,
+        _ => rows.iter().map(|row| entry_of_row(kind, row, timestamped, starts)).collect::<Result<Vec<_>, _>>()?,
     };
     if raw {
         got = as_java_shows(got, rows, &want);
@@ -51,6 +53,7 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> 
         let time = |entry: &Entry| entry.to.unwrap_or(entry.from);
         let latest = want.iter().map(time).max().unwrap_or(0);
         want.retain(|entry| time(entry) > latest - retention || got.contains(entry));
+        got.retain(|entry| time(entry) > latest - retention || want.contains(entry));
     }
     if want == got {
         return Ok(());
@@ -73,11 +76,15 @@ fn as_java_shows(got: Vec<Entry>, rows: &[StoreRow], want: &[Entry]) -> Vec<Entr
         let wanted = |value: &Bytes| want.iter().any(|want| want.key == entry.key && want.value == *value);
         let timestamp = rows.iter().find(|row| row.key == entry.key).map_or(-1, |row| row.timestamp);
         let enveloped = entry.value.as_ref().map(|value| [&timestamp.to_be_bytes()[..], value].concat());
+        // Some of these stores also have headers, in front: here none.
+        let with_headers = enveloped.as_ref().map(|value| [&[0][..], value].concat());
         let elements = entry.value.as_deref().and_then(elements);
         if wanted(&entry.value) {
             shown.push(entry);
         } else if wanted(&enveloped) {
             shown.push(Entry { value: enveloped, ..entry });
+        } else if wanted(&with_headers) {
+            shown.push(Entry { value: with_headers, ..entry });
         } else if let Some(elements) = elements {
             shown.extend(elements.into_iter().map(|element| Entry { value: Some(element), ..entry.clone() }));
         } else {
@@ -119,7 +126,7 @@ fn entry_of(kind: &str, entry: &Value) -> Result<Entry, String> {
     Ok(Entry { key, from, to, value, timestamp })
 }
 
-fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool) -> Result<Entry, String> {
+fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool, starts: bool) -> Result<Entry, String> {
     let timestamp = timestamped.then_some(row.timestamp);
     let (value, key) = (row.value.clone(), row.key.as_slice());
     let long = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).map(i64::from_be_bytes).map_err(|_| "a key is too short".to_owned());
@@ -129,7 +136,7 @@ fn entry_of_row(kind: &str, row: &StoreRow, timestamped: bool) -> Result<Entry, 
             let (key, window) = cut(12)?;
             let from = long(&window[..8])?;
             // Java shows the rows of some join stores with a timestamp: their windows begin at it.
-            let timestamp = timestamp.map(|timestamp| if timestamp == UNKNOWN_TIME { from } else { timestamp });
+            let timestamp = timestamp.map(|timestamp| if timestamp == UNKNOWN_TIME && starts { from } else { timestamp });
             Ok(Entry { key: key.to_vec(), from, to: None, value, timestamp })
         }
         "session" => {

@@ -1,5 +1,6 @@
 //! Statements on groupings: aggregations, windows, cogroups; and `suppress`.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,9 +19,22 @@ use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, strin
 
 /// A cogroup of streams whose null values are dropped, and of the same streams with them: which is right depends on its windows.
 #[derive(Clone)]
-pub struct Cogroup {
+pub struct Cogroup(Rc<RefCell<Streams>>);
+
+/// Java's `cogroup` changes the cogroup that it is called on, and gives it back; ours gives another one.
+struct Streams {
     present: CogroupedKStream<Datum, Datum>,
     nullable: CogroupedKStream<Datum, Datum>,
+}
+
+impl Cogroup {
+    fn present(&self) -> CogroupedKStream<Datum, Datum> {
+        self.0.borrow().present.clone()
+    }
+
+    fn nullable(&self) -> CogroupedKStream<Datum, Datum> {
+        self.0.borrow().nullable.clone()
+    }
 }
 
 /// A windowed grouping or cogroup.
@@ -91,10 +105,10 @@ impl Program<'_> {
             }
             Bound::Cogrouped(Typed { node, key, value }) => {
                 let node = match kind {
-                    Kind::Time(windows) => InWindows::TimeCogroup(Rc::new(node.nullable.windowed_by(windows))),
-                    Kind::Unlimited(windows) => InWindows::TimeCogroup(Rc::new(node.nullable.windowed_by(windows))),
-                    Kind::Sliding(windows) => InWindows::TimeCogroup(Rc::new(node.present.windowed_by(windows))),
-                    Kind::Session(windows) => InWindows::SessionCogroup(Rc::new(node.nullable.windowed_by(windows))),
+                    Kind::Time(windows) => InWindows::TimeCogroup(Rc::new(node.nullable().windowed_by(windows))),
+                    Kind::Unlimited(windows) => InWindows::TimeCogroup(Rc::new(node.nullable().windowed_by(windows))),
+                    Kind::Sliding(windows) => InWindows::TimeCogroup(Rc::new(node.present().windowed_by(windows))),
+                    Kind::Session(windows) => InWindows::SessionCogroup(Rc::new(node.nullable().windowed_by(windows))),
                 };
                 (node, key, value)
             }
@@ -110,16 +124,18 @@ impl Program<'_> {
         let nullable = move |key: &Datum, value: Nullable, sum: Datum| fold(&Some(key.clone()), &value, Some(sum));
         Ok(match from {
             Bound::Grouped(Typed { node, key, .. }) => {
-                let node = Cogroup { present: node.non_null_value().cogroup(present), nullable: node.cogroup(nullable) };
+                let streams = Streams { present: node.non_null_value().cogroup(present), nullable: node.cogroup(nullable) };
+                let node = Cogroup(Rc::new(RefCell::new(streams)));
                 Bound::Cogrouped(Typed { node, key: *key, value: Type::of(&statement["value"]) })
             }
             Bound::Cogrouped(Typed { node, key, value }) => {
                 let Bound::Grouped(other) = self.get(statement, "other")? else { return out("a cogroup of this") };
-                let node = Cogroup {
-                    present: node.present.clone().cogroup(&other.node.non_null_value(), present),
-                    nullable: node.nullable.clone().cogroup(&other.node, nullable),
+                let streams = Streams {
+                    present: node.present().cogroup(&other.node.non_null_value(), present),
+                    nullable: node.nullable().cogroup(&other.node, nullable),
                 };
-                Bound::Cogrouped(Typed { node, key: *key, value: *value })
+                *node.0.borrow_mut() = streams;
+                Bound::Cogrouped(Typed { node: node.clone(), key: *key, value: *value })
             }
             _ => return out("a cogroup of this"),
         })
@@ -153,7 +169,7 @@ impl Program<'_> {
     pub fn aggregated_cogroup(&self, statement: &Value, cogroup: &Typed<Cogroup>) -> Done<Bound> {
         let (first, value) = known(initializer(string(statement, "initializer")?), statement, "initializer")?;
         let materialized = self.materialized(statement, cogroup.key.serde(), value.serde())?;
-        let node = cogroup.node.present.aggregate_named_with(move || first.clone(), named(statement), materialized);
+        let node = cogroup.node.present().aggregate_named_with(move || first.clone(), named(statement), materialized);
         Ok(Typed { node, key: cogroup.key, value }.bind())
     }
 

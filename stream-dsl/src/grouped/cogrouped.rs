@@ -116,6 +116,8 @@ struct Input<K, V, A> {
 
 struct Source<K, V, A> {
     stream: KStream<K, V>,
+    /// The topics before a repartition.
+    topics: Vec<String>,
     aggregator: Aggregator<K, V, A>,
 }
 
@@ -131,7 +133,12 @@ impl<K: Clone + 'static, V: Clone + 'static, A: Clone + 'static> CogroupInput<K,
     }
 
     fn input(&self, store: &str) -> Rc<dyn CogroupSource<K, A>> {
-        Rc::new(Source { stream: self.grouped.input(store), aggregator: Arc::clone(&self.aggregator) })
+        Rc::new(Source {
+            // One of its own: of a named grouping that is also aggregated alone this is a second topic of one name, and is refused.
+            stream: self.grouped.input_of_its_own(store),
+            topics: self.grouped.stream.topics.clone(),
+            aggregator: Arc::clone(&self.aggregator),
+        })
     }
 }
 
@@ -145,7 +152,7 @@ impl<K: Clone + 'static, V: Clone + 'static, A: Clone + 'static> Source<K, V, A>
 
 impl<K: Clone + 'static, V: Clone + 'static, A: Clone + 'static> CogroupSource<K, A> for Source<K, V, A> {
     fn topics(&self) -> &[String] {
-        &self.stream.topics
+        &self.topics
     }
 
     fn add(&self, topology: &mut Topology, name: &str, aggregation: &Aggregation<K, A>, forwarder: TableForwarder) -> AddedNode<K, A> {
@@ -275,6 +282,8 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
         let names: Vec<String> =
             (0..sources.len()).map(|index| node_name(&format!("-cogroup-agg-{index}"), "COGROUPKSTREAM-AGGREGATE-")).collect();
         let name = node_name("-cogroup-merge", "COGROUPKSTREAM-MERGE-");
+        // Kafka Streams asks for equal partition counts of the topics before any repartition, and of no topics at all where the table is
+        // joined.
         let mut topics: Vec<String> = Vec::new();
         for topic in sources.iter().flat_map(|source| source.topics()) {
             if !topics.contains(topic) {
@@ -282,7 +291,7 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
             }
         }
         let slot = Slot::new();
-        let (node, merge, old_values, copartitioned) = (slot.clone(), name.clone(), old_values.clone(), topics.clone());
+        let (node, merge, old_values) = (slot.clone(), name.clone(), old_values.clone());
         self.plan.add(move |topology| {
             let forwarder = TableForwarder { sends_old_values: old_values.are_sent() };
             let mut nodes = Vec::with_capacity(sources.len());
@@ -290,11 +299,11 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
                 nodes.push(add(&**source, topology, name, forwarder)?);
             }
             topology.add_state_store(factory, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
-            topology.copartition(&copartitioned.iter().map(String::as_str).collect::<Vec<_>>());
+            topology.copartition(&topics.iter().map(String::as_str).collect::<Vec<_>>());
             node.set(topology.add_processor(&merge, &nodes.iter().collect::<Vec<_>>(), PassThrough::new)?);
             Ok(())
         });
-        Merged { name, upstream: upstream(&slot), topics }
+        Merged { name, upstream: upstream(&slot), topics: Vec::new() }
     }
 }
 

@@ -41,8 +41,8 @@ pub(crate) use windowing::TimeWindowing;
 pub struct KGroupedStream<K, V> {
     stream: KStream<K, V>,
     grouped: Grouped<K, V>,
-    /// Gives the stream in the task that holds a store of this name.
-    behind: Rc<dyn Fn(&str) -> KStream<K, V>>,
+    /// Gives the stream in the task that holds a store of this name; the flag says whether the grouping's aggregations share it.
+    behind: Rc<dyn Fn(&str, bool) -> KStream<K, V>>,
     /// Which grouping it is: copies and narrowed ones are the same.
     identity: Rc<()>,
 }
@@ -53,12 +53,12 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
         let shared = RefCell::<Option<KStream<K, V>>>::default();
         let behind = {
             let (stream, grouped) = (stream.clone(), grouped.clone());
-            move |store: &str| {
+            move |store: &str, is_shared: bool| {
                 if !stream.needs_repartition {
                     return stream.clone();
                 }
                 let names = RepartitionNames::new(&stream.plan, grouped.name.as_deref().unwrap_or(store));
-                if let Some(shared) = shared.borrow().as_ref() {
+                if let Some(shared) = shared.borrow().as_ref().filter(|_| is_shared) {
                     return shared.clone();
                 }
                 let repartitioned = stream.repartitioned(RepartitionSpec {
@@ -69,7 +69,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
                     values: Arc::clone(&grouped.values),
                     partitioner: None,
                 });
-                if grouped.name.is_some() {
+                if grouped.name.is_some() && is_shared {
                     *shared.borrow_mut() = Some(repartitioned.clone());
                 }
                 repartitioned
@@ -84,7 +84,12 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
 
     /// The stream in the task that holds the store: behind a repartition topic, if the key may have changed.
     fn input(&self, store: &str) -> KStream<K, V> {
-        (self.behind)(store)
+        (self.behind)(store, true)
+    }
+
+    /// As [`input`](Self::input), by a repartition topic that is not shared with the grouping's other aggregations.
+    fn input_of_its_own(&self, store: &str) -> KStream<K, V> {
+        (self.behind)(store, false)
     }
 
     /// Adds an aggregating processor and its store; gives its output and the topics that its table depends on.

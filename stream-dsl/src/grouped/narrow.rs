@@ -29,7 +29,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, Option<V>> {
         KGroupedStream {
             stream: self.stream.non_null_value(),
             grouped: Grouped { keys: Arc::clone(&self.grouped.keys), values, name: self.grouped.name.clone() },
-            behind: Rc::new(move |store| behind(store).non_null_value()),
+            behind: Rc::new(move |store, is_shared| behind(store, is_shared).non_null_value()),
             identity: Rc::clone(&self.identity),
         }
     }

@@ -108,17 +108,15 @@ impl<K: Clone + 'static, A: Clone + 'static> WindowRows<K, A> {
     /// Tells what a cached store held back.
     pub(super) fn drain(&mut self, cx: &mut ProcessorContext<'_, Windowed<K>, Change<A>>) -> Result<(), BoxError> {
         let store = self.store()?;
-        if !store.is_caching() {
+        // Windows that tell their results on close come from the store, not from its changes.
+        if !store.is_caching() || self.final_results.is_some() {
             return Ok(());
         }
         while let Some(change) = store.next_change()? {
-            // Windows that tell their results on close come from the store, not from its changes.
-            if self.final_results.is_none() {
-                let CachedChange { key, old, new, timestamp, headers, metadata } = change;
-                let window = TimeWindow::new(key.start, key.start.saturating_add(self.table.size_ms));
-                let key = Windowed { key: key.key, window };
-                self.forwarder.forward_held_back(cx, CachedChange { key, old, new, timestamp, headers, metadata })?;
-            }
+            let CachedChange { key, old, new, timestamp, headers, metadata } = change;
+            let window = TimeWindow::new(key.start, key.start.saturating_add(self.table.size_ms));
+            let key = Windowed { key: key.key, window };
+            self.forwarder.forward_held_back(cx, CachedChange { key, old, new, timestamp, headers, metadata })?;
         }
         Ok(())
     }

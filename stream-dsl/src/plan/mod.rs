@@ -33,6 +33,8 @@ struct Recorded {
     current: Rc<Cell<NodeId>>,
     /// Whether the sources of tables serve as their changelogs; known when the plan is lowered.
     reuses_source_topics: Rc<Cell<bool>>,
+    /// Whether a stream that is joined with itself is stored once; known when the plan is lowered.
+    stores_self_joins_once: Rc<Cell<bool>>,
     /// The stores and internal topics whose names were generated.
     generated: RefCell<explicit_naming::Generated>,
 }
@@ -116,6 +118,11 @@ impl Plan {
         Rc::clone(&self.0.reuses_source_topics)
     }
 
+    /// Whether a stream that is joined with itself is stored once; ask when the join is lowered.
+    pub(crate) fn stores_self_joins_once(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.0.stores_self_joins_once)
+    }
+
     /// Notes a store of a generated name.
     pub(crate) fn generated_store(&self, name: &str) {
         self.0.generated.borrow_mut().stores.insert(name.to_owned());
@@ -174,6 +181,7 @@ impl Plan {
         }
         let optimization = config.map_or_else(Default::default, StreamsConfig::topology_optimization);
         self.0.reuses_source_topics.set(optimization.reuse_ktable_source_topics);
+        self.0.stores_self_joins_once.set(optimization.single_store_self_join);
         let merged = if optimization.merge_repartition_topics {
             merge_repartition_topics::rewrite(&self, &self.0.graph.borrow())
         } else {

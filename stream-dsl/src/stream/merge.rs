@@ -32,7 +32,10 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         let (one, two) = (Rc::clone(&self.upstream), Rc::clone(&other.upstream));
         let above = GraphNode::below(self.node.into_iter().chain(other.node));
         let id = self.plan.add_node(above, move |topology| {
-            node.set(topology.add_processor(&node_name, &[&one()?, &two()?], PassThrough::new)?);
+            let (one, two) = (one()?, two()?);
+            // Of a stream merged with itself, or of one topic read twice, each record comes once, as in Kafka Streams.
+            let parents: &[_] = if one.name() == two.name() { &[&one] } else { &[&one, &two] };
+            node.set(topology.add_processor(&node_name, parents, PassThrough::new)?);
             Ok(())
         });
         let mut topics = self.topics.clone();

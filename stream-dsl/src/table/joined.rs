@@ -254,6 +254,11 @@ where
         self.stores_versions
     }
 
+    /// Both sides must be of windows that close; the later one decides.
+    fn window_grace_ms(&self) -> Option<i64> {
+        Some(self.this.window_grace_ms()?.max(self.other.window_grace_ms()?))
+    }
+
     fn opener(&self) -> OpenView<K, VR> {
         if let Some(store) = &self.store {
             return key_value_view(store);

@@ -119,7 +119,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             upstream: upstream(&slot),
             keys: Some(keys),
             values: Some(values),
-            topics: self.topics.clone(),
+            // As in Kafka Streams, where a join below a suppressed table asks for no equal partition counts.
+            topics: Vec::new(),
             node: Rc::new(SuppressedTable { parent: Rc::clone(&self.node), store: store_name }),
         }
     }
@@ -201,8 +202,8 @@ struct SuppressedTable<K, V> {
 
 impl<K: 'static, V: 'static> TableNode<K, V> for SuppressedTable<K, V> {
     fn stores(&self) -> Vec<String> {
-        let mut stores = self.parent.stores();
-        stores.push(self.store.clone());
+        let mut stores = vec![self.store.clone()];
+        stores.extend(self.parent.stores());
         stores
     }
 

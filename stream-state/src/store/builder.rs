@@ -167,7 +167,8 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Handl
     type Handle = S::Handle<K, E>;
 
     fn handle(&self, store: Rc<LayeredStore>) -> Self::Handle {
-        let typed = Typed { store, keys: SerdeRef::clone(&self.keys), envelope: self.envelope.clone() };
+        let envelope = self.envelope.settled(store.is_caching());
+        let typed = Typed { store, keys: SerdeRef::clone(&self.keys), envelope };
         self.supplier.handle(sealed::OpenStore(typed))
     }
 }
@@ -194,12 +195,13 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Store
 
     fn open(&self, to_open: &StoreOpen) -> Result<OpenedStore> {
         let description = self.supplier.description();
+        let caching = self.caching && description.cacheable;
         let options = StoreOptions {
             name: description.name.to_owned(),
             persistent: description.persistent,
-            caching: self.caching && description.cacheable,
+            caching,
             schema: description.schema,
-            format: self.handles.envelope.format(),
+            format: self.handles.envelope.settled(caching && to_open.caching_enabled).format(),
             max_entries: self.supplier.max_entries(),
             logs_headers: self.logs_headers,
         };

@@ -29,6 +29,8 @@ pub enum ValueFormat {
     Plain,
     /// `timestamp (8) ‖ value`; the changelog has the plain value, and the timestamp in the record.
     Timestamped,
+    /// The value's bytes, although timestamps are written with it.
+    Untimed,
     /// A change that waits in a buffer, as in the changelog, whose records tell their version in a header.
     Buffered,
     /// A flag, and the value unless the flag says that there is none; the changelog has the plain value or null.
@@ -47,7 +49,7 @@ impl ValueFormat {
             (Self::Versioned, Some(stored)) => {
                 (stored.split_first().filter(|(flag, _)| **flag == versioned::VALUE).map(|(_, value)| value), written_at)
             }
-            (Self::Plain | Self::Buffered, Some(stored)) => (Some(stored), written_at),
+            (Self::Plain | Self::Untimed | Self::Buffered, Some(stored)) => (Some(stored), written_at),
             (_, None) => (None, written_at),
         }
     }
@@ -94,7 +96,7 @@ impl ValueFormat {
     /// The stored value of a changelog record.
     pub(crate) fn stored_value<'a>(self, value: &'a [u8], timestamp: i64, buffer: &'a mut Vec<u8>) -> &'a [u8] {
         match self {
-            Self::Plain | Self::Buffered | Self::Versioned => value,
+            Self::Plain | Self::Untimed | Self::Buffered | Self::Versioned => value,
             Self::Timestamped => {
                 buffer.clear();
                 buffer.extend_from_slice(&timestamp.to_be_bytes());
@@ -111,6 +113,7 @@ impl fmt::Display for ValueFormat {
         f.write_str(match self {
             Self::Plain => "plain values",
             Self::Timestamped => "timestamped values",
+            Self::Untimed => "values without their timestamps",
             Self::Buffered => "buffered changes",
             Self::Versioned => "versions",
         })
@@ -129,6 +132,15 @@ pub trait Envelope: sealed::Sealed + 'static {
 
     #[doc(hidden)]
     fn format(&self) -> ValueFormat;
+
+    /// The envelope of a store that holds changes back, or of one that does not.
+    #[doc(hidden)]
+    fn settled(&self, _caching: bool) -> Self
+    where
+        Self: Sized + Clone,
+    {
+        self.clone()
+    }
 
     #[doc(hidden)]
     fn write(&self, row: Self::RowRef<'_>, out: &mut Vec<u8>, cx: &SerdeContext<'_>) -> Result<bool, SerdeError>;

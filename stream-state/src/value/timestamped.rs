@@ -45,7 +45,7 @@ impl<V> Timestamped<V> {
 
     /// Takes values with timestamps, but keeps the values alone.
     pub(crate) fn over_plain(serde: SerdeRef<V>) -> Self {
-        Self { serde, format: ValueFormat::Plain }
+        Self { serde, format: ValueFormat::Untimed }
     }
 }
 
@@ -63,6 +63,12 @@ impl<V: 'static> Envelope for Timestamped<V> {
         self.format
     }
 
+    /// A cached row keeps its timestamp, as in Java's cache.
+    fn settled(&self, caching: bool) -> Self {
+        let format = if caching { ValueFormat::Timestamped } else { self.format };
+        Self { serde: SerdeRef::clone(&self.serde), format }
+    }
+
     #[inline]
     fn write(&self, row: ValueAndTimestamp<&V>, out: &mut Vec<u8>, cx: &SerdeContext<'_>) -> Result<bool, SerdeError> {
         if self.serde.is_null(row.value) {
@@ -77,7 +83,7 @@ impl<V: 'static> Envelope for Timestamped<V> {
 
     #[inline]
     fn read(&self, bytes: &[u8], cx: &SerdeContext<'_>) -> Result<Self::Row, SerdeError> {
-        if self.format == ValueFormat::Plain {
+        if self.format == ValueFormat::Untimed {
             return Ok(ValueAndTimestamp::new(self.serde.deserialize(bytes, cx)?, UNKNOWN_TIME));
         }
         match bytes.split_first_chunk::<8>() {

@@ -66,7 +66,7 @@ impl Globals {
                 }
             }
             globals.tasks.push(Task::start(
-                PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(metrics), directory: None },
+                PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(metrics), membership: 0, directory: None },
                 &TaskEnvironment {
                     topology: built,
                     subtopology,

@@ -157,7 +157,7 @@ impl TaskDriver {
         let mut globals = Globals::start(&built, &options, &(Arc::clone(&clock) as Arc<dyn Clock>), &metrics, &memory)?;
         globals.read(&logs)?;
         let task = Task::start(
-            PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(&metrics), directory: None },
+            PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(&metrics), membership: 0, directory: None },
             &TaskEnvironment {
                 topology: &built,
                 subtopology: &subtopology,

@@ -2,6 +2,7 @@
 
 mod left;
 mod outer;
+mod self_join;
 mod side;
 mod store;
 mod unmatched;
@@ -9,6 +10,7 @@ mod unmatched;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use self_join::SelfJoinSpec;
 use side::{Join, LeftSide, RightSide, SideSpec, StreamJoin};
 use store::{SideStoreSpec, Windowed};
 use stream_core::TopologyError;
@@ -159,13 +161,22 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
             let (left, right) = (Rc::clone(&this.upstream), Rc::clone(&other.upstream));
             let left_spec = SideSpec { join, windows, keeps: keeps_left, other_store: Arc::clone(&other_store), unmatched };
             let right_spec = SideSpec { keeps: keeps_right, other_store: Arc::clone(&this_store), ..left_spec.clone() };
+            let stores_once = plan.stores_self_joins_once();
             plan.add(move |topology| {
+                let (left, right) = (left()?, right()?);
+                // Known only now: repartition topics of both sides may have become one.
+                let itself = (stores_once.get() && left.name() == right.name()).then(|| self_join::joiner(&left_spec.join)).flatten();
+                if let Some(join) = itself {
+                    let (windowed, store) = (names.this_windowed, this_store);
+                    let spec = SelfJoinSpec { join, windows, windowed, merge, store };
+                    node.set(spec.add_to::<KT, V>(topology, &left, this_factory)?);
+                    return Ok(());
+                }
                 let (windowed, name) = (&names.this_windowed, Arc::clone(&this_store));
-                let this_windowed =
-                    topology.add_processor(windowed, &[&left()?], move || Windowed::<K, KT, V, L>::new(Arc::clone(&name)))?;
+                let this_windowed = topology.add_processor(windowed, &[&left], move || Windowed::<K, KT, V, L>::new(Arc::clone(&name)))?;
                 let (windowed, name) = (&names.other_windowed, Arc::clone(&other_store));
                 let other_windowed =
-                    topology.add_processor(windowed, &[&right()?], move || Windowed::<K2, KT, V2, R>::new(Arc::clone(&name)))?;
+                    topology.add_processor(windowed, &[&right], move || Windowed::<K2, KT, V2, R>::new(Arc::clone(&name)))?;
                 let this_join = topology.add_processor(&names.this_join, &[&this_windowed], move || {
                     StreamJoin::<LeftSide, K, KT, K, V, L, R, VR>::new(left_spec.clone())
                 })?;
