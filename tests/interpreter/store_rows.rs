@@ -82,11 +82,15 @@ fn as_java_shows(got: Vec<Entry>, rows: &[StoreRow], want: &[Entry]) -> Vec<Entr
             UNKNOWN_TIME => times.map(under).find(|value| wanted(value)).flatten(),
             timestamp => under(timestamp.to_be_bytes()),
         };
+        // Some of these stores also have headers, in front: here none.
+        let with_headers = enveloped.as_ref().map(|value| [&[0][..], value].concat());
         let elements = entry.value.as_deref().and_then(elements);
         if wanted(&entry.value) {
             shown.push(entry);
         } else if enveloped.is_some() && wanted(&enveloped) {
             shown.push(Entry { value: enveloped, ..entry });
+        } else if with_headers.is_some() && wanted(&with_headers) {
+            shown.push(Entry { value: with_headers, ..entry });
         } else if let Some(elements) = elements {
             shown.extend(elements.into_iter().map(|element| Entry { value: Some(element), ..entry.clone() }));
         } else {
