@@ -60,6 +60,7 @@ pub(crate) struct Layers {
     pub(crate) schema: KeySchema,
     format: ValueFormat,
     caching: bool,
+    logs_headers: bool,
     table: Table,
     coverage: Coverage,
     dirty: DirtyList,
@@ -104,6 +105,8 @@ impl Layers {
         let found = checkpoint.unwrap_or(Checkpoint { stream_time: NO_TIME, ..Checkpoint::default() });
         let observed = Observed { stream_time: found.stream_time, sequence: found.sequence };
         let mut layers = Self {
+            // As in Java.
+            logs_headers: matches!(schema, KeySchema::Window(_)) && format == ValueFormat::Plain,
             schema,
             format,
             caching,
@@ -191,7 +194,7 @@ impl Layers {
         }
         entry.pending = Some(value);
         entry.written_at = written_at;
-        entry.flags |= REFERENCED;
+        entry.flags = (entry.flags & !UNTOLD) | REFERENCED;
         self.bytes = self.bytes + added - freed;
         self.dirty.push(&mut self.table, slot, listed);
         Ok(slot)
@@ -205,7 +208,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !(DRAINED | LOGGED | UNTOLD);
+            entry.flags &= !(DRAINED | UNTOLD | LOGGED);
             if let Some(value) = entry.pending.take() {
                 self.forget_writer(slot);
                 self.settle(slot, value);
@@ -230,7 +233,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !(DRAINED | LOGGED | UNTOLD);
+            entry.flags &= !(DRAINED | UNTOLD | LOGGED);
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
             self.forget_writer(slot);
             let entry = self.table.entry(slot);
@@ -311,25 +314,23 @@ impl Layers {
     }
 
     /// Gives each dirty row to `log`: key and value as the changelog holds them, and the timestamp (ms).
-    /// The changelog of plain windows has the headers of the records, as in Java.
     pub(crate) fn log_changes<E>(
         &mut self,
         mut log: impl FnMut(&[u8], Option<&[u8]>, i64, Option<&Headers>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let logs_headers = self.logs_headers();
         let mut slot = self.dirty.head();
         while slot != NONE {
             let entry = self.table.entry_mut(slot);
             // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
-            // there. A store that nothing drains logs its deletions, as in Kafka Streams. And at least once, a commit that failed and is
+            // there. A store that nothing drains logs its deletions, as in Kafka Streams. But at least once, a commit that failed and is
             // made again may have sent the row already: then its deletion must follow.
-            let came_and_went = matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
-            let unchanged = self.caching && entry.is(DRAINED) && !entry.is(LOGGED) && (entry.is(UNTOLD) || came_and_went);
+            let came_and_went = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
+            let untold = entry.is(UNTOLD) && (entry.is(DRAINED) || !self.caching);
+            let unchanged = (untold || (self.caching && came_and_went)) && !entry.is(LOGGED);
             if !unchanged {
                 // Set before it is sent: of a record whose sending failed nobody knows whether it comes into the log.
                 entry.flags |= LOGGED;
             }
-            let entry = self.table.entry(slot);
             if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
@@ -338,7 +339,7 @@ impl Layers {
                     slot = entry.next;
                     continue;
                 }
-                let writer = if logs_headers { self.writers.get(slot as usize).and_then(Option::as_ref) } else { None };
+                let writer = if self.logs_headers { self.writers.get(slot as usize).and_then(Option::as_ref) } else { None };
                 log(key, value, timestamp, writer.map(|writer| &writer.headers))?;
             }
             slot = entry.next;
@@ -357,11 +358,12 @@ impl Layers {
 
     /// Whether it is kept which record wrote a row last: for the drain of a cached store, or for the changelog.
     pub(crate) fn keeps_writers(&self) -> bool {
-        self.caching || self.logs_headers()
+        self.caching || self.logs_headers
     }
 
-    fn logs_headers(&self) -> bool {
-        matches!(self.schema, KeySchema::Window(_)) && self.format == ValueFormat::Plain
+    /// Lets the changelog have the headers of the records that wrote the rows; that of plain windows has them always.
+    pub(crate) fn log_headers(&mut self) {
+        self.logs_headers = true;
     }
 
     pub(crate) fn is_dirty(&self) -> bool {
