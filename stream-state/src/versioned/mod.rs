@@ -196,6 +196,10 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
             let Some(first) = self.first_begin(all(), 0)? else { break };
             let mut stored = Vec::new();
             VersionedKeySchema::write(key, first, &mut stored);
+            if self.typed.store.with(|layers| layers.is_written(&stored)) {
+                // The changelog is still to have it.
+                break;
+            }
             self.typed.store.put_at(&stored, None, end)?;
         }
         Ok(())
