@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use kafka_protocol::ResponseError;
@@ -12,9 +14,13 @@ use kafka_protocol::protocol::StrBytes;
 use mio::net::TcpListener;
 
 use crate::config::BrokerConfig;
-use crate::core::Core;
-use crate::server::EventLoop;
+use crate::core::{Core, CoreConfig};
 use crate::server::command::{Command, Commands, LoopEnded};
+use crate::server::{Clock, EventLoop};
+use crate::storage::Directory;
+
+/// `offsets.topic.segment.bytes` and `transaction.state.log.segment.bytes`, on a disk.
+const DISK_SEGMENT_BYTES: i32 = 100 << 20;
 
 /// The version in which the handle creates topics: the first whose answer says why not.
 const CREATE_TOPICS_VERSION: i16 = 7;
@@ -42,6 +48,15 @@ pub enum BrokerError {
     /// The operating system refuses a thread or a poll.
     #[error("cannot start the broker's event loop: {0}")]
     Start(#[source] io::Error),
+    /// The folder for the data cannot be used: the operating system refuses it, another broker uses it, or what is in it is no
+    /// broker's.
+    #[error("cannot use the data in {}: {source}", folder.display())]
+    DataDir {
+        /// The folder that was given.
+        folder: PathBuf,
+        /// What is wrong.
+        source: io::Error,
+    },
     /// A setting is out of its range.
     #[error("{name} is {value}; it must be {expected}")]
     Setting {
@@ -73,7 +88,8 @@ impl From<LoopEnded> for BrokerError {
     }
 }
 
-/// A broker that runs in this process until it is stopped or dropped. Its records live as long as it does.
+/// A broker that runs in this process until it is stopped or dropped. Its records live as long as it does, or in a folder
+/// ([`BrokerConfig::data_dir`]).
 ///
 /// ```
 /// use stream_broker::{Broker, BrokerConfig};
@@ -96,9 +112,10 @@ impl Broker {
     /// Starts a broker. When this returns, clients can connect.
     ///
     /// # Errors
-    /// An address is wrong or taken, a setting is out of range, or the operating system refuses resources.
+    /// An address is wrong or taken, a setting is out of range, the data folder cannot be used, or the operating system refuses
+    /// resources.
     pub fn start(config: BrokerConfig) -> Result<Broker, BrokerError> {
-        let BrokerConfig { listen, advertised, mut core, limits } = config;
+        let BrokerConfig { listen, advertised, data_dir, mut core, limits } = config;
         if core.num_partitions < 1 {
             return Err(BrokerError::Setting { name: "num.partitions", value: core.num_partitions.to_string(), expected: "at least 1" });
         }
@@ -121,7 +138,11 @@ impl Broker {
         core.seed = RandomState::new().hash_one(address);
         let (poll, waker) = EventLoop::poll().map_err(BrokerError::Start)?;
         let (commands, receiver) = Commands::new(waker);
-        let event_loop = EventLoop::new(poll, listener, Core::new(core), receiver, limits).map_err(BrokerError::Start)?;
+        let core = match data_dir {
+            Some(folder) => open(core, &folder).map_err(|source| BrokerError::DataDir { folder, source })?,
+            None => Core::new(core),
+        };
+        let event_loop = EventLoop::new(poll, listener, core, receiver, limits).map_err(BrokerError::Start)?;
         let thread = std::thread::Builder::new()
             .name(format!("kafka-broker-{}", address.port()))
             .spawn(move || {
@@ -230,6 +251,15 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Opens the data in a folder. Segments on a disk have Kafka's size; those in memory are small, because the cleaner never touches the
+/// last one.
+fn open(mut core: CoreConfig, folder: &Path) -> io::Result<Core> {
+    core.internal_topics.segment_bytes = DISK_SEGMENT_BYTES;
+    core.log_memory_bytes = u64::MAX;
+    let storage = Arc::new(Directory::open(folder)?);
+    Core::open(core, storage, Clock::default().now())
 }
 
 fn bind(listen: &str) -> Result<TcpListener, BrokerError> {

@@ -1,5 +1,6 @@
 //! Settings of a broker.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::core::CoreConfig;
@@ -22,6 +23,7 @@ use crate::server::Limits;
 pub struct BrokerConfig {
     pub(crate) listen: String,
     pub(crate) advertised: Option<String>,
+    pub(crate) data_dir: Option<PathBuf>,
     pub(crate) core: CoreConfig,
     pub(crate) limits: Limits,
 }
@@ -31,6 +33,7 @@ impl Default for BrokerConfig {
         BrokerConfig {
             listen: "127.0.0.1:0".to_owned(),
             advertised: None,
+            data_dir: None,
             core: CoreConfig::default(),
             limits: Limits { request_max_bytes: 100 << 20, unsent_max_bytes: 4 << 20 },
         }
@@ -50,6 +53,64 @@ impl BrokerConfig {
     #[must_use]
     pub fn advertised(mut self, address: impl Into<String>) -> Self {
         self.advertised = Some(address.into());
+        self
+    }
+
+    /// `log.dir`: keeps topics, records, groups and transactions in this folder, which is made if need be and belongs to one broker at
+    /// a time. The next broker that is given the folder goes on where this one ended, however it ended; see the README for what
+    /// survives what. Default: memory, which ends with the broker.
+    ///
+    /// ```
+    /// use stream_broker::{Broker, BrokerConfig};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("stream-broker-example-{}", std::process::id()));
+    /// let broker = Broker::start(BrokerConfig::default().data_dir(&folder))?;
+    /// broker.create_topic("orders", 1, [])?;
+    /// broker.stop();
+    ///
+    /// let broker = Broker::start(BrokerConfig::default().data_dir(&folder))?;
+    /// let exists = broker.create_topic("orders", 1, []).unwrap_err();
+    /// assert!(exists.to_string().contains("already exists"));
+    /// # broker.stop();
+    /// # std::fs::remove_dir_all(folder).ok();
+    /// # Ok::<(), stream_broker::BrokerError>(())
+    /// ```
+    #[must_use]
+    pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(folder.into());
+        self
+    }
+
+    /// `log.flush.interval.messages`: how many records a partition takes before they are made durable against a loss of power,
+    /// before the last of them is acknowledged. The default of a topic's `flush.messages`. Default: none, as in Kafka.
+    #[must_use]
+    pub fn log_flush_interval_messages(mut self, records: u64) -> Self {
+        self.core.topic_defaults.flush_messages = i64::try_from(records.max(1)).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// `log.flush.interval.ms`: how long records may wait until they are made durable against a loss of power. The default of a
+    /// topic's `flush.ms`. Default: for ever, as in Kafka.
+    #[must_use]
+    pub fn log_flush_interval(mut self, interval: Duration) -> Self {
+        self.core.topic_defaults.flush_ms = millis(interval);
+        self
+    }
+
+    /// `log.flush.offset.checkpoint.interval.ms`: how often closed segments are made durable and noted as such. After a crash the
+    /// records behind the last note are checked. Default: 1 minute.
+    #[must_use]
+    pub fn log_flush_offset_checkpoint_interval(mut self, interval: Duration) -> Self {
+        self.core.checkpoint_interval_ms = millis(interval).max(1);
+        self
+    }
+
+    /// `offsets.topic.num.partitions` and `transaction.state.log.num.partitions`, of topics that are not there yet. Default: 50.
+    #[must_use]
+    pub fn internal_topic_partitions(mut self, count: u16) -> Self {
+        let count = i32::from(count.max(1));
+        self.core.internal_topics.offsets_partitions = count;
+        self.core.internal_topics.transaction_partitions = count;
         self
     }
 
@@ -89,7 +150,7 @@ impl BrokerConfig {
         self
     }
 
-    /// What all logs together may hold. A produce request beyond it is answered with `KAFKA_STORAGE_ERROR`, which clients
+    /// What all logs in memory together may hold; those in a folder have the room of their disk. A produce request beyond it is answered with `KAFKA_STORAGE_ERROR`, which clients
     /// retry, after retention has freed what it can. Default: 8 GiB.
     #[must_use]
     pub fn log_memory_bytes(mut self, bytes: u64) -> Self {
@@ -101,6 +162,13 @@ impl BrokerConfig {
     #[must_use]
     pub fn retention_check_interval(mut self, interval: Duration) -> Self {
         self.core.retention_check_interval_ms = millis(interval).max(1);
+        self
+    }
+
+    /// `log.cleaner.backoff.ms`: how often it is looked whether a log is to be compacted. Default: 15 seconds.
+    #[must_use]
+    pub fn log_cleaner_backoff(mut self, backoff: Duration) -> Self {
+        self.core.cleaner_backoff_ms = millis(backoff).max(1);
         self
     }
 

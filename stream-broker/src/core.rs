@@ -7,16 +7,21 @@
 //! Every request carries a [`Ticket`]. A handler answers it at once, or parks it in the module that knows what the request
 //! waits for (a held fetch, a join), which answers it from a later request or from [`Core::tick`].
 
+use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use kafka_protocol::messages::{RequestKind, ResponseKind};
 use uuid::Uuid;
 
 use crate::api;
 use crate::fetch::HeldFetches;
-use crate::group::Groups;
+use crate::group::{self, Groups};
+use crate::storage::Storage;
 use crate::topic::Topics;
 use crate::topic::config::TopicDefaults;
+use crate::topic::internal::InternalTopics;
+use crate::topic::log_dir::{Identity, LogDir};
 use crate::transaction::{self, Transactions};
 
 /// Settings of the core, fixed at start. Names follow the broker configuration of Kafka.
@@ -36,8 +41,16 @@ pub(crate) struct CoreConfig {
     pub(crate) topic_defaults: TopicDefaults,
     /// Bytes of all logs together above which produce requests are refused.
     pub(crate) log_memory_bytes: u64,
+    /// Settings of `__consumer_offsets` and `__transaction_state`.
+    pub(crate) internal_topics: InternalTopics,
     /// `log.retention.check.interval.ms`.
     pub(crate) retention_check_interval_ms: i64,
+    /// `log.cleaner.backoff.ms`: how often it is looked whether a log is to be compacted.
+    pub(crate) cleaner_backoff_ms: i64,
+    /// `log.flush.offset.checkpoint.interval.ms`.
+    pub(crate) checkpoint_interval_ms: i64,
+    /// `log.flush.scheduler.interval.ms`: how often `flush.ms` of the topics is looked at.
+    pub(crate) flush_scheduler_interval_ms: i64,
     /// `group.initial.rebalance.delay.ms`.
     pub(crate) initial_rebalance_delay_ms: i64,
     /// `group.min.session.timeout.ms`.
@@ -68,9 +81,18 @@ impl Default for CoreConfig {
             advertised_port: 9092,
             num_partitions: 1,
             auto_create_topics: true,
-            topic_defaults: TopicDefaults { message_max_bytes: 1_048_588, retention_ms: 7 * 24 * 3_600_000 },
+            topic_defaults: TopicDefaults {
+                message_max_bytes: 1_048_588,
+                retention_ms: 7 * 24 * 3_600_000,
+                flush_messages: i64::MAX,
+                flush_ms: i64::MAX,
+            },
             log_memory_bytes: 8 << 30,
+            internal_topics: InternalTopics { offsets_partitions: 50, transaction_partitions: 50, segment_bytes: 1 << 20 },
             retention_check_interval_ms: 5_000,
+            cleaner_backoff_ms: 15_000,
+            checkpoint_interval_ms: 60_000,
+            flush_scheduler_interval_ms: 1_000,
             initial_rebalance_delay_ms: 0,
             group_min_session_timeout_ms: 6_000,
             group_max_session_timeout_ms: 1_800_000,
@@ -180,9 +202,13 @@ pub(crate) struct Core {
     pub(crate) transactions: Transactions,
     pub(crate) fetches: HeldFetches,
     next_retention_check: Option<i64>,
+    next_checkpoint: Option<i64>,
+    next_flush_check: Option<i64>,
+    next_cleaning: Option<i64>,
 }
 
 impl Core {
+    /// A broker whose logs are in memory.
     pub(crate) fn new(config: CoreConfig) -> Self {
         let mut ids = Ids::new(config.seed);
         // Kafka prints its cluster id as 22 characters of base64url; any opaque text is one.
@@ -193,37 +219,100 @@ impl Core {
             transactions: Transactions::new(&config),
             fetches: HeldFetches::default(),
             next_retention_check: None,
+            next_checkpoint: None,
+            next_flush_check: None,
+            next_cleaning: None,
             config,
             cluster_id,
             ids,
         }
     }
 
+    /// A broker whose logs are in files, as the last broker there left them.
+    ///
+    /// # Errors
+    /// The disk; the files are of another broker, or are none of a broker.
+    pub(crate) fn open(config: CoreConfig, storage: Arc<dyn Storage>, now: i64) -> io::Result<Self> {
+        let mut core = Core::new(config);
+        let own = Identity { cluster_id: core.cluster_id.clone(), node_id: core.config.node_id, directory_id: core.ids.uuid() };
+        let (log_dir, identity) = LogDir::open(storage, own)?;
+        core.cluster_id = identity.cluster_id;
+        core.topics = Topics::open(&core.config, log_dir, now)?;
+        core.groups.load(&core.topics, now)?;
+        core.transactions.load(&core.topics)?;
+        // What was decided is carried out, before any client asks.
+        core.transactions.end_all_decided(now);
+        transaction::tick(&mut core, now, &mut Outbox::default());
+        core.next_checkpoint = Some(now.saturating_add(core.config.checkpoint_interval_ms));
+        Ok(core)
+    }
+
+    /// Makes everything durable, so that the next start need not look at the logs.
+    ///
+    /// # Errors
+    /// The disk; the next start looks at what was not durable before.
+    pub(crate) fn close(&mut self, now: i64) -> io::Result<()> {
+        group::save(self, now);
+        self.topics.close()
+    }
+
     /// Takes a request. Its answer is in `out` when this returns, or will be in that of a later call.
     pub(crate) fn handle(&mut self, request: Request<'_>, now: i64, out: &mut Outbox) {
         api::dispatch(self, request, now, out);
+        self.save_groups(now);
+    }
+
+    /// Writes changes of groups down before the answers of this call go out.
+    fn save_groups(&mut self, now: i64) {
+        if self.groups.has_changes() {
+            group::save(self, now);
+        }
     }
 
     /// Does what is due at `now`: expired waits, sessions, transactions, retention.
     pub(crate) fn tick(&mut self, now: i64, out: &mut Outbox) {
         crate::fetch::expire(self, now, out);
         self.groups.tick(now, out);
+        self.save_groups(now);
         transaction::tick(self, now, out);
         let check = *self.next_retention_check.get_or_insert(now + self.config.retention_check_interval_ms);
         if check <= now {
             self.topics.enforce_retention(now);
             self.next_retention_check = Some(now + self.config.retention_check_interval_ms);
         }
+        if self.next_cleaning.is_none_or(|due| due <= now) {
+            // While there is more to clean, requests come in between, and no backoff.
+            let backoff = if self.topics.clean_dirtiest(now) { 0 } else { self.config.cleaner_backoff_ms };
+            self.next_cleaning = Some(now.saturating_add(backoff.max(1)));
+        }
+        if self.next_checkpoint.is_some_and(|due| due <= now) {
+            self.topics.save_recovery_points();
+            self.next_checkpoint = Some(now.saturating_add(self.config.checkpoint_interval_ms));
+        }
+        if self.topics.log_dir().is_some() && self.next_flush_check.is_none_or(|due| due <= now) {
+            self.topics.flush_due(now);
+            self.next_flush_check = Some(now.saturating_add(self.config.flush_scheduler_interval_ms));
+        }
     }
 
     /// The earliest time at which [`Core::tick`] has something to do; `None` while nothing is pending.
     pub(crate) fn next_deadline(&self) -> Option<i64> {
-        // Retention alone never wakes an empty broker.
-        let retention = if self.topics.is_empty() { None } else { Some(self.next_retention_check.unwrap_or(0)) };
-        [self.fetches.next_deadline(), self.groups.next_deadline(), self.transactions.next_deadline(), retention]
-            .into_iter()
-            .flatten()
-            .min()
+        // Upkeep alone never wakes an empty broker.
+        let upkeep = |next: Option<i64>| if self.topics.is_empty() { None } else { Some(next.unwrap_or(0)) };
+        let retention = upkeep(self.next_retention_check);
+        let cleaning = upkeep(self.next_cleaning);
+        [
+            self.fetches.next_deadline(),
+            self.groups.next_deadline(),
+            self.transactions.next_deadline(),
+            self.next_checkpoint,
+            self.next_flush_check,
+            cleaning,
+            retention,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Forgets what a closed connection waited for. Nothing is answered on its tickets any more.
@@ -237,3 +326,6 @@ impl Core {
         crate::fetch::wake(self, topic, partition, out);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use kafka_protocol::messages::{RequestKind, ResponseKind};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::core::{Core, CoreConfig, Outbox, Outcome, Request, Ticket};
+use crate::storage::tests::simulated::Simulated;
 
 /// See the module.
 pub(crate) struct Harness {
@@ -38,10 +40,16 @@ impl Harness {
         Harness { core: Core::new(config), now: 1_000_000, out: Outbox::default(), answers: HashMap::new(), next_request: 0 }
     }
 
+    /// A broker on a storage, as the last one there left it.
+    pub(crate) fn on(storage: &Simulated, config: CoreConfig, now: i64) -> Self {
+        let core = Core::open(config, Arc::new(storage.clone()), now).expect("the storage can be read");
+        Harness { core, now, out: Outbox::default(), answers: HashMap::new(), next_request: 0 }
+    }
+
     pub(crate) fn create_topic(&mut self, name: &str, partitions: i32) {
         let config = self.core.topics.new_config(Default::default()).expect("the defaults are valid");
         let id = self.core.ids.uuid();
-        self.core.topics.create(name, id, partitions, config);
+        self.core.topics.create(name, id, partitions, config, self.now).expect("memory");
     }
 
     /// Sends a request on a connection of its own; the answer may come later.

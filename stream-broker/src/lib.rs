@@ -10,8 +10,10 @@ mod group;
 mod harness;
 mod log;
 mod server;
+mod storage;
 mod topic;
 mod transaction;
+mod wire;
 
 pub use broker::{Broker, BrokerError};
 pub use config::BrokerConfig;

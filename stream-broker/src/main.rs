@@ -1,4 +1,4 @@
-//! The broker as a program: `stream-broker --listen 127.0.0.1:9092`.
+//! The broker as a program: `stream-broker --listen 127.0.0.1:9092 --data-dir kafka-data`.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -9,13 +9,16 @@ use signal_hook::iterator::Signals;
 use stream_broker::{Broker, BrokerConfig};
 
 const USAGE: &str = "\
-stream-broker: a single-node Kafka broker in memory, for development and tests
+stream-broker: a single-node Kafka broker, for development and tests
 
 Usage: stream-broker [OPTIONS]
 
 Options:
   --listen HOST:PORT           Address to listen on; port 0 takes a free one [127.0.0.1:9092]
   --advertised HOST:PORT       Address that clients are told to connect to [the one listened on]
+  --data-dir FOLDER            Keep the data in this folder; without it they end with the program
+  --flush-messages N           log.flush.interval.messages [never]
+  --flush-ms N                 log.flush.interval.ms [never]
   --node-id N                  node.id [1]
   --partitions N               num.partitions: partitions of topics created without a count [1]
   --no-auto-create             auto.create.topics.enable=false
@@ -35,13 +38,13 @@ It prints one line, `listening on HOST:PORT`, when clients can connect, and ends
 const USAGE_ERROR: u8 = 2;
 
 enum Invocation {
-    Run(BrokerConfig),
+    Run(Box<BrokerConfig>),
     Print(String),
 }
 
 fn main() -> ExitCode {
     let config = match parse(std::env::args().skip(1)) {
-        Ok(Invocation::Run(config)) => config,
+        Ok(Invocation::Run(config)) => *config,
         Ok(Invocation::Print(text)) => {
             return match io::stdout().write_all(text.as_bytes()) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -85,6 +88,9 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Invocation, Stri
         config = match flag.as_str() {
             "--listen" => config.listen(value()?),
             "--advertised" => config.advertised(value()?),
+            "--data-dir" => config.data_dir(value()?),
+            "--flush-messages" => config.log_flush_interval_messages(number(&flag, &value()?)?),
+            "--flush-ms" => config.log_flush_interval(millis(&flag, &value()?)?),
             "--node-id" => config.node_id(number(&flag, &value()?)?),
             "--partitions" => config.num_partitions(number(&flag, &value()?)?),
             "--no-auto-create" => config.auto_create_topics(false),
@@ -111,7 +117,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Invocation, Stri
             return Err(format!("option '{flag}' takes no value, got '{unused}'"));
         }
     }
-    Ok(Invocation::Run(config))
+    Ok(Invocation::Run(Box::new(config)))
 }
 
 fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {

@@ -166,7 +166,8 @@ fn the_announced_apis_are_those_that_are_served() {
     assert_eq!(range(ApiKey::Produce).map(|(min, _)| min), Some(0));
     assert_eq!(range(ApiKey::Fetch).map(|(min, _)| min), Some(4));
     if broker.is_embedded() {
-        assert_eq!(range(ApiKey::Produce), Some((0, 11)));
+        assert_eq!(range(ApiKey::Produce), Some((0, 13)));
+        assert_eq!(range(ApiKey::Fetch), Some((4, 17)));
         assert_eq!(range(ApiKey::ConsumerGroupHeartbeat), None);
         assert_eq!(range(ApiKey::SaslHandshake), None);
     }

@@ -10,12 +10,16 @@ use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
+use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
     BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeLogDirsRequest, FetchRequest, IncrementalAlterConfigsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
+    DescribeLogDirsRequest, DescribeTopicPartitionsRequest, FetchRequest, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
+    MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
     offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
 };
 use stream_broker::{Broker, BrokerConfig};
@@ -332,4 +336,89 @@ fn the_cluster_its_logs_and_its_one_leader_epoch_are_described() {
     ]);
     let response = client.call(4, &request);
     assert_eq!(response.topics[0].partitions[0].end_offset, 2);
+}
+
+#[test]
+fn a_topic_is_written_and_read_by_its_id_and_not_by_that_of_a_deleted_one() {
+    const UNKNOWN_TOPIC_ID: i16 = 100;
+    let target = Target::new();
+    target.create_topic("by-id", 1, &[]);
+    let mut client = Client::connect(target.address());
+    let id = metadata(&mut client, 12, "by-id", false).topic_id;
+    let produce = |client: &mut Client, id: uuid::Uuid| {
+        let data = PartitionProduceData::default().with_index(0).with_records(Some(Batch::of(["one"]).encode()));
+        let topic = TopicProduceData::default().with_topic_id(id).with_partition_data(vec![data]);
+        let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(5_000).with_topic_data(vec![topic]);
+        let topic = client.call(13, &request).responses.remove(0);
+        assert_eq!(topic.topic_id, id);
+        topic.partition_responses[0].error_code
+    };
+    let fetch = |client: &mut Client, version: i16, id: uuid::Uuid| {
+        let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
+        let topic = FetchTopic::default().with_topic_id(id).with_partitions(vec![partition]);
+        let request = FetchRequest::default().with_min_bytes(1).with_max_bytes(1 << 20).with_topics(vec![topic]);
+        let topic = client.call(version, &request).responses.remove(0);
+        assert_eq!(topic.topic_id, id);
+        topic.partitions.into_iter().next().unwrap()
+    };
+    assert_eq!(produce(&mut client, id), 0);
+    for version in 13..=17 {
+        assert_eq!(values(&fetch(&mut client, version, id)), [(0, "one".to_owned())], "version {version}");
+    }
+    let stranger = uuid::Uuid::from_u128(12_345);
+    assert_eq!(produce(&mut client, stranger), UNKNOWN_TOPIC_ID);
+    assert_eq!(fetch(&mut client, 13, stranger).error_code, UNKNOWN_TOPIC_ID);
+}
+
+#[test]
+fn partitions_are_described_a_page_at_a_time() {
+    let target = Target::new();
+    for name in ["page-a", "page-b", "page-c"] {
+        target.create_topic(name, 3, &[]);
+    }
+    let mut client = Client::connect(target.address());
+    let names = ["page-c", "page-a", "page-b", "page-none"];
+    let mut request = DescribeTopicPartitionsRequest::default()
+        .with_topics(names.map(|name| TopicRequest::default().with_name(topic_name(name))).to_vec())
+        .with_response_partition_limit(4)
+        .with_cursor(None);
+    let mut seen = Vec::new();
+    loop {
+        let response = client.call(0, &request);
+        for topic in response.topics {
+            let name = topic.name.unwrap().to_string();
+            if topic.error_code != 0 {
+                assert_eq!((name.as_str(), topic.error_code), ("page-none", 3));
+                continue;
+            }
+            assert!(!topic.topic_id.is_nil() && !topic.is_internal);
+            seen.extend(topic.partitions.iter().map(|partition| (name.clone(), partition.partition_index)));
+        }
+        let Some(next) = response.next_cursor else { break };
+        let cursor = Cursor::default().with_topic_name(next.topic_name).with_partition_index(next.partition_index);
+        request = request.with_cursor(Some(cursor));
+    }
+    let expected: Vec<_> =
+        ["page-a", "page-b", "page-c"].into_iter().flat_map(|name| (0..3).map(move |index| (name.to_owned(), index))).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn the_topics_of_the_coordinators_are_internal_and_clients_cannot_write_to_them() {
+    const INVALID_TOPIC: i16 = 17;
+    let target = Target::new();
+    let mut client = Client::connect(target.address());
+    let find = FindCoordinatorRequest::default().with_key(text("g")).with_key_type(0);
+    client.call(2, &find);
+    let described = loop {
+        let described = metadata(&mut client, 9, "__consumer_offsets", false);
+        // A cluster makes the topic in its own time.
+        if described.error_code == 0 {
+            break described;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(described.is_internal);
+    assert!(described.partitions.len() > 1);
+    assert_eq!(client.produce("__consumer_offsets", 0, Batch::of(["x"]).keyed("k").encode()).error_code, INVALID_TOPIC);
 }

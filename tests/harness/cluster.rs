@@ -208,6 +208,7 @@ impl Cluster {
 
     /// All committed records up to the present end of each partition.
     pub fn read_all(&self, topic: &str) -> Vec<Row> {
+        self.await_decided(topic);
         let consumer = self.consumer(topic);
         let mut open: Vec<i32> = (0..self.partitions(&consumer, topic)).collect();
         let deadline = Instant::now() + PATIENCE;
@@ -248,11 +249,27 @@ impl Cluster {
         self.observer(group).commit(&offsets, CommitMode::Sync).expect("a committed offset");
     }
 
-    /// The end offsets, per partition.
+    /// The end offsets, per partition, as a committed reader sees them.
     pub fn ends(&self, topic: &str) -> Vec<i64> {
-        let observer = self.observer("ends");
-        let partitions = 0..self.partitions(&observer, topic);
+        self.ends_seen_by(&self.observer("ends"), topic)
+    }
+
+    fn ends_seen_by(&self, observer: &BaseConsumer, topic: &str) -> Vec<i64> {
+        let partitions = 0..self.partitions(observer, topic);
         partitions.map(|partition| observer.fetch_watermarks(topic, partition, PATIENCE).expect("watermarks").1).collect()
+    }
+
+    /// Waits until no transaction is open on a topic. One that a stopped process left behind hides all that others have committed since, until
+    /// the broker ends it after its `transaction.timeout.ms`.
+    fn await_decided(&self, topic: &str) {
+        let everything: BaseConsumer =
+            self.client().set("group.id", "ends").set("isolation.level", "read_uncommitted").create().expect("a consumer");
+        let deadline = Instant::now() + PATIENCE;
+        while self.ends(topic) != self.ends_seen_by(&everything, topic) {
+            assert!(Instant::now() < deadline, "a transaction on {topic} stays open");
+            // Kafka tells nobody when a transaction ends.
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Takes all members out of a group, as an operator can, so that nobody need wait for the session of a dead one to end.

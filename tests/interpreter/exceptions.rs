@@ -3,8 +3,12 @@
 use serde_json::Value;
 
 /// Cases whose mistake Rust's types make impossible to write, and cases in which Kafka Streams' own behaviour is a defect.
-const EXCEPTIONS: [(&str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str); 4] = [
     ("processor/topology-no-source", "a topology that reads nothing has nothing to do: it is refused when it is built"),
+    (
+        "null-handling/grace-left-join-null-key",
+        "Kafka Streams lets a null key into a left join with grace, and its buffer then throws; here it is joined at once without a match",
+    ),
     ("random/205", OPTIMIZER),
     ("random/732", OPTIMIZER),
 ];

@@ -59,6 +59,7 @@ impl Spec {
             "kv-op",
             "versioned-op",
             "window-op",
+            "session-op",
         ];
         let this = Self(spec.clone());
         if KINDS.contains(&this.kind()) { Ok(this) } else { out(format_args!("processor {}", this.kind())) }
@@ -85,7 +86,7 @@ impl Spec {
     pub fn types(&self, key: Type, value: Type) -> (Type, Type) {
         match self.kind() {
             "count" | "count-timestamped" => (key, Type::Long),
-            "show-context" | "store-get" | "kv-op" | "versioned-op" | "window-op" => (key, Type::Text),
+            "show-context" | "store-get" | "kv-op" | "versioned-op" | "window-op" | "session-op" => (key, Type::Text),
             _ => (key, value),
         }
     }
@@ -207,7 +208,7 @@ impl<K: Visible, V: Visible> Processor for CaseProcessor<K, V> {
                     self.store()?.put(&key, value, timestamp)?;
                 }
             }
-            "kv-op" | "versioned-op" | "window-op" => {
+            "kv-op" | "versioned-op" | "window-op" | "session-op" => {
                 let (Some(on), command) = (&key, text(&value)) else { return Err("a command without a key".into()) };
                 let result = self.store()?.command(&command, on, timestamp, self.spec.0["window-ms"].as_i64().unwrap_or(0))?;
                 cx.forward(whole(key, of_text(result), headers))?;

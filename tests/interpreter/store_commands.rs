@@ -5,8 +5,8 @@ use std::ops::Bound;
 use kstreams::core::serdes::Serdes;
 use kstreams::core::{BoxError, Error};
 use kstreams::state::{
-    KeyValueIterator, KeyValueStore, Plain, PutVersion, TimestampedWindowStore, ValueAndTimestamp, VersionedKeyValueStore, VersionedRecord,
-    WindowKey, WindowStore,
+    KeyValueIterator, KeyValueStore, Plain, PutVersion, SessionIterator, SessionKey, SessionStore, TimestampedWindowStore,
+    ValueAndTimestamp, VersionedKeyValueStore, VersionedRecord, WindowKey, WindowStore,
 };
 
 use super::datum::{Datum, Nullable, text};
@@ -143,5 +143,40 @@ pub fn window(store: &dyn WindowRows, word: &str, arguments: &[&str], key: &Datu
         "fetch-all" => windowed(store.fetch_keys((Bound::Unbounded, Bound::Unbounded), time(0)?, time(1)?, reverse)?),
         "all" => windowed(store.rows(reverse)?),
         _ => return Err(format!("no command {word} on a window store").into()),
+    })
+}
+
+/// A command on a session store.
+pub fn session(store: &SessionStore<Datum, Datum>, word: &str, arguments: &[&str], key: &Datum) -> Result<String, BoxError> {
+    let time = |at: usize| arguments.get(at).and_then(|time| time.parse::<i64>().ok()).ok_or("a command without a time");
+    let keys = || {
+        let bound = |at: usize| match arguments.get(at) {
+            None | Some(&"-") => Bound::Unbounded,
+            Some(key) => Bound::Included(Datum::Text((*key).to_owned())),
+        };
+        (bound(0), bound(1))
+    };
+    let list = |rows: SessionIterator<'_, Datum, Plain<Datum>>| -> Result<String, BoxError> {
+        let row =
+            |(key, value): (SessionKey<Datum>, Datum)| format!("{}@{}/{}={}", text(&Some(key.key)), key.start, key.end, text(&Some(value)));
+        let rows: Vec<String> = rows.map(|found| found.map(row)).collect::<Result<_, _>>()?;
+        Ok(format!("[{}]", rows.join(" ")))
+    };
+    Ok(match word {
+        "put" => {
+            let value = arguments.get(2).map(|value| Datum::Text((*value).to_owned()));
+            store.put(key, value.as_ref(), time(0)?, time(1)?).map(|()| "ok".to_owned())?
+        }
+        "remove" => store.remove(key, time(0)?, time(1)?).map(|()| "ok".to_owned())?,
+        "get" => text(&store.get(key, time(0)?, time(1)?)?),
+        "fetch" => list(store.fetch(key)?)?,
+        "backward-fetch" => list(store.backward_fetch(key)?)?,
+        "fetch-keys" => list(store.fetch_keys(keys())?)?,
+        "backward-fetch-keys" => list(store.backward_fetch_keys(keys())?)?,
+        "find" => list(store.find(key, time(0)?, time(1)?)?)?,
+        "backward-find" => list(store.backward_find(key, time(0)?, time(1)?)?)?,
+        "find-keys" => list(store.find_keys(keys(), time(2)?, time(3)?)?)?,
+        "backward-find-keys" => list(store.backward_find_keys(keys(), time(2)?, time(3)?)?)?,
+        _ => return Err(format!("no command {word} on a session store").into()),
     })
 }

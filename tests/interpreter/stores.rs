@@ -7,8 +7,8 @@ use kstreams::core::processor::InitContext;
 use kstreams::core::store::{StoreFactory, StoreName};
 use kstreams::core::{BoxError, Error};
 use kstreams::state::{
-    BytesStoreSupplier, Envelope, KeyValueStore, StoreBuilder, Stores, TimestampedKeyValueStore, TimestampedWindowStore, ValueAndTimestamp,
-    VersionedBytesStoreSupplier, VersionedKeyValueStore, WindowBytesStoreSupplier, WindowStore,
+    BytesStoreSupplier, Envelope, KeyValueStore, SessionBytesStoreSupplier, SessionStore, StoreBuilder, Stores, TimestampedKeyValueStore,
+    TimestampedWindowStore, ValueAndTimestamp, VersionedBytesStoreSupplier, VersionedKeyValueStore, WindowBytesStoreSupplier, WindowStore,
 };
 use serde_json::Value;
 
@@ -32,6 +32,9 @@ pub fn factory(spec: &Value) -> Done<Arc<dyn StoreFactory>> {
         "window-in-memory" | "window-persistent" => configured(spec, Stores::window_store_builder(window_supplier(spec)?, keys, values)),
         "timestamped-window-in-memory" | "timestamped-window-persistent" => {
             configured(spec, Stores::timestamped_window_store_builder(window_supplier(spec)?, keys, values))
+        }
+        "session-in-memory" | "session-persistent" => {
+            configured(spec, Stores::session_store_builder(session_supplier(spec)?, keys, values))
         }
         other => return out(format_args!("store kind {other}")),
     })
@@ -58,6 +61,15 @@ fn window_supplier(spec: &Value) -> Done<WindowBytesStoreSupplier> {
     supplier.map_err(|error| error.to_string())
 }
 
+fn session_supplier(spec: &Value) -> Done<SessionBytesStoreSupplier> {
+    let retention = Duration::from_millis(spec["retention-ms"].as_u64().ok_or("retention-ms")?);
+    Ok(if string(spec, "kind")?.ends_with("in-memory") {
+        Stores::in_memory_session_store(string(spec, "name")?, retention)
+    } else {
+        Stores::persistent_session_store(string(spec, "name")?, retention)
+    })
+}
+
 fn configured<S, E>(spec: &Value, builder: StoreBuilder<S, Datum, E>) -> Arc<dyn StoreFactory>
 where
     S: BytesStoreSupplier,
@@ -80,6 +92,7 @@ pub enum Store {
     VersionedCounts(VersionedKeyValueStore<Datum, i64>),
     Window(WindowStore<Datum, Datum>),
     TimestampedWindow(TimestampedWindowStore<Datum, Datum>),
+    Session(SessionStore<Datum, Datum>),
 }
 
 /// A row: the value, and its time if the store keeps it.
@@ -95,8 +108,9 @@ impl Store {
         let window = |_| cx.store(&StoreName::<WindowStore<Datum, Datum>>::from_string(name)).map(Self::Window);
         let stamped_window =
             |_| cx.store(&StoreName::<TimestampedWindowStore<Datum, Datum>>::from_string(name)).map(Self::TimestampedWindow);
+        let session = |_| cx.store(&StoreName::<SessionStore<Datum, Datum>>::from_string(name)).map(Self::Session);
         let key_value = plain.or_else(timestamped).or_else(counts);
-        key_value.or_else(versioned).or_else(versioned_counts).or_else(window).or_else(stamped_window)
+        key_value.or_else(versioned).or_else(versioned_counts).or_else(window).or_else(stamped_window).or_else(session)
     }
 
     pub fn row(&self, key: &Datum) -> Result<Option<Row>, Error> {
@@ -106,7 +120,7 @@ impl Store {
             Self::Counts(store) => store.get(key)?.map(|row| (Datum::Long(row.value), Some(row.timestamp))),
             Self::Versioned(store) => store.get(key)?.map(|row| (row.value, Some(row.timestamp))),
             Self::VersionedCounts(store) => store.get(key)?.map(|row| (Datum::Long(row.value), Some(row.timestamp))),
-            Self::Window(_) | Self::TimestampedWindow(_) => return Err(no_rows()),
+            Self::Window(_) | Self::TimestampedWindow(_) | Self::Session(_) => return Err(no_rows()),
         })
     }
 
@@ -128,7 +142,7 @@ impl Store {
                 _ => store.put(key, None),
             },
             Self::Versioned(store) => store.put(key, value.as_ref(), timestamp).map(drop),
-            Self::VersionedCounts(_) | Self::Window(_) | Self::TimestampedWindow(_) => Err(no_rows()),
+            Self::VersionedCounts(_) | Self::Window(_) | Self::TimestampedWindow(_) | Self::Session(_) => Err(no_rows()),
         }
     }
 
@@ -160,6 +174,7 @@ impl Store {
             Self::Versioned(store) => store_commands::versioned(store, word, &arguments, key),
             Self::Window(store) => store_commands::window(store, word, &arguments, key, timestamp, window_ms),
             Self::TimestampedWindow(store) => store_commands::window(store, word, &arguments, key, timestamp, window_ms),
+            Self::Session(store) => store_commands::session(store, word, &arguments, key),
             _ => match word {
                 "get" => Ok(self.shown(key)?),
                 "put" => Ok(self.put(key, argument(0).map(Datum::Text), timestamp).map(|()| "ok".to_owned())?),

@@ -6,7 +6,7 @@ use kafka_protocol::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResp
 
 use super::{Ctx, FENCED_BY_NAME, fencing};
 use crate::core::{Core, Outbox};
-use crate::transaction::Producer;
+use crate::transaction::{self, Producer};
 
 pub(crate) fn handle(core: &mut Core, request: AddPartitionsToTxnRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let topics = request.v3_and_below_topics;
@@ -20,7 +20,8 @@ pub(crate) fn handle(core: &mut Core, request: AddPartitionsToTxnRequest, ctx: &
             topic.partitions.iter().map(move |&index| (name, index))
         });
         let id = &request.v3_and_below_transactional_id.0;
-        core.transactions.add_partitions(id, producer, partitions, now).map_err(|error| fencing(error, ctx.version, FENCED_BY_NAME))
+        transaction::logged(core, id, now, |transactions| transactions.add_partitions(id, producer, partitions, now))
+            .map_err(|error| fencing(error, ctx.version, FENCED_BY_NAME))
     } else {
         Err(ResponseError::OperationNotAttempted)
     };

@@ -9,12 +9,12 @@ use super::Ctx;
 use super::config_resource::{self, Refusal};
 use crate::core::{Core, Outbox};
 
-pub(crate) fn handle(core: &mut Core, request: AlterConfigsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+pub(crate) fn handle(core: &mut Core, request: AlterConfigsRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let responses = request
         .resources
         .into_iter()
         .map(|resource| {
-            let outcome = config_resource::alter(core, resource.resource_type, &resource.resource_name, request.validate_only, |_| {
+            let outcome = config_resource::alter(core, resource.resource_type, &resource.resource_name, request.validate_only, now, |_| {
                 resource
                     .configs
                     .iter()

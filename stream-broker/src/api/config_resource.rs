@@ -29,12 +29,20 @@ impl Refusal {
     }
 }
 
+/// Clients retry a failure of the disk.
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        Refusal::new(Code::KafkaStorageError, error.to_string())
+    }
+}
+
 /// Changes the overrides of a resource, or only checks the change.
 pub(super) fn alter(
     core: &mut Core,
     resource_type: i8,
     resource_name: &str,
     validate_only: bool,
+    now: i64,
     change: impl FnOnce(&TopicConfig) -> Result<BTreeMap<String, String>, Refusal>,
 ) -> Result<(), Refusal> {
     match resource_type {
@@ -48,12 +56,12 @@ pub(super) fn alter(
     }
     let topic = core
         .topics
-        .get_mut(resource_name)
+        .get(resource_name)
         .ok_or_else(|| Refusal::new(Code::UnknownTopicOrPartition, format!("The topic '{resource_name}' does not exist.")))?;
     let overrides = change(topic.config())?;
     let config = topic.config().with_overrides(overrides).map_err(|objection| Refusal::new(Code::InvalidConfig, objection))?;
     if !validate_only {
-        topic.set_config(config);
+        core.topics.set_config(resource_name, config, now)?;
     }
     Ok(())
 }

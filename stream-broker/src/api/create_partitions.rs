@@ -11,12 +11,12 @@ use super::config_resource::{self, Refusal};
 use super::create_topics::MAX_PARTITIONS_PER_REQUEST;
 use crate::core::{Core, Outbox};
 
-pub(crate) fn handle(core: &mut Core, request: CreatePartitionsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+pub(crate) fn handle(core: &mut Core, request: CreatePartitionsRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let results = request
         .topics
         .into_iter()
         .map(|topic| {
-            let outcome = grow(core, &topic, request.validate_only);
+            let outcome = grow(core, &topic, request.validate_only, now);
             let result = CreatePartitionsTopicResult::default().with_name(topic.name);
             match outcome {
                 Ok(()) => result,
@@ -29,7 +29,7 @@ pub(crate) fn handle(core: &mut Core, request: CreatePartitionsRequest, ctx: &Ct
     out.answer(ctx.ticket, CreatePartitionsResponse::default().with_results(results));
 }
 
-fn grow(core: &mut Core, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
+fn grow(core: &mut Core, asked: &CreatePartitionsTopic, validate_only: bool, now: i64) -> Result<(), Refusal> {
     let name: &str = &asked.name;
     let current = core
         .topics
@@ -61,8 +61,8 @@ fn grow(core: &mut Core, asked: &CreatePartitionsTopic, validate_only: bool) -> 
             config_resource::check_assignment(core, &brokers)?;
         }
     }
-    if !validate_only && let Some(topic) = core.topics.get_mut(name) {
-        topic.grow_to(count);
+    if !validate_only {
+        core.topics.grow(name, count, now)?;
     }
     Ok(())
 }

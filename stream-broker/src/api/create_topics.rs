@@ -20,7 +20,7 @@ pub(super) const MAX_PARTITIONS_PER_REQUEST: i32 = 10_000;
 /// Stands for the broker's default, for partitions as for replicas.
 const DEFAULT: i32 = -1;
 
-pub(crate) fn handle(core: &mut Core, request: CreateTopicsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+pub(crate) fn handle(core: &mut Core, request: CreateTopicsRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let mut mentions: HashMap<String, u32> = HashMap::new();
     for topic in &request.topics {
         *mentions.entry(topic.name.to_string()).or_default() += 1;
@@ -38,7 +38,7 @@ pub(crate) fn handle(core: &mut Core, request: CreateTopicsRequest, ctx: &Ctx, _
             let outcome = if mentions.get(topic.name.as_str()).is_some_and(|&n| n > 1) {
                 Err(Refusal::new(Code::InvalidRequest, format!("the request names topic '{}' more than once", &*topic.name)))
             } else {
-                create(core, &topic, request.validate_only)
+                create(core, &topic, request.validate_only, now)
             };
             match outcome {
                 Ok(created) => result
@@ -61,7 +61,7 @@ struct Created {
     configs: Vec<CreatableTopicConfigs>,
 }
 
-fn create(core: &mut Core, topic: &CreatableTopic, validate_only: bool) -> Result<Created, Refusal> {
+fn create(core: &mut Core, topic: &CreatableTopic, validate_only: bool, now: i64) -> Result<Created, Refusal> {
     let topic_name: &str = &topic.name;
     if let Some(objection) = name::objection(topic_name) {
         return Err(Refusal::new(Code::InvalidTopicException, objection));
@@ -80,7 +80,7 @@ fn create(core: &mut Core, topic: &CreatableTopic, validate_only: bool) -> Resul
     let mut id = uuid::Uuid::nil();
     if !validate_only {
         id = core.ids.uuid();
-        core.topics.create(topic_name, id, partitions, config);
+        core.topics.create(topic_name, id, partitions, config, now)?;
     }
     Ok(Created { id, partitions, configs })
 }

@@ -28,16 +28,20 @@ pub(crate) fn handle(core: &mut Core, request: DeleteRecordsRequest, ctx: &Ctx, 
         }
         topics.push(DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(partitions));
     }
+    // What was deleted stays so after a restart, although its segment may still be there.
+    if let Err(error) = core.topics.save_log_starts() {
+        tracing::warn!(%error, "the starts of logs cannot be written down");
+    }
     out.answer(ctx.ticket, DeleteRecordsResponse::default().with_topics(topics));
 }
 
 fn delete(core: &mut Core, name: &str, index: i32, offset: i64) -> Result<i64, ResponseError> {
-    let topic = core.topics.get_mut(name).ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let topic = core.topics.get(name).ok_or(ResponseError::UnknownTopicOrPartition)?;
     // What compaction alone may remove is not for clients to delete.
     if !topic.config().deletes() {
         return Err(ResponseError::PolicyViolation);
     }
-    let partition = topic.partition_mut(index).ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let partition = core.topics.partition_mut(name, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
     let end = partition.log.end_offset();
     let offset = if offset == HIGH_WATERMARK { end } else { offset };
     if !(0..=end).contains(&offset) {

@@ -1,5 +1,7 @@
 //! `DeleteTopics`, by name or by id.
 
+use std::io;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
@@ -19,9 +21,9 @@ pub(crate) fn handle(core: &mut Core, request: DeleteTopicsRequest, ctx: &Ctx, n
             None => core.topics.name_of(id).map(str::to_owned),
         };
         let result = DeletableTopicResult::default();
-        responses.push(match found.and_then(|name| delete(core, name, now, out)) {
-            Some((name, id)) => result.with_name(Some(TopicName(StrBytes::from_string(name)))).with_topic_id(id),
-            None => {
+        responses.push(match found.map_or(Ok(None), |name| delete(core, name, now, out)) {
+            Ok(Some((name, id))) => result.with_name(Some(TopicName(StrBytes::from_string(name)))).with_topic_id(id),
+            Ok(None) => {
                 let error = if name.is_some() { ResponseError::UnknownTopicOrPartition } else { ResponseError::UnknownTopicId };
                 result
                     .with_name(name)
@@ -29,16 +31,23 @@ pub(crate) fn handle(core: &mut Core, request: DeleteTopicsRequest, ctx: &Ctx, n
                     .with_error_code(error.code())
                     .with_error_message(Some(StrBytes::from_static_str("This server does not host this topic.")))
             }
+            Err(error) => result
+                .with_name(name)
+                .with_topic_id(id)
+                .with_error_code(ResponseError::KafkaStorageError.code())
+                .with_error_message(Some(StrBytes::from_string(error.to_string()))),
         });
     }
     out.answer(ctx.ticket, DeleteTopicsResponse::default().with_responses(responses));
 }
 
-fn delete(core: &mut Core, name: String, now: i64, out: &mut Outbox) -> Option<(String, Uuid)> {
-    let topic = core.topics.delete(&name)?;
+fn delete(core: &mut Core, name: String, now: i64, out: &mut Outbox) -> io::Result<Option<(String, Uuid)>> {
+    let Some(topic) = core.topics.delete(&name, now)? else {
+        return Ok(None);
+    };
     core.groups.topic_deleted(&name);
     for partition in 0..topic.partition_count() {
         core.wake_fetches(&name, partition, now, out);
     }
-    Some((name, topic.id))
+    Ok(Some((name, topic.id)))
 }

@@ -1,4 +1,4 @@
-//! `DescribeLogDirs`: the size of each partition. Logs are in memory; the directory has a name only.
+//! `DescribeLogDirs`: the size of each partition, and the room there is. For logs in memory the directory has a name only.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -34,12 +34,20 @@ pub(crate) fn handle(core: &mut Core, request: DescribeLogDirsRequest, ctx: &Ctx
             Some(DescribeLogDirsTopic::default().with_name(TopicName(StrBytes::from_string(name.to_owned()))).with_partitions(partitions))
         })
         .collect();
-    let budget = i64::try_from(core.topics.log_memory_bytes()).unwrap_or(i64::MAX);
-    let used = i64::try_from(core.topics.total_bytes()).unwrap_or(i64::MAX);
-    let directory = DescribeLogDirsResult::default()
-        .with_log_dir(MEMORY)
-        .with_topics(topics)
-        .with_total_bytes(budget)
-        .with_usable_bytes(budget.saturating_sub(used).max(0));
+    let used = core.topics.total_bytes();
+    let (name, total, usable) = match core.topics.log_dir() {
+        Some(log_dir) => {
+            let name = StrBytes::from_string(log_dir.storage.root().display().to_string());
+            // -1 says that the room is not known.
+            let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+            log_dir.storage.space().map_or((name.clone(), -1, -1), |space| (name, bytes(space.total), bytes(space.usable)))
+        }
+        None => {
+            let budget = i64::try_from(core.topics.log_memory_bytes()).unwrap_or(i64::MAX);
+            (MEMORY, budget, budget.saturating_sub(i64::try_from(used).unwrap_or(i64::MAX)).max(0))
+        }
+    };
+    let directory =
+        DescribeLogDirsResult::default().with_log_dir(name).with_topics(topics).with_total_bytes(total).with_usable_bytes(usable);
     out.answer(ctx.ticket, DescribeLogDirsResponse::default().with_results(vec![directory]));
 }

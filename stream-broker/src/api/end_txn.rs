@@ -8,12 +8,11 @@ use crate::transaction::{self, Producer};
 
 pub(crate) fn handle(core: &mut Core, request: EndTxnRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
-    let result = core
-        .transactions
-        .prepare_end(&request.transactional_id.0, producer, request.committed, now)
-        .map(|ending| {
-            if let Some(ending) = ending {
-                transaction::end(core, ending, now, out);
+    let id = &request.transactional_id.0;
+    let result = transaction::logged(core, id, now, |transactions| transactions.prepare_end(id, producer, request.committed, now))
+        .map(|prepared| {
+            if prepared {
+                transaction::end(core, id, now, out);
             }
         })
         .map_err(|error| fencing(error, ctx.version, FENCED_BY_NAME));

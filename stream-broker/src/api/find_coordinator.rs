@@ -7,14 +7,20 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Ctx;
 use crate::core::{Core, Outbox};
+use crate::topic::internal::{CONSUMER_OFFSETS, TRANSACTION_STATE};
 
 /// First version that asks for several keys at once.
 const BATCHED: i16 = 4;
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
-pub(crate) fn handle(core: &mut Core, request: FindCoordinatorRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+pub(crate) fn handle(core: &mut Core, request: FindCoordinatorRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let known = matches!(request.key_type, GROUP | TRANSACTION);
+    let topic = if request.key_type == GROUP { CONSUMER_OFFSETS } else { TRANSACTION_STATE };
+    // As in Kafka, the topic of the coordinators comes into being when one is first looked for.
+    if known && let Err(error) = core.topics.create_internal(topic, &mut core.ids, now) {
+        tracing::warn!(topic, %error, "an internal topic cannot be created; its first record tries again");
+    }
     let response = if ctx.version >= BATCHED {
         let coordinators = request.coordinator_keys.into_iter().map(|key| coordinator(core, known, key)).collect();
         FindCoordinatorResponse::default().with_coordinators(coordinators)

@@ -19,14 +19,15 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
-pub(crate) fn handle(core: &mut Core, request: IncrementalAlterConfigsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+pub(crate) fn handle(core: &mut Core, request: IncrementalAlterConfigsRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let responses = request
         .resources
         .into_iter()
         .map(|resource| {
-            let outcome = config_resource::alter(core, resource.resource_type, &resource.resource_name, request.validate_only, |config| {
-                apply(config, &resource.configs)
-            });
+            let outcome =
+                config_resource::alter(core, resource.resource_type, &resource.resource_name, request.validate_only, now, |config| {
+                    apply(config, &resource.configs)
+                });
             let response = AlterConfigsResourceResponse::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);

@@ -26,16 +26,22 @@ fn initialize(core: &mut Core, request: &InitProducerIdRequest, now: i64, out: &
     if (id == NO_PRODUCER_ID) != (epoch == NO_PRODUCER_EPOCH) {
         return Err(ResponseError::InvalidRequest);
     }
+    core.topics.reserve_producer_id(core.transactions.peek_producer_id(), now).map_err(|error| {
+        tracing::warn!(%error, "producer ids cannot be set aside");
+        ResponseError::CoordinatorLoadInProgress
+    })?;
     let Some(transactional_id) = &request.transactional_id else {
         // An idempotent producer has nothing to fence: it always gets a new id.
         return Ok(Producer { id: core.transactions.next_producer_id(), epoch: 0 });
     };
     let expected = (id != NO_PRODUCER_ID).then_some(Producer { id, epoch });
-    let timeout = request.transaction_timeout_ms;
-    match core.transactions.initialize(&transactional_id.0, timeout, expected, now)? {
+    let (transactional_id, timeout) = (&transactional_id.0, request.transaction_timeout_ms);
+    let initialized =
+        transaction::logged(core, transactional_id, now, |transactions| transactions.initialize(transactional_id, timeout, expected, now))?;
+    match initialized {
         Initialization::Ready(producer) => Ok(producer),
-        Initialization::AbortFirst(ending) => {
-            transaction::end(core, ending, now, out);
+        Initialization::AbortFirst => {
+            transaction::end(core, transactional_id, now, out);
             // The fencing epoch is nobody's. The client asks again and gets the one after it.
             Err(ResponseError::ConcurrentTransactions)
         }

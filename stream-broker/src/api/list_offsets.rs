@@ -54,18 +54,22 @@ fn answer(partition: Option<&Partition>, asked: &ListOffsetsPartition, isolation
     let end = partition.readable_end(isolation);
     // A record that this reader may not see yet is not found; the answer is then 'none', not an error.
     let found = match asked.timestamp {
-        LATEST => Some(without_time(end)),
-        EARLIEST | EARLIEST_LOCAL => Some(without_time(partition.log.start_offset())),
-        MAX_TIMESTAMP => partition.log.greatest_timestamp().filter(|found| found.offset < end),
-        timestamp if timestamp >= 0 => partition.log.offset_for_time(timestamp).filter(|found| found.offset < end),
+        LATEST => Ok(Some(without_time(end))),
+        EARLIEST | EARLIEST_LOCAL => Ok(Some(without_time(partition.log.start_offset()))),
+        MAX_TIMESTAMP => partition.log.greatest_timestamp().map(|found| found.filter(|found| found.offset < end)),
+        timestamp if timestamp >= 0 => partition.log.offset_for_time(timestamp).map(|found| found.filter(|found| found.offset < end)),
         _ => return response.with_error_code(ResponseError::UnsupportedVersion.code()),
     };
     match found {
-        Some(TimestampedOffset { timestamp, offset }) => response
+        Ok(Some(TimestampedOffset { timestamp, offset })) => response
             .with_timestamp(timestamp)
             .with_offset(offset)
             .with_leader_epoch(if version >= NAMES_LEADER_EPOCH { LEADER_EPOCH } else { -1 }),
-        None => response,
+        Ok(None) => response,
+        Err(error) => {
+            tracing::warn!(%error, "a log cannot be read");
+            response.with_error_code(ResponseError::KafkaStorageError.code())
+        }
     }
 }
 

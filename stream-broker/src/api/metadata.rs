@@ -9,18 +9,18 @@ use kafka_protocol::protocol::StrBytes;
 use super::Ctx;
 use crate::core::{Core, Outbox};
 use crate::log::LEADER_EPOCH;
-use crate::topic::{Topic, name};
+use crate::topic::{Topic, internal, name};
 
 /// Authorised operations are not reported.
 const NOT_REQUESTED: i32 = i32::MIN;
 
-pub(crate) fn handle(core: &mut Core, request: MetadataRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
+pub(crate) fn handle(core: &mut Core, request: MetadataRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let may_create = core.config.auto_create_topics && (ctx.version < 4 || request.allow_auto_topic_creation);
     // Version 0 has no null array: the empty one means all topics.
     let asked = request.topics.filter(|topics| !(ctx.version == 0 && topics.is_empty()));
     let topics = match asked {
         None => core.topics.iter().map(|(name, topic)| describe(core, name, topic)).collect(),
-        Some(asked) => asked.into_iter().map(|topic| answer(core, topic, may_create)).collect(),
+        Some(asked) => asked.into_iter().map(|topic| answer(core, topic, may_create, now)).collect(),
     };
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(core.config.node_id))
@@ -37,7 +37,7 @@ pub(crate) fn handle(core: &mut Core, request: MetadataRequest, ctx: &Ctx, _now:
     );
 }
 
-fn answer(core: &mut Core, asked: MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
+fn answer(core: &mut Core, asked: MetadataRequestTopic, may_create: bool, now: i64) -> MetadataResponseTopic {
     let Some(topic_name) = asked.name else {
         let id = asked.topic_id;
         return match core.topics.name_of(id).and_then(|name| Some((name, core.topics.get(name)?))) {
@@ -61,7 +61,10 @@ fn answer(core: &mut Core, asked: MetadataRequestTopic, may_create: bool) -> Met
         return refuse(Some(topic_name), ResponseError::InvalidConfig);
     };
     let id = core.ids.uuid();
-    core.topics.create(&topic_name, id, core.config.num_partitions, config);
+    if let Err(error) = core.topics.create(&topic_name, id, core.config.num_partitions, config, now) {
+        tracing::warn!(topic = %topic_name.as_str(), %error, "a topic cannot be created");
+        return refuse(Some(topic_name), ResponseError::KafkaStorageError);
+    }
     match core.topics.get(&topic_name) {
         Some(topic) => describe(core, &topic_name, topic),
         None => refuse(Some(topic_name), ResponseError::UnknownTopicOrPartition),
@@ -83,6 +86,7 @@ fn describe(core: &Core, name: &str, topic: &Topic) -> MetadataResponseTopic {
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))))
         .with_topic_id(topic.id)
+        .with_is_internal(internal::is_internal(name))
         .with_partitions(partitions)
         .with_topic_authorized_operations(NOT_REQUESTED)
 }

@@ -15,6 +15,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_topic_partitions;
 mod describe_transactions;
 mod end_txn;
 mod error;
@@ -48,8 +49,8 @@ pub(crate) use api_versions::unsupported_version_response;
 
 /// The APIs that are served and the versions of each, as `ApiVersions` announces them.
 pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
-    (ApiKey::Produce, 3, 11),
-    (ApiKey::Fetch, 4, 12),
+    (ApiKey::Produce, 3, 13),
+    (ApiKey::Fetch, 4, 17),
     (ApiKey::ListOffsets, 1, 8),
     (ApiKey::Metadata, 0, 13),
     (ApiKey::OffsetCommit, 2, 9),
@@ -82,6 +83,7 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DescribeProducers, 0, 0),
     (ApiKey::DescribeTransactions, 0, 0),
     (ApiKey::ListTransactions, 0, 1),
+    (ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
 /// Whether requests of this API and version are served.
@@ -111,7 +113,7 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
     // The two APIs of the record path do without the strings of `Ctx`.
     let body = match body {
         RequestKind::Produce(r) => return produce::handle(core, r, ticket, version, now, out),
-        RequestKind::Fetch(r) => return fetch::handle(core, r, ticket, now, out),
+        RequestKind::Fetch(r) => return fetch::handle(core, r, ticket, version, now, out),
         other => other,
     };
     let ctx = &Ctx::new(ticket, version, client_id, client_host);
@@ -130,6 +132,7 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         RequestKind::DescribeCluster(r) => describe_cluster::handle(core, r, ctx, now, out),
         RequestKind::DescribeLogDirs(r) => describe_log_dirs::handle(core, r, ctx, now, out),
         RequestKind::DescribeProducers(r) => describe_producers::handle(core, r, ctx, now, out),
+        RequestKind::DescribeTopicPartitions(r) => describe_topic_partitions::handle(core, r, ctx, now, out),
         RequestKind::FindCoordinator(r) => find_coordinator::handle(core, r, ctx, now, out),
         RequestKind::JoinGroup(r) => join_group::handle(core, r, ctx, now, out),
         RequestKind::SyncGroup(r) => sync_group::handle(core, r, ctx, now, out),

@@ -7,7 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{Ctx, error_code};
 use crate::core::{Core, Outbox};
-use crate::group::{CommittedOffset, Committer};
+use crate::group::{self, CommittedOffset, Committer};
 
 /// Retention time of requests that leave it to the broker.
 const DEFAULT_RETENTION: i64 = -1;
@@ -18,32 +18,39 @@ pub(crate) fn handle(core: &mut Core, request: OffsetCommitRequest, ctx: &Ctx, n
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_ref(),
     };
-    let mut accepted = core.groups.accept_commit(&request.group_id.0, &committer, ctx.version, now);
+    let accepted = core.groups.accept_commit(&request.group_id.0, &committer, ctx.version, now);
     let expires_at = (request.retention_time_ms != DEFAULT_RETENTION).then(|| now.saturating_add(request.retention_time_ms));
-    let mut topics = Vec::with_capacity(request.topics.len());
+    let mut offsets = Vec::new();
+    let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
             let index = partition.partition_index;
-            let result = match &mut accepted {
-                Err(error) => Err(*error),
-                Ok(_) if core.topics.partition(&topic.name.0, index).is_none() => Err(ResponseError::UnknownTopicOrPartition),
-                Ok(accepted) => checked_metadata(partition.committed_metadata, core.config.offset_metadata_max_bytes).map(|metadata| {
-                    let offset = CommittedOffset {
-                        offset: partition.committed_offset,
-                        leader_epoch: partition.committed_leader_epoch,
-                        metadata,
-                        committed_at: now,
-                        expires_at,
-                        position: accepted.position,
-                    };
-                    accepted.offsets.commit(&topic.name.0, index, offset);
-                }),
-            };
-            partitions.push(OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(error_code(result)));
+            let result = accepted.and_then(|()| {
+                core.topics.partition(&topic.name.0, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
+                let metadata = checked_metadata(partition.committed_metadata, core.config.offset_metadata_max_bytes)?;
+                let (offset, leader_epoch) = (partition.committed_offset, partition.committed_leader_epoch);
+                let offset = CommittedOffset { offset, leader_epoch, metadata, committed_at: now, expires_at, position: 0 };
+                offsets.push((topic.name.0.to_string(), index, offset));
+                Ok(())
+            });
+            partitions.push((index, result));
         }
-        topics.push(OffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
+        results.push((topic.name, partitions));
     }
+    let written = group::commit(core, &request.group_id.0, offsets, None, now);
+    let topics = results
+        .into_iter()
+        .map(|(name, partitions)| {
+            let partitions = partitions
+                .into_iter()
+                .map(|(index, result)| {
+                    OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(error_code(result.and(written)))
+                })
+                .collect();
+            OffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions)
+        })
+        .collect();
     out.answer(ctx.ticket, OffsetCommitResponse::default().with_topics(topics));
 }
 

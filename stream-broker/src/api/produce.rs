@@ -3,14 +3,17 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::core::{Core, Outbox, Ticket};
 use crate::log::batch::BatchHeader;
 use crate::log::compression::ZSTD;
+use crate::topic::internal;
 use crate::topic::partition::{AppendError, Appended};
 
+/// The first version that names topics by their ids (KIP-516).
+const TOPIC_IDS: i16 = 13;
 /// The first version whose clients know `TRANSACTION_ABORTABLE` (KIP-890).
 const KNOWS_ABORTABLE: i16 = 11;
 /// The first version whose clients may send zstd (KIP-110).
@@ -21,26 +24,34 @@ pub(crate) fn handle(core: &mut Core, request: ProduceRequest, ticket: Ticket, v
     let unauthorized = request.transactional_id.is_none() && has_transactional(&request);
     let mut failed = false;
     let mut responses = Vec::with_capacity(request.topic_data.len());
-    for TopicProduceData { name, partition_data, .. } in request.topic_data {
+    for TopicProduceData { name, topic_id, partition_data, .. } in request.topic_data {
+        let name = match (version >= TOPIC_IDS).then(|| core.topics.name_of(topic_id)) {
+            None => Some(name),
+            Some(found) => found.map(|found| TopicName(StrBytes::from_string(found.to_owned()))),
+        };
+        let topic_name = name.as_ref().map_or("", |name| name.as_str());
         let mut partitions = Vec::with_capacity(partition_data.len());
         for data in partition_data {
             let index = data.index;
-            let outcome = if unauthorized {
+            let outcome = if name.is_none() {
+                Err(AppendError::new(ResponseError::UnknownTopicId, format!("there is no topic with the id {topic_id}")))
+            } else if unauthorized {
                 Err(AppendError::new(
                     ResponseError::TransactionalIdAuthorizationFailed,
                     "a transactional batch was sent without a transactional id",
                 ))
             } else {
-                append(core, &name, data, acks, version, now)
+                append(core, topic_name, data, acks, version, now)
             };
             if outcome.as_ref().is_ok_and(|appended| appended.bytes > 0) {
-                core.wake_fetches(&name, index, now, out);
+                core.wake_fetches(topic_name, index, now, out);
             }
             failed |= outcome.is_err();
-            let log_start = core.topics.partition(&name, index).map_or(-1, |p| p.log.start_offset());
+            let log_start = core.topics.partition(topic_name, index).map_or(-1, |p| p.log.start_offset());
             partitions.push(partition_response(index, outcome, log_start));
         }
-        responses.push(TopicProduceResponse::default().with_name(name).with_partition_responses(partitions));
+        let response = TopicProduceResponse::default().with_name(name.unwrap_or_default()).with_topic_id(topic_id);
+        responses.push(response.with_partition_responses(partitions));
     }
     match (acks, failed) {
         (0, false) => out.silence(ticket),
@@ -63,6 +74,10 @@ fn append(core: &mut Core, topic: &str, data: PartitionProduceData, acks: i16, v
     use ResponseError as Code;
     if !matches!(acks, -1..=1) {
         return Err(AppendError::new(Code::InvalidRequiredAcks, format!("acks is {acks}; it must be 0, 1 or -1 (all)")));
+    }
+    // Only the coordinators write to their topics, and who reads them relies on it.
+    if internal::is_internal(topic) {
+        return Err(AppendError::new(Code::InvalidTopicException, format!("clients cannot write to the internal topic '{topic}'")));
     }
     let Some(found) = core.topics.get(topic) else {
         return Err(unknown(topic, data.index));

@@ -80,7 +80,7 @@ fn every_response_fits_every_announced_version() {
                 let mut core = Core::new(CoreConfig { auto_create_topics: false, ..CoreConfig::default() });
                 let config = core.topics.new_config(Default::default()).unwrap();
                 let id = core.ids.uuid();
-                core.topics.create("known", id, 2, config);
+                core.topics.create("known", id, 2, config, 0).unwrap();
                 let mut out = Outbox::default();
                 let ticket = Ticket { connection: 1, request: 1 };
                 let request = Request {

@@ -2,21 +2,21 @@
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::fetch_request::FetchPartition;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
 
 use super::isolation;
 use crate::log::{LEADER_EPOCH, batch::BatchHeader};
-use crate::topic::Topics;
 use crate::topic::partition::{Isolation, Partition};
+use crate::topic::{Topic, Topics};
 
 /// Whether a fetch need not wait: there is enough to read, or an error to report.
 pub(crate) fn is_satisfied(topics: &Topics, request: &FetchRequest) -> bool {
     let wanted = usize::try_from(request.min_bytes).unwrap_or(0);
     let mut available = 0_usize;
     for topic in &request.topics {
-        let found = topics.get(&topic.topic);
+        let found = topic_of(topics, topic);
         for asked in &topic.partitions {
             let Some(partition) = found.and_then(|t| t.partition(asked.partition)) else {
                 return true;
@@ -24,7 +24,10 @@ pub(crate) fn is_satisfied(topics: &Topics, request: &FetchRequest) -> bool {
             if objection(partition, asked).is_some() {
                 return true;
             }
-            let readable = partition.log.bytes_between(asked.fetch_offset, partition.readable_end(isolation(request)));
+            // What cannot be read is an error to report.
+            let Ok(readable) = partition.log.bytes_between(asked.fetch_offset, partition.readable_end(isolation(request))) else {
+                return true;
+            };
             // A partition counts for no more than it may return, or a limit below `min_bytes` could never be reached.
             let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0);
             available += readable.min(limit.max(1));
@@ -43,45 +46,62 @@ pub(crate) fn response(topics: &Topics, request: &FetchRequest) -> FetchResponse
     let mut nothing_yet = true;
     let mut responses = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
-        let found = topics.get(&topic.topic);
+        let found = topic_of(topics, topic);
+        let unknown = if topic.topic_id.is_nil() { ResponseError::UnknownTopicOrPartition } else { ResponseError::UnknownTopicId };
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
-            let partition = found.and_then(|t| t.partition(asked.partition));
+            let partition = match found {
+                Some(topic) => topic.partition(asked.partition).ok_or(ResponseError::UnknownTopicOrPartition),
+                None => Err(unknown),
+            };
             let data = read_partition(partition, asked, isolation, remaining, nothing_yet);
             let bytes = data.records.as_ref().map_or(0, Bytes::len);
             nothing_yet &= bytes == 0;
             remaining = remaining.saturating_sub(bytes);
             partitions.push(data);
         }
-        responses.push(FetchableTopicResponse::default().with_topic(topic.topic.clone()).with_partitions(partitions));
+        let response = FetchableTopicResponse::default().with_topic(topic.topic.clone()).with_topic_id(topic.topic_id);
+        responses.push(response.with_partitions(partitions));
     }
     FetchResponse::default().with_responses(responses)
 }
 
+/// The topic that is asked for: by its name, or if there is an id by that. While a fetch is held, the topic may be replaced by another
+/// of its name.
+fn topic_of<'a>(topics: &'a Topics, asked: &FetchTopic) -> Option<&'a Topic> {
+    topics.get(&asked.topic).filter(|topic| asked.topic_id.is_nil() || asked.topic_id == topic.id)
+}
+
 fn read_partition(
-    partition: Option<&Partition>,
+    partition: Result<&Partition, ResponseError>,
     asked: &FetchPartition,
     isolation: Isolation,
     remaining: usize,
     nothing_yet: bool,
 ) -> PartitionData {
     let data = PartitionData::default().with_partition_index(asked.partition);
-    let error = match partition {
-        Some(partition) => objection(partition, asked),
-        None => Some(ResponseError::UnknownTopicOrPartition),
-    };
-    let (Some(partition), None) = (partition, error) else {
-        return data
-            .with_error_code(error.map_or(0, |e| e.code()))
-            .with_high_watermark(-1)
-            .with_last_stable_offset(-1)
-            .with_log_start_offset(-1)
-            .with_aborted_transactions(None)
-            .with_records(Some(Bytes::new()));
-    };
     // The first records of a response may exceed every limit, or a batch larger than the limit could never be consumed.
-    let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0);
-    let records = partition.read(asked.fetch_offset, limit.min(remaining), isolation, nothing_yet);
+    let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(remaining);
+    let outcome = partition.and_then(|partition| {
+        objection(partition, asked).map_or(Ok(()), Err)?;
+        let records = partition.read(asked.fetch_offset, limit, isolation, nothing_yet).map_err(|error| {
+            tracing::warn!(%error, "a log cannot be read");
+            ResponseError::KafkaStorageError
+        })?;
+        Ok((partition, records))
+    });
+    let (partition, records) = match outcome {
+        Ok(read) => read,
+        Err(error) => {
+            return data
+                .with_error_code(error.code())
+                .with_high_watermark(-1)
+                .with_last_stable_offset(-1)
+                .with_log_start_offset(-1)
+                .with_aborted_transactions(None)
+                .with_records(Some(Bytes::new()));
+        }
+    };
     let aborted = (isolation == Isolation::ReadCommitted).then(|| aborted_transactions(partition, asked.fetch_offset, &records));
     data.with_high_watermark(partition.log.end_offset())
         .with_last_stable_offset(partition.last_stable_offset())

@@ -60,6 +60,8 @@ pub(crate) struct ClassicGroup {
     /// A member joined during the initial delay.
     pub(crate) joined_during_delay: bool,
     pub(crate) offsets: Offsets,
+    /// The members are not those that were written down last.
+    pub(crate) unsaved: bool,
 }
 
 impl ClassicGroup {
@@ -79,6 +81,7 @@ impl ClassicGroup {
             timer: None,
             joined_during_delay: false,
             offsets: Offsets::default(),
+            unsaved: false,
         }
     }
 

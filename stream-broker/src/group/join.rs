@@ -196,6 +196,7 @@ impl ClassicGroup {
         if let Some(member) = self.members.get_mut(&new_id) {
             member.join = None;
         }
+        self.unsaved = true;
         let mut response = self.joined(&new_id);
         if was_leader {
             // The leader must not assign anew: the others would not come for it. Clients that cannot be told so are made

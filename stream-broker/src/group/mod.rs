@@ -6,11 +6,13 @@
 mod classic;
 mod commit;
 mod join;
+mod log;
 mod member;
 mod membership;
 mod offsets;
 mod protocol;
 mod rebalance;
+mod record;
 mod reply;
 mod state;
 mod subscription;
@@ -18,7 +20,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -30,8 +32,9 @@ use crate::core::{CoreConfig, Outbox};
 pub(crate) use classic::ClassicGroup;
 pub(crate) use commit::Committer;
 pub(crate) use join::Join;
+pub(crate) use log::{commit, save};
 pub(crate) use member::Parked;
-pub(crate) use offsets::{CommittedOffset, Offsets};
+pub(crate) use offsets::CommittedOffset;
 pub(crate) use state::{DEAD, State};
 
 /// `offsets.retention.check.interval.ms`
@@ -47,11 +50,26 @@ struct Entry {
     scheduled: Option<i64>,
 }
 
-/// A permission to write offsets to a group.
-pub(crate) struct AcceptedCommit<'a> {
-    pub(crate) offsets: &'a mut Offsets,
-    /// For [`CommittedOffset::position`].
-    pub(crate) position: u64,
+/// A change that is to be written to `__consumer_offsets`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Change {
+    OffsetDeleted {
+        group: StrBytes,
+        topic: String,
+        partition: i32,
+    },
+    /// The group has other members, or is gone.
+    Members {
+        group: StrBytes,
+    },
+}
+
+impl Change {
+    fn group(&self) -> &StrBytes {
+        match self {
+            Change::OffsetDeleted { group, .. } | Change::Members { group } => group,
+        }
+    }
 }
 
 /// All groups of the broker.
@@ -60,7 +78,9 @@ pub(crate) struct Groups {
     groups: BTreeMap<StrBytes, Entry>,
     deadlines: BTreeSet<(i64, StrBytes)>,
     next_expiry_check: Option<i64>,
-    next_position: u64,
+    /// Groups whose offsets wait for the end of a producer's transaction, by producer id.
+    pending: HashMap<i64, BTreeSet<StrBytes>>,
+    changes: Vec<Change>,
     initial_rebalance_delay_ms: i64,
     min_session_timeout_ms: i32,
     max_session_timeout_ms: i32,
@@ -74,7 +94,8 @@ impl Groups {
             groups: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             next_expiry_check: None,
-            next_position: 0,
+            pending: HashMap::new(),
+            changes: Vec::new(),
             initial_rebalance_delay_ms: config.initial_rebalance_delay_ms.max(0),
             min_session_timeout_ms: config.group_min_session_timeout_ms,
             max_session_timeout_ms: config.group_max_session_timeout_ms,
@@ -170,12 +191,13 @@ impl Groups {
         committer: &Committer<'_>,
         version: i16,
         now: i64,
-    ) -> Result<AcceptedCommit<'_>, ResponseError> {
+    ) -> Result<(), ResponseError> {
         if committer.generation >= 0 && !self.groups.contains_key(group_id) {
             return Err(if version >= GROUP_ID_NOT_FOUND { ResponseError::GroupIdNotFound } else { ResponseError::IllegalGeneration });
         }
         let verdict = self.get_or_create(group_id, now).accept_commit(committer, now);
-        self.accepted(group_id, verdict, now)
+        self.remove_if_blank(group_id);
+        verdict
     }
 
     /// Checks a TxnOffsetCommit.
@@ -188,20 +210,48 @@ impl Groups {
         group_id: &StrBytes,
         committer: &Committer<'_>,
         now: i64,
-    ) -> Result<AcceptedCommit<'_>, ResponseError> {
+    ) -> Result<(), ResponseError> {
         if committer.generation >= 0 && !self.groups.contains_key(group_id) {
             return Err(ResponseError::IllegalGeneration);
         }
         let verdict = self.get_or_create(group_id, now).accept_transactional_commit(committer);
-        self.accepted(group_id, verdict, now)
+        self.remove_if_blank(group_id);
+        verdict
     }
 
     /// Makes the offsets that a producer committed in its transaction visible, or drops them.
-    pub(crate) fn complete_transaction(&mut self, group_id: &StrBytes, producer_id: i64, commit: bool) {
-        if let Some(entry) = self.groups.get_mut(group_id) {
-            entry.group.offsets.complete(producer_id, commit);
+    pub(crate) fn complete_transaction(&mut self, producer_id: i64, commit: bool) {
+        self.complete(producer_id, commit, |_| true);
+    }
+
+    /// As [`Groups::complete_transaction`], in those groups that `concerns` names.
+    fn complete(&mut self, producer_id: i64, commit: bool, concerns: impl Fn(&str) -> bool) {
+        let Some(groups) = self.pending.get_mut(&producer_id) else {
+            return;
+        };
+        let completed: Vec<StrBytes> = groups.iter().filter(|group| concerns(group)).cloned().collect();
+        groups.retain(|group| !completed.contains(group));
+        if groups.is_empty() {
+            self.pending.remove(&producer_id);
         }
-        self.remove_if_blank(group_id);
+        for group_id in completed {
+            if let Some(entry) = self.groups.get_mut(&group_id) {
+                entry.group.offsets.complete(producer_id, commit);
+            }
+            self.remove_if_blank(&group_id);
+        }
+    }
+
+    /// Takes note that offsets of the group wait for the end of a producer's transaction.
+    fn note_pending(&mut self, group_id: &StrBytes, producer_id: i64) {
+        if let Some(entry) = self.groups.get(group_id) {
+            self.pending.entry(producer_id).or_default().insert(entry.group.id.clone());
+        }
+    }
+
+    /// Whether something is to be written to `__consumer_offsets`.
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
     }
 
     /// DeleteGroups for one group, with its offsets.
@@ -212,6 +262,10 @@ impl Groups {
         let group = self.get(group_id).ok_or(ResponseError::GroupIdNotFound)?;
         if group.state != State::Empty {
             return Err(ResponseError::NonEmptyGroup);
+        }
+        if let Some(entry) = self.groups.get_mut(group_id) {
+            entry.group.offsets.retain(|_, _, _| false);
+            note_changes(&mut self.changes, &mut entry.group);
         }
         self.remove(group_id);
         Ok(())
@@ -239,6 +293,7 @@ impl Groups {
                 Ok(())
             })
             .collect();
+        note_changes(&mut self.changes, group);
         Ok(results)
     }
 
@@ -246,6 +301,7 @@ impl Groups {
     pub(crate) fn topic_deleted(&mut self, topic: &str) {
         for entry in self.groups.values_mut() {
             entry.group.offsets.topic_deleted(topic);
+            note_changes(&mut self.changes, &mut entry.group);
         }
     }
 
@@ -274,10 +330,16 @@ impl Groups {
         if check <= now {
             self.next_expiry_check = Some(now + OFFSETS_RETENTION_CHECK_INTERVAL_MS);
             let retention = self.offsets_retention_ms;
+            let changes = &mut self.changes;
             self.groups.retain(|_, entry| {
                 let group = &mut entry.group;
                 group.expire_offsets(retention, now);
-                group.state != State::Empty || !group.pending.is_empty() || !group.offsets.is_empty()
+                note_changes(changes, group);
+                let stays = group.state != State::Empty || !group.pending.is_empty() || !group.offsets.is_empty();
+                if !stays && group.generation > 0 {
+                    changes.push(Change::Members { group: group.id.clone() });
+                }
+                stays
             });
         }
     }
@@ -305,20 +367,11 @@ impl Groups {
         self.groups.get_mut(group_id).map(|entry| &mut entry.group).ok_or(ResponseError::UnknownMemberId)
     }
 
-    fn accepted(&mut self, group_id: &StrBytes, verdict: Result<(), ResponseError>, now: i64) -> Result<AcceptedCommit<'_>, ResponseError> {
-        if let Err(error) = verdict {
-            self.remove_if_blank(group_id);
-            return Err(error);
-        }
-        self.next_position += 1;
-        let position = self.next_position;
-        Ok(AcceptedCommit { offsets: &mut self.get_or_create(group_id, now).offsets, position })
-    }
-
     fn reschedule(&mut self, group_id: &StrBytes) {
         let Some(entry) = self.groups.get_mut(group_id) else {
             return;
         };
+        note_changes(&mut self.changes, &mut entry.group);
         let next = entry.group.next_deadline();
         if next == entry.scheduled {
             return;
@@ -333,10 +386,13 @@ impl Groups {
     }
 
     fn remove(&mut self, group_id: &StrBytes) {
-        if let Some(entry) = self.groups.remove(group_id)
-            && let Some(deadline) = entry.scheduled
-        {
-            self.deadlines.remove(&(deadline, group_id.clone()));
+        if let Some(entry) = self.groups.remove(group_id) {
+            if entry.group.generation > 0 {
+                self.changes.push(Change::Members { group: entry.group.id.clone() });
+            }
+            if let Some(deadline) = entry.scheduled {
+                self.deadlines.remove(&(deadline, group_id.clone()));
+            }
         }
     }
 
@@ -344,5 +400,15 @@ impl Groups {
         if self.get(group_id).is_some_and(ClassicGroup::is_blank) {
             self.remove(group_id);
         }
+    }
+}
+
+/// Collects what is to be written of a group.
+fn note_changes(changes: &mut Vec<Change>, group: &mut ClassicGroup) {
+    let id = &group.id;
+    let deleted = group.offsets.take_deleted().into_iter();
+    changes.extend(deleted.map(|(topic, partition)| Change::OffsetDeleted { group: id.clone(), topic, partition }));
+    if std::mem::take(&mut group.unsaved) {
+        changes.push(Change::Members { group: id.clone() });
     }
 }

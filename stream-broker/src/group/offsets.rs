@@ -1,6 +1,6 @@
 //! The offsets that a group has committed, and those that wait for the end of a transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::protocol::StrBytes;
 
@@ -14,9 +14,9 @@ pub(crate) struct CommittedOffset {
     pub(crate) committed_at: i64,
     /// When it expires regardless of the group, from the retention time of an old request.
     pub(crate) expires_at: Option<i64>,
-    /// The place of the commit in the order of all commits. A transaction's offsets take effect at its end but keep the
-    /// place of their TxnOffsetCommit, so a late marker cannot undo a younger commit.
-    pub(crate) position: u64,
+    /// The offset of the commit's record in its partition of `__consumer_offsets`. A transaction's offsets take effect at its end
+    /// but keep the place of their TxnOffsetCommit, so a late marker cannot undo a younger commit.
+    pub(crate) position: i64,
 }
 
 type ByPartition = BTreeMap<String, BTreeMap<i32, CommittedOffset>>;
@@ -27,6 +27,8 @@ pub(crate) struct Offsets {
     committed: ByPartition,
     /// By producer id.
     pending: BTreeMap<i64, ByPartition>,
+    /// Committed offsets that were deleted since it was last asked for.
+    deleted: Vec<(String, i32)>,
 }
 
 impl Offsets {
@@ -82,19 +84,46 @@ impl Offsets {
 
     /// Forgets everything about a deleted topic, so that a new one of the same name does not begin at its offsets.
     pub(crate) fn topic_deleted(&mut self, topic: &str) {
-        self.committed.remove(topic);
-        for pending in self.pending.values_mut() {
-            pending.remove(topic);
+        self.retain(|other, _, _| other != topic);
+        let partitions: BTreeSet<i32> =
+            self.pending.values().filter_map(|topics| topics.get(topic)).flat_map(BTreeMap::keys).copied().collect();
+        for partition in partitions {
+            self.delete_pending(topic, partition);
+            self.deleted.push((topic.to_owned(), partition));
+        }
+    }
+
+    /// Forgets an offset that waits for the end of a transaction.
+    pub(crate) fn delete_pending(&mut self, topic: &str, partition: i32) {
+        for topics in self.pending.values_mut() {
+            if let Some(partitions) = topics.get_mut(topic) {
+                partitions.remove(&partition);
+                if partitions.is_empty() {
+                    topics.remove(topic);
+                }
+            }
         }
         self.pending.retain(|_, topics| !topics.is_empty());
     }
 
     /// Keeps the committed offsets that `keep` wants.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, i32, &CommittedOffset) -> bool) {
+        let deleted = &mut self.deleted;
         self.committed.retain(|topic, partitions| {
-            partitions.retain(|partition, offset| keep(topic, *partition, offset));
+            partitions.retain(|partition, offset| {
+                let stays = keep(topic, *partition, offset);
+                if !stays {
+                    deleted.push((topic.clone(), *partition));
+                }
+                stays
+            });
             !partitions.is_empty()
         });
+    }
+
+    /// The committed offsets that were deleted since the last call.
+    pub(crate) fn take_deleted(&mut self) -> Vec<(String, i32)> {
+        std::mem::take(&mut self.deleted)
     }
 }
 

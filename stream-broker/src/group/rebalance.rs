@@ -83,6 +83,7 @@ impl ClassicGroup {
         if self.members.is_empty() {
             self.protocol = None;
             self.enter(State::Empty, now);
+            self.unsaved = true;
             return;
         }
         self.protocol = self.elect_protocol();

@@ -39,6 +39,7 @@ impl ClassicGroup {
                 member.assignment = assignments.remove(&member.id).unwrap_or_default();
             }
             self.enter(State::Stable, now);
+            self.unsaved = true;
         }
         for member in self.members.values_mut() {
             if let Some(parked) = member.sync.take() {

@@ -406,7 +406,7 @@ fn offsets_outlive_the_members_and_expire_when_nobody_comes_back() {
 fn the_offsets_of_a_deleted_topic_are_forgotten() {
     let mut broker = broker();
     commit(&mut broker, &text(""), -1, 0, 5);
-    broker.core.topics.delete("t");
+    broker.core.topics.delete("t", broker.now).unwrap();
     broker.core.groups.topic_deleted("t");
     broker.create_topic("t", 4);
     assert_eq!(offsets(&mut broker), []);

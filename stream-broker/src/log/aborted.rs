@@ -1,5 +1,7 @@
 //! Which transactions of a partition were aborted: what a `read_committed` consumer needs to drop their records.
 
+use bytes::{Buf, BufMut};
+
 /// An aborted transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AbortedTransaction {
@@ -8,6 +10,38 @@ pub(crate) struct AbortedTransaction {
     pub(crate) first_offset: i64,
     /// Its abort marker.
     pub(crate) last_offset: i64,
+    /// Up to where committed readers could read once the marker was written.
+    pub(crate) last_stable_offset: i64,
+}
+
+impl AbortedTransaction {
+    pub(crate) const ENTRY_BYTES: usize = 34;
+    const VERSION: i16 = 0;
+
+    /// An entry of Kafka's `.txnindex` file.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut entry = Vec::with_capacity(Self::ENTRY_BYTES);
+        entry.put_i16(Self::VERSION);
+        for number in [self.producer_id, self.first_offset, self.last_offset, self.last_stable_offset] {
+            entry.put_i64(number);
+        }
+        entry
+    }
+
+    /// The entries of a file, up to the first that is none.
+    pub(crate) fn decode_all(file: &[u8]) -> Vec<Self> {
+        let entry = |mut bytes: &[u8]| {
+            let known = bytes.get_i16() == Self::VERSION;
+            let transaction = AbortedTransaction {
+                producer_id: bytes.get_i64(),
+                first_offset: bytes.get_i64(),
+                last_offset: bytes.get_i64(),
+                last_stable_offset: bytes.get_i64(),
+            };
+            known.then_some(transaction)
+        };
+        file.chunks_exact(Self::ENTRY_BYTES).map_while(entry).collect()
+    }
 }
 
 /// The aborted transactions of a partition, in the order of their markers.
@@ -29,6 +63,23 @@ impl AbortedIndex {
         self.transactions[begin..].iter().filter(move |t| t.first_offset < to)
     }
 
+    /// Forgets those that ended below `offset`, of which compaction has left nothing to hide. Their markers may be gone too, and a
+    /// reader that was told of a transaction without meeting its marker would drop what its producer wrote later.
+    pub(crate) fn cleaned_below(&mut self, offset: i64) {
+        self.delete_below(offset);
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AbortedTransaction> {
+        self.transactions.iter()
+    }
+
+    /// Those whose marker lies from `from` to before `to`.
+    pub(crate) fn ended_between(&self, from: i64, to: i64) -> impl Iterator<Item = &AbortedTransaction> {
+        let begin = self.transactions.partition_point(|t| t.last_offset < from);
+        self.transactions[begin..].iter().take_while(move |t| t.last_offset < to)
+    }
+
     /// Forgets those that ended below `offset`.
     pub(crate) fn delete_below(&mut self, offset: i64) {
         let begin = self.transactions.partition_point(|t| t.last_offset < offset);
@@ -41,7 +92,7 @@ mod tests {
     use super::*;
 
     fn transaction(producer_id: i64, first_offset: i64, last_offset: i64) -> AbortedTransaction {
-        AbortedTransaction { producer_id, first_offset, last_offset }
+        AbortedTransaction { producer_id, first_offset, last_offset, last_stable_offset: last_offset + 1 }
     }
 
     #[test]
@@ -55,6 +106,16 @@ mod tests {
         assert_eq!(listed(5, 12), [2]);
         assert_eq!(listed(4, 5), [1, 2]);
         assert_eq!(listed(10, 12), [0; 0]);
+    }
+
+    #[test]
+    fn entries_of_a_file_read_back_and_a_torn_one_is_left_out() {
+        let first = transaction(1, 0, 4);
+        let second = transaction(2, 2, 9);
+        let mut file = first.encode();
+        file.extend(second.encode());
+        assert_eq!(AbortedTransaction::decode_all(&file), [first, second]);
+        assert_eq!(AbortedTransaction::decode_all(&file[..60]), [first]);
     }
 
     #[test]

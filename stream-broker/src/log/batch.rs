@@ -4,6 +4,8 @@
 //! base offset and the leader epoch without touching it. Decoding whole records into a codec's types is out of the question:
 //! it is slow, and codecs that keep headers in a map lose duplicate header keys.
 
+use super::records;
+
 /// Bytes before the first record.
 pub(crate) const HEADER_BYTES: usize = 61;
 /// `base_offset` and `batch_length`, which `batch_length` itself does not count.
@@ -25,6 +27,7 @@ const COMPRESSION_MASK: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
+const DELETE_HORIZON: i16 = 0x40;
 
 /// The fields of a batch header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +52,15 @@ impl BatchHeader {
     ///
     /// The message formats 0 and 1 have their magic byte at the same place; their other fields are meaningless here.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let header: &[u8; HEADER_BYTES] = bytes.get(..HEADER_BYTES)?.try_into().ok()?;
+        let header = bytes.first_chunk::<HEADER_BYTES>()?;
+        BatchHeader::parse(header).filter(|header| header.size <= bytes.len())
+    }
+
+    /// Reads a header alone, whatever follows; `None` if it announces a batch that is too short to hold it.
+    pub(crate) fn parse(header: &[u8; HEADER_BYTES]) -> Option<Self> {
         let length = usize::try_from(i32_at(header, 8)).ok()?;
         let size = length.checked_add(LENGTH_PREFIX_BYTES)?;
-        if size < HEADER_BYTES || size > bytes.len() {
+        if size < HEADER_BYTES {
             return None;
         }
         Some(BatchHeader {
@@ -91,6 +99,21 @@ impl BatchHeader {
 
     pub(crate) fn has_producer(&self) -> bool {
         self.producer_id >= 0
+    }
+
+    /// The offset of the last record that the batch had when it was written; compaction keeps it.
+    pub(crate) fn last_offset(&self) -> i64 {
+        self.base_offset + i64::from(self.last_offset_delta)
+    }
+
+    /// When tombstones and markers in the batch may go (KIP-534). The cleaner keeps it in place of the base timestamp.
+    pub(crate) fn delete_horizon(&self) -> Option<i64> {
+        (self.attributes & DELETE_HORIZON != 0).then_some(self.base_timestamp)
+    }
+
+    /// What the timestamps of the records are counted from.
+    pub(crate) fn first_timestamp(&self) -> i64 {
+        self.base_timestamp
     }
 
     /// The sequence number of the last record; sequences wrap from `i32::MAX` to 0.
@@ -135,35 +158,94 @@ pub(crate) fn patch_append_time(batch: &mut [u8], now: i64) {
 /// The batch that ends a producer's transaction in a partition: one control record.
 pub(crate) fn control_batch(producer_id: i64, producer_epoch: i16, commit: bool, coordinator_epoch: i32, now: i64) -> Vec<u8> {
     // key: version 0, type (0 abort, 1 commit); value: version 0, coordinator epoch.
-    let mut record = vec![0, 0, 0]; // attributes, timestamp delta, offset delta
-    record.push(4 << 1);
-    record.extend_from_slice(&0_i16.to_be_bytes());
-    record.extend_from_slice(&i16::from(commit).to_be_bytes());
-    record.push(6 << 1);
-    record.extend_from_slice(&0_i16.to_be_bytes());
-    record.extend_from_slice(&coordinator_epoch.to_be_bytes());
-    record.push(0); // no headers
+    let mut key = [0; 4];
+    key[2..].copy_from_slice(&i16::from(commit).to_be_bytes());
+    let mut value = [0; 6];
+    value[2..].copy_from_slice(&coordinator_epoch.to_be_bytes());
+    let mut records = Vec::new();
+    records::write(&mut records, 0, 0, Some(&key), Some(&value));
+    let header = BatchHeader {
+        attributes: TRANSACTIONAL | CONTROL,
+        base_timestamp: now,
+        max_timestamp: now,
+        producer_id,
+        producer_epoch,
+        ..BatchHeader::plain(1)
+    };
+    header.encode(&records)
+}
 
-    let mut batch = Vec::with_capacity(HEADER_BYTES + 1 + record.len());
-    batch.extend_from_slice(&0_i64.to_be_bytes());
-    batch.extend_from_slice(&0_i32.to_be_bytes()); // length, written below
-    batch.extend_from_slice(&0_i32.to_be_bytes()); // leader epoch, patched at the append
-    batch.push(2);
-    batch.extend_from_slice(&0_u32.to_be_bytes()); // checksum, written below
-    batch.extend_from_slice(&(TRANSACTIONAL | CONTROL).to_be_bytes());
-    batch.extend_from_slice(&0_i32.to_be_bytes());
-    batch.extend_from_slice(&now.to_be_bytes());
-    batch.extend_from_slice(&now.to_be_bytes());
-    batch.extend_from_slice(&producer_id.to_be_bytes());
-    batch.extend_from_slice(&producer_epoch.to_be_bytes());
-    batch.extend_from_slice(&(-1_i32).to_be_bytes());
-    batch.extend_from_slice(&1_i32.to_be_bytes());
-    batch.push((record.len() as u8) << 1); // zigzag varint, below 64
-    batch.extend_from_slice(&record);
-    let length = (batch.len() - LENGTH_PREFIX_BYTES) as i32;
-    batch[8..12].copy_from_slice(&length.to_be_bytes());
-    write_checksum(&mut batch);
-    batch
+/// A batch that the broker itself writes to one of its topics, of keys and values; a null value is a tombstone. With a
+/// `producer` (id, epoch) it is part of that producer's transaction.
+pub(crate) fn internal_batch(entries: &[(Vec<u8>, Option<Vec<u8>>)], producer: Option<(i64, i16)>, now: i64) -> Vec<u8> {
+    let mut records = Vec::new();
+    for ((key, value), offset_delta) in entries.iter().zip(0..) {
+        records::write(&mut records, 0, offset_delta, Some(key), value.as_deref());
+    }
+    let (producer_id, producer_epoch) = producer.unwrap_or((-1, -1));
+    let header = BatchHeader {
+        attributes: if producer.is_some() { TRANSACTIONAL } else { 0 },
+        base_timestamp: now,
+        max_timestamp: now,
+        producer_id,
+        producer_epoch,
+        ..BatchHeader::plain(entries.len() as i32)
+    };
+    header.encode(&records)
+}
+
+impl BatchHeader {
+    /// The header of an uncompressed batch of `count` records without a producer.
+    fn plain(count: i32) -> Self {
+        BatchHeader {
+            base_offset: 0,
+            size: 0,
+            magic: 2,
+            crc: 0,
+            attributes: 0,
+            last_offset_delta: count - 1,
+            base_timestamp: 0,
+            max_timestamp: 0,
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+            record_count: count,
+        }
+    }
+
+    /// The same header with a delete horizon, from which the timestamps of its records are counted.
+    pub(crate) fn with_delete_horizon(mut self, horizon: i64) -> Self {
+        self.attributes |= DELETE_HORIZON;
+        self.base_timestamp = horizon;
+        self
+    }
+
+    /// The same header for records that are not compressed.
+    pub(crate) fn without_compression(mut self) -> Self {
+        self.attributes &= !COMPRESSION_MASK;
+        self
+    }
+
+    /// A whole batch: this header and `payload`, the records as the header's codec has them. Size and checksum are computed.
+    pub(crate) fn encode(&self, payload: &[u8]) -> Vec<u8> {
+        let mut batch = Vec::with_capacity(HEADER_BYTES + payload.len());
+        batch.extend_from_slice(&self.base_offset.to_be_bytes());
+        batch.extend_from_slice(&((HEADER_BYTES - LENGTH_PREFIX_BYTES + payload.len()) as i32).to_be_bytes());
+        batch.extend_from_slice(&super::LEADER_EPOCH.to_be_bytes());
+        batch.push(self.magic as u8);
+        batch.extend_from_slice(&0_u32.to_be_bytes()); // checksum, written below
+        batch.extend_from_slice(&self.attributes.to_be_bytes());
+        batch.extend_from_slice(&self.last_offset_delta.to_be_bytes());
+        batch.extend_from_slice(&self.base_timestamp.to_be_bytes());
+        batch.extend_from_slice(&self.max_timestamp.to_be_bytes());
+        batch.extend_from_slice(&self.producer_id.to_be_bytes());
+        batch.extend_from_slice(&self.producer_epoch.to_be_bytes());
+        batch.extend_from_slice(&self.base_sequence.to_be_bytes());
+        batch.extend_from_slice(&self.record_count.to_be_bytes());
+        batch.extend_from_slice(payload);
+        write_checksum(&mut batch);
+        batch
+    }
 }
 
 fn write_checksum(batch: &mut [u8]) {

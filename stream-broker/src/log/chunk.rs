@@ -35,7 +35,7 @@ enum Memory {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// Bytes of the log before this chunk, those long deleted included: the difference of two positions is a size.
+    /// Bytes of the segment before this chunk, those long deleted included: the difference of two positions is a size.
     start_position: u64,
     memory: Memory,
     entries: Vec<Entry>,
@@ -110,8 +110,8 @@ impl Chunk {
         self.entries.partition_point(|e| e.last_offset() < offset)
     }
 
-    /// The log position of a batch, or of the chunk's end.
-    pub(crate) fn log_position(&self, index: usize) -> u64 {
+    /// The position in the segment of a batch, or of the chunk's end.
+    pub(crate) fn position_of(&self, index: usize) -> u64 {
         self.start_position + self.position(index) as u64
     }
 

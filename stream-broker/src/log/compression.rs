@@ -1,7 +1,8 @@
-//! Decompression of a batch's records, for validation and for look-ups by time. The batch itself stays as it was received.
+//! Compression of a batch's records: undone for validation and look-ups by time, while the batch itself stays as it was received;
+//! done again when compaction takes records out of a batch.
 
 use std::borrow::Cow;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::panic::catch_unwind;
 
 use super::batch::{BatchHeader, HEADER_BYTES};
@@ -19,6 +20,7 @@ const MAX_UNCOMPRESSED_BYTES: u64 = 512 << 20;
 /// The Java snappy library cuts its output into blocks, each with its length, behind this mark and two version numbers.
 const XERIAL_MARK: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
+const XERIAL_BLOCK_BYTES: usize = 32 << 10;
 
 /// The uncompressed records of a batch.
 ///
@@ -42,6 +44,44 @@ fn decompress(codec: i16, payload: &[u8]) -> io::Result<Vec<u8>> {
         ZSTD => read_all(ruzstd::decoding::StreamingDecoder::new(payload).map_err(io::Error::other)?),
         unknown => Err(io::Error::other(format!("unknown codec {unknown}"))),
     }
+}
+
+/// Records in a codec, as a client would have compressed them.
+///
+/// # Errors
+/// The codec is unknown.
+pub(crate) fn compressed(codec: i16, records: &[u8]) -> io::Result<Cow<'_, [u8]>> {
+    match codec {
+        NONE => return Ok(Cow::Borrowed(records)),
+        GZIP => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(records)?;
+            encoder.finish()
+        }
+        SNAPPY => xerial(records),
+        LZ4 => {
+            // Java's reader takes blocks that do not refer to earlier ones.
+            let info = lz4_flex::frame::FrameInfo::new().block_mode(lz4_flex::frame::BlockMode::Independent);
+            let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+            encoder.write_all(records)?;
+            encoder.finish().map_err(io::Error::other)
+        }
+        ZSTD => Ok(ruzstd::encoding::compress_to_vec(records, ruzstd::encoding::CompressionLevel::Fastest)),
+        unknown => Err(io::Error::other(format!("unknown codec {unknown}"))),
+    }
+    .map(Cow::Owned)
+}
+
+/// Snappy in the frame of the Java library, which all clients of Kafka know.
+fn xerial(records: &[u8]) -> io::Result<Vec<u8>> {
+    let mut framed = XERIAL_MARK.to_vec();
+    framed.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1]);
+    for part in records.chunks(XERIAL_BLOCK_BYTES) {
+        let block = snap::raw::Encoder::new().compress_vec(part).map_err(io::Error::other)?;
+        framed.extend_from_slice(&(block.len() as u32).to_be_bytes());
+        framed.extend_from_slice(&block);
+    }
+    Ok(framed)
 }
 
 fn read_all(decoder: impl Read) -> io::Result<Vec<u8>> {
@@ -82,46 +122,20 @@ fn too_large() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     const TEXT: &[u8] = b"to be, or not to be, that is the question: to be, or not to be";
-
-    fn gzip() -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(TEXT).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn lz4() -> Vec<u8> {
-        let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-        encoder.write_all(TEXT).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn zstd() -> Vec<u8> {
-        let level = ruzstd::encoding::CompressionLevel::Fastest;
-        ruzstd::encoding::compress_to_vec(TEXT, level)
-    }
 
     fn snappy_block(text: &[u8]) -> Vec<u8> {
         snap::raw::Encoder::new().compress_vec(text).unwrap()
     }
 
-    fn xerial() -> Vec<u8> {
-        let mut framed = XERIAL_MARK.to_vec();
-        framed.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1]);
-        for part in TEXT.chunks(20) {
-            let block = snappy_block(part);
-            framed.extend_from_slice(&(block.len() as u32).to_be_bytes());
-            framed.extend_from_slice(&block);
-        }
-        framed
-    }
-
-    fn all() -> [(i16, Vec<u8>); 5] {
-        [(GZIP, gzip()), (SNAPPY, snappy_block(TEXT)), (SNAPPY, xerial()), (LZ4, lz4()), (ZSTD, zstd())]
+    fn all() -> Vec<(i16, Vec<u8>)> {
+        let mut all: Vec<_> =
+            [GZIP, SNAPPY, LZ4, ZSTD].into_iter().map(|codec| (codec, compressed(codec, TEXT).unwrap().into_owned())).collect();
+        // As the C library has it: without the frame.
+        all.push((SNAPPY, snappy_block(TEXT)));
+        all
     }
 
     #[test]

@@ -63,6 +63,19 @@ pub(crate) struct ActiveProducer {
     pub(crate) open_since: Option<i64>,
 }
 
+/// A producer as a snapshot keeps it: of its batches the last one only, as in Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SnapshotEntry {
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
+    pub(crate) last_sequence: i32,
+    pub(crate) last_offset: i64,
+    pub(crate) offset_delta: i32,
+    pub(crate) timestamp: i64,
+    pub(crate) coordinator_epoch: i32,
+    pub(crate) open_since: Option<i64>,
+}
+
 /// The producers of one partition.
 #[derive(Debug, Default)]
 pub(crate) struct ProducerStates {
@@ -117,15 +130,18 @@ impl ProducerStates {
     /// Takes note of a batch that was appended at `base_offset`.
     pub(crate) fn appended(&mut self, header: &BatchHeader, base_offset: i64, append_time: i64, now: i64) {
         let producer = self.enter_epoch(header.producer_id, header.producer_epoch, now);
-        if producer.batches.len() == REMEMBERED_BATCHES {
-            producer.batches.pop_front();
+        // What the broker writes for a producer (offsets in a transaction) has no sequence.
+        if header.base_sequence >= 0 {
+            if producer.batches.len() == REMEMBERED_BATCHES {
+                producer.batches.pop_front();
+            }
+            producer.batches.push_back(Remembered {
+                first_sequence: header.base_sequence,
+                last_sequence: header.last_sequence(),
+                base_offset,
+                append_time,
+            });
         }
-        producer.batches.push_back(Remembered {
-            first_sequence: header.base_sequence,
-            last_sequence: header.last_sequence(),
-            base_offset,
-            append_time,
-        });
         if header.is_transactional() && producer.open_since.is_none() {
             producer.open_since = Some(base_offset);
             self.open.insert(base_offset, header.producer_id);
@@ -150,6 +166,52 @@ impl ProducerStates {
     /// Forgets producers without an open transaction that have not written since `before`.
     pub(crate) fn forget_idle(&mut self, before: i64) {
         self.producers.retain(|_, p| p.open_since.is_some() || p.last_append >= before);
+    }
+
+    /// What a snapshot keeps.
+    pub(crate) fn snapshot(&self) -> Vec<SnapshotEntry> {
+        let entry = |(&producer_id, producer): (&i64, &Producer)| {
+            let last = producer.batches.back();
+            let offset_delta = last.map_or(0, |batch| sequence_between(batch.first_sequence, batch.last_sequence));
+            SnapshotEntry {
+                producer_id,
+                epoch: producer.epoch,
+                last_sequence: producer.last_sequence(),
+                last_offset: last.map_or(-1, |batch| batch.base_offset + i64::from(offset_delta)),
+                offset_delta,
+                timestamp: producer.last_append,
+                coordinator_epoch: 0,
+                open_since: producer.open_since,
+            }
+        };
+        self.producers.iter().map(entry).collect()
+    }
+
+    /// The producers of a snapshot.
+    pub(crate) fn restore(entries: Vec<SnapshotEntry>) -> Self {
+        let mut states = ProducerStates::default();
+        for entry in entries {
+            let mut batches = VecDeque::new();
+            if entry.last_sequence >= 0 {
+                batches.push_back(Remembered {
+                    first_sequence: sequence_before(entry.last_sequence, entry.offset_delta),
+                    last_sequence: entry.last_sequence,
+                    base_offset: entry.last_offset - i64::from(entry.offset_delta),
+                    append_time: -1,
+                });
+            }
+            if let Some(offset) = entry.open_since {
+                states.open.insert(offset, entry.producer_id);
+            }
+            let producer = Producer { epoch: entry.epoch, batches, open_since: entry.open_since, last_append: entry.timestamp };
+            states.producers.insert(entry.producer_id, producer);
+        }
+        states
+    }
+
+    /// The offset of the last batch of each producer: compaction keeps its header, or the producer's sequence would be lost.
+    pub(crate) fn last_batches(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.producers.iter().filter_map(|(&id, producer)| Some((id, producer.batches.back()?.base_offset)))
     }
 
     /// All producers that are remembered.
@@ -184,6 +246,15 @@ impl Producer {
         let last_sequence = header.last_sequence();
         self.batches.iter().find(|batch| batch.first_sequence == header.base_sequence && batch.last_sequence == last_sequence)
     }
+}
+
+/// The records between two sequence numbers, which may have wrapped.
+fn sequence_between(first: i32, last: i32) -> i32 {
+    sequence_after(last, 0).wrapping_sub(first) & i32::MAX
+}
+
+fn sequence_before(sequence: i32, delta: i32) -> i32 {
+    sequence.wrapping_sub(delta) & i32::MAX
 }
 
 #[cfg(test)]
@@ -254,6 +325,19 @@ mod tests {
         assert_eq!(states.marked(9, 1, 0), Some(11));
         assert_eq!(states.check(&batch(0, 11, 1, true)), Err(Refusal::OldEpoch { current: 1 }));
         append(&mut states, &batch(1, 0, 1, true), 13);
+    }
+
+    #[test]
+    fn a_snapshot_keeps_sequences_and_open_transactions() {
+        let mut states = ProducerStates::default();
+        append(&mut states, &batch(2, i32::MAX - 1, 4, true), 100);
+        let mut restored = ProducerStates::restore(states.snapshot());
+        assert_eq!(restored.first_open_offset(), Some(100));
+        let retry = restored.check(&batch(2, i32::MAX - 1, 4, true));
+        assert_eq!(retry, Ok(Verdict::Duplicate { base_offset: 100, append_time: -1 }));
+        assert_eq!(restored.check(&batch(2, 9, 1, true)), Err(Refusal::OutOfOrderSequence { last: 1 }));
+        append(&mut restored, &batch(2, 2, 1, true), 104);
+        assert_eq!(restored.check(&batch(1, 3, 1, true)), Err(Refusal::OldEpoch { current: 2 }));
     }
 
     #[test]

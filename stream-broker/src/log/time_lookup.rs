@@ -1,8 +1,9 @@
 //! Offsets by time, as `ListOffsets` asks for them.
 
+use std::io;
+
 use super::Log;
-use super::batch::{BatchHeader, HEADER_BYTES};
-use super::chunk::Chunk;
+use super::batch::BatchHeader;
 use super::compression::uncompressed_records;
 use super::records::Records;
 
@@ -15,46 +16,38 @@ pub(crate) struct TimestampedOffset {
 
 impl Log {
     /// The first record, in the order of offsets, whose timestamp is at least `timestamp`.
-    pub(crate) fn offset_for_time(&self, timestamp: i64) -> Option<TimestampedOffset> {
-        self.segments
-            .iter()
-            .filter(|segment| segment.max_timestamp() >= timestamp)
-            .flat_map(|segment| segment.chunks())
-            .filter(|chunk| chunk.max_timestamp() >= timestamp)
-            .find_map(|chunk| self.first_in_chunk(chunk, timestamp))
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(crate) fn offset_for_time(&self, timestamp: i64) -> io::Result<Option<TimestampedOffset>> {
+        for segment in self.segments.iter().filter(|segment| segment.max_timestamp() >= timestamp) {
+            if let Some(found) = segment.offset_for_time(timestamp, self.start_offset)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// The first record that bears the greatest timestamp of the log; `None` if the log is empty.
-    pub(crate) fn greatest_timestamp(&self) -> Option<TimestampedOffset> {
-        let greatest = self
-            .segments
-            .iter()
-            .flat_map(|segment| segment.chunks())
-            .flat_map(Chunk::entries)
-            .filter(|entry| entry.last_offset() >= self.start_offset)
-            .map(|entry| entry.max_timestamp)
-            .max()?;
-        self.offset_for_time(greatest)
-    }
-
-    fn first_in_chunk(&self, chunk: &Chunk, timestamp: i64) -> Option<TimestampedOffset> {
-        chunk
-            .entries()
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.max_timestamp >= timestamp && entry.last_offset() >= self.start_offset)
-            .find_map(|(index, _)| first_in_batch(chunk.batch(index), timestamp, self.start_offset))
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(crate) fn greatest_timestamp(&self) -> io::Result<Option<TimestampedOffset>> {
+        let mut greatest = None;
+        for segment in &self.segments {
+            greatest = greatest.max(segment.max_timestamp_from(self.start_offset)?);
+        }
+        greatest.map_or(Ok(None), |greatest| self.offset_for_time(greatest))
     }
 }
 
-fn first_in_batch(batch: &[u8], timestamp: i64, start_offset: i64) -> Option<TimestampedOffset> {
-    let header = BatchHeader::read(batch)?;
+/// The first record of a batch, at or above `start_offset`, whose timestamp is at least `timestamp`.
+pub(crate) fn first_in_batch(header: &BatchHeader, batch: &[u8], timestamp: i64, start_offset: i64) -> Option<TimestampedOffset> {
     if header.is_log_append_time() {
         return Some(TimestampedOffset { timestamp: header.max_timestamp, offset: header.base_offset.max(start_offset) });
     }
-    debug_assert!(batch.len() >= HEADER_BYTES);
     // Batches were validated when they came in; one that cannot be read now holds nothing to be found.
-    let records = uncompressed_records(&header, batch).ok()?;
+    let records = uncompressed_records(header, batch).ok()?;
     Records::new(&records)
         .map_while(Result::ok)
         .map(|record| TimestampedOffset {

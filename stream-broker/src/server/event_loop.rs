@@ -121,7 +121,8 @@ impl EventLoop {
                 match event.token() {
                     WAKER => {
                         if !self.take_commands() {
-                            return Ok(());
+                            let now = self.clock.now();
+                            return self.core.close(now);
                         }
                     }
                     LISTENER => self.accept(),

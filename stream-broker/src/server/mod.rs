@@ -7,4 +7,5 @@ mod event_loop;
 mod frame;
 mod request_shape;
 
+pub(crate) use clock::Clock;
 pub(crate) use event_loop::{EventLoop, Limits};

@@ -23,6 +23,8 @@ enum Kind {
     Bytes,
     /// Elements without tagged fields of their own.
     List(&'static Field),
+    /// A structure, or null: a byte before it tells which.
+    Optional(&'static [Field]),
     /// Structures.
     Array(&'static [Field]),
 }
@@ -72,8 +74,8 @@ const fn between(since: i16, until: i16, field: Field) -> Field {
 #[rustfmt::skip]
 fn shape(api: ApiKey) -> Option<&'static [Field]> {
     Some(match api {
-        ApiKey::Produce => fields![TEXT, I16, I32, array![TEXT, array![I32, BYTES]]],
-        ApiKey::Fetch => fields![I32, I32, I32, I32, I8, since(7, I32), since(7, I32), array![TEXT, array![I32, since(9, I32), I64, since(12, I32), since(5, I64), I32]], since(7, array![TEXT, list(&I32)]), since(11, TEXT)],
+        ApiKey::Produce => fields![TEXT, I16, I32, array![until(12, TEXT), since(13, UUID), array![I32, BYTES]]],
+        ApiKey::Fetch => fields![until(14, I32), I32, I32, I32, I8, since(7, I32), since(7, I32), array![until(12, TEXT), since(13, UUID), array![I32, since(9, I32), I64, since(12, I32), since(5, I64), I32]], since(7, array![until(12, TEXT), since(13, UUID), list(&I32)]), since(11, TEXT)],
         ApiKey::ListOffsets => fields![I32, since(2, I8), array![TEXT, array![I32, since(4, I32), I64]]],
         ApiKey::Metadata => fields![array![since(10, UUID), TEXT], since(4, I8), between(8, 10, I8), since(8, I8)],
         ApiKey::OffsetCommit => fields![TEXT, I32, TEXT, since(7, TEXT), until(4, I64), array![TEXT, array![I32, I64, since(6, I32), TEXT]]],
@@ -106,6 +108,7 @@ fn shape(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::DescribeProducers => fields![array![TEXT, list(&I32)]],
         ApiKey::DescribeTransactions => fields![list(&TEXT)],
         ApiKey::ListTransactions => fields![list(&TEXT), list(&I64), since(1, I64), since(2, TEXT)],
+        ApiKey::DescribeTopicPartitions => fields![array![TEXT], I32, always(Kind::Optional(fields![TEXT, I32]))],
         _ => return None,
     })
 }
@@ -161,6 +164,12 @@ impl Walk<'_> {
                     self.field(element)?;
                 }
                 Ok(())
+            }
+            Kind::Optional(fields) => {
+                let (&tag, rest) = self.rest.split_first().ok_or(Truncated)?;
+                self.rest = rest;
+                // Negative is null.
+                if tag & 0x80 == 0 { self.structure(fields) } else { Ok(()) }
             }
             Kind::Array(fields) => {
                 for _ in 0..self.length::<4>()? {

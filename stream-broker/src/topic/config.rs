@@ -18,6 +18,10 @@ pub(crate) struct TopicDefaults {
     pub(crate) message_max_bytes: i32,
     /// `log.retention.ms`; -1 keeps records for ever.
     pub(crate) retention_ms: i64,
+    /// `log.flush.interval.messages`.
+    pub(crate) flush_messages: i64,
+    /// `log.flush.interval.ms`.
+    pub(crate) flush_ms: i64,
 }
 
 /// See the module.
@@ -34,6 +38,14 @@ pub(crate) struct TopicConfig {
     pub(crate) retention_bytes: i64,
     pub(crate) segment_bytes: usize,
     pub(crate) segment_ms: i64,
+    pub(crate) segment_index_bytes: usize,
+    pub(crate) index_interval_bytes: usize,
+    pub(crate) flush_messages: i64,
+    pub(crate) flush_ms: i64,
+    pub(crate) delete_retention_ms: i64,
+    pub(crate) min_compaction_lag_ms: i64,
+    pub(crate) max_compaction_lag_ms: i64,
+    pub(crate) min_cleanable_dirty_ratio: f64,
 }
 
 impl TopicConfig {
@@ -60,6 +72,14 @@ impl TopicConfig {
             retention_bytes: 0,
             segment_bytes: 0,
             segment_ms: 0,
+            segment_index_bytes: 0,
+            index_interval_bytes: 0,
+            flush_messages: 0,
+            flush_ms: 0,
+            delete_retention_ms: 0,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: 0,
+            min_cleanable_dirty_ratio: 0.0,
         };
         config.cleanup_policy = elements(&config.value("cleanup.policy")).map(str::to_owned).collect();
         config.max_message_bytes = config.number("max.message.bytes") as usize;
@@ -76,6 +96,14 @@ impl TopicConfig {
             bytes => bytes as usize,
         };
         config.segment_ms = config.number("segment.ms");
+        config.segment_index_bytes = config.number("segment.index.bytes") as usize;
+        config.index_interval_bytes = config.number("index.interval.bytes") as usize;
+        config.flush_messages = config.number("flush.messages");
+        config.flush_ms = config.number("flush.ms");
+        config.delete_retention_ms = config.number("delete.retention.ms");
+        config.min_compaction_lag_ms = config.number("min.compaction.lag.ms");
+        config.max_compaction_lag_ms = config.number("max.compaction.lag.ms");
+        config.min_cleanable_dirty_ratio = config.value("min.cleanable.dirty.ratio").parse().unwrap_or(0.5);
         Ok(config)
     }
 
@@ -106,6 +134,8 @@ impl TopicConfig {
         match definition.name {
             "max.message.bytes" => self.defaults.message_max_bytes.to_string(),
             "retention.ms" => self.defaults.retention_ms.to_string(),
+            "flush.messages" => self.defaults.flush_messages.to_string(),
+            "flush.ms" => self.defaults.flush_ms.to_string(),
             _ => definition.default.to_owned(),
         }
     }
@@ -132,7 +162,8 @@ mod tests {
 
     fn config(settings: &[(&str, &str)]) -> Result<TopicConfig, String> {
         let overrides = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let defaults = TopicDefaults { message_max_bytes: 1_048_588, retention_ms: 604_800_000 };
+        let defaults =
+            TopicDefaults { message_max_bytes: 1_048_588, retention_ms: 604_800_000, flush_messages: i64::MAX, flush_ms: i64::MAX };
         TopicConfig::new(overrides, defaults)
     }
 

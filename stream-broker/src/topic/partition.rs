@@ -1,9 +1,14 @@
 //! A partition: its log, its producers, its aborted transactions, and the rules by which batches enter.
 
+mod compaction;
+pub(crate) mod restart;
+
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
+use uuid::Uuid;
 
 use super::config::{TimestampType, TopicConfig};
 use crate::log::aborted::{AbortedIndex, AbortedTransaction};
@@ -11,7 +16,7 @@ use crate::log::batch::{self, BatchHeader};
 use crate::log::compression::{self, uncompressed_records};
 use crate::log::producer_state::{ProducerStates, Refusal, Verdict};
 use crate::log::records::Records;
-use crate::log::{Log, RollPolicy};
+use crate::log::{Log, LogFolder, RollPolicy};
 
 /// Compressed records are also checked one by one up to this batch size. Beyond it the cost would be felt, and clients that
 /// send such batches are no less correct.
@@ -40,6 +45,13 @@ impl AppendError {
     }
 }
 
+/// Clients retry a failure of the disk.
+impl From<io::Error> for AppendError {
+    fn from(error: io::Error) -> Self {
+        AppendError::new(ResponseError::KafkaStorageError, error.to_string())
+    }
+}
+
 /// What a consumer may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Isolation {
@@ -60,12 +72,35 @@ pub(crate) struct Partition {
     pub(crate) log: Log,
     pub(crate) producers: ProducerStates,
     pub(crate) aborted: AbortedIndex,
+    /// The offset below which the log was compacted.
+    pub(crate) cleaned_to: i64,
     config: Arc<TopicConfig>,
+    topic_id: Uuid,
+    /// Whether the files beside the log (`partition.metadata`) are there.
+    is_laid_out: bool,
+    unflushed_records: i64,
+    /// When the first record that is not flushed was written.
+    unflushed_since: Option<i64>,
 }
 
 impl Partition {
-    pub(crate) fn new(config: Arc<TopicConfig>) -> Self {
-        Partition { log: Log::new(), producers: ProducerStates::default(), aborted: AbortedIndex::default(), config }
+    /// A partition without records; in a folder, if one is given, which comes into being with the first record.
+    pub(crate) fn new(config: Arc<TopicConfig>, topic_id: Uuid, folder: Option<LogFolder>) -> Self {
+        Partition {
+            log: Log::new(folder),
+            producers: ProducerStates::default(),
+            aborted: AbortedIndex::default(),
+            cleaned_to: 0,
+            config,
+            topic_id,
+            is_laid_out: false,
+            unflushed_records: 0,
+            unflushed_since: None,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &TopicConfig {
+        &self.config
     }
 
     pub(crate) fn set_config(&mut self, config: Arc<TopicConfig>) {
@@ -104,29 +139,72 @@ impl Partition {
             TimestampType::CreateTime => None,
             TimestampType::LogAppendTime => Some(now),
         };
-        let base_offset = self.log.append(&header, &records[..header.size], append_time, self.roll());
+        let base_offset = self.write(&header, &records[..header.size], append_time, now)?;
         if header.has_producer() {
             self.producers.appended(&header, base_offset, append_time.unwrap_or(-1), now);
         }
         Ok(Appended { base_offset, append_time: append_time.unwrap_or(-1), bytes: header.size })
     }
 
+    /// Appends what the broker itself keeps in one of its own topics, and returns the offset of the first record. A null value is a
+    /// tombstone; with a `producer` (id, epoch) the records are part of its transaction.
+    ///
+    /// # Errors
+    /// The disk; the log is unchanged.
+    pub(crate) fn append_internal(
+        &mut self,
+        entries: &[(Vec<u8>, Option<Vec<u8>>)],
+        producer: Option<(i64, i16)>,
+        now: i64,
+    ) -> io::Result<i64> {
+        let batch = batch::internal_batch(entries, producer, now);
+        let Some(header) = BatchHeader::read(&batch) else {
+            return Ok(self.log.end_offset());
+        };
+        let base_offset = self.write(&header, &batch, None, now)?;
+        if header.has_producer() {
+            self.producers.appended(&header, base_offset, -1, now);
+        }
+        Ok(base_offset)
+    }
+
     /// Ends the producer's transaction in this partition: writes the marker, moves the last stable offset, and fences every
     /// older epoch of the producer. The marker is written even if the producer has no open transaction here, as in Kafka.
-    pub(crate) fn append_marker(&mut self, producer_id: i64, producer_epoch: i16, commit: bool, coordinator_epoch: i32, now: i64) {
+    ///
+    /// # Errors
+    /// The disk; the transaction is still open.
+    pub(crate) fn append_marker(
+        &mut self,
+        producer_id: i64,
+        producer_epoch: i16,
+        commit: bool,
+        coordinator_epoch: i32,
+        now: i64,
+    ) -> io::Result<()> {
         let marker = batch::control_batch(producer_id, producer_epoch, commit, coordinator_epoch, now);
         let Some(header) = BatchHeader::read(&marker) else {
-            return;
+            return Ok(());
         };
-        let last_offset = self.log.append(&header, &marker, None, self.roll());
-        let first_offset = self.producers.marked(producer_id, producer_epoch, now);
+        let last_offset = self.write(&header, &marker, None, now)?;
+        self.marked(&header, last_offset, commit, now);
+        Ok(())
+    }
+
+    /// Takes note of a marker that is in the log.
+    fn marked(&mut self, header: &BatchHeader, last_offset: i64, commit: bool, now: i64) {
+        let producer_id = header.producer_id;
+        let first_offset = self.producers.marked(producer_id, header.producer_epoch, now);
         if let (Some(first_offset), false) = (first_offset, commit) {
-            self.aborted.push(AbortedTransaction { producer_id, first_offset, last_offset });
+            let last_stable_offset = self.producers.first_open_offset().unwrap_or(last_offset + 1);
+            self.aborted.push(AbortedTransaction { producer_id, first_offset, last_offset, last_stable_offset });
         }
     }
 
     /// Whole batches from `offset` on that a consumer of this isolation may see. See [`Log::read`] for the limits.
-    pub(crate) fn read(&self, offset: i64, max_bytes: usize, isolation: Isolation, at_least_one: bool) -> Bytes {
+    ///
+    /// # Errors
+    /// The disk.
+    pub(crate) fn read(&self, offset: i64, max_bytes: usize, isolation: Isolation, at_least_one: bool) -> io::Result<Bytes> {
         self.log.read(offset, max_bytes, self.readable_end(isolation), at_least_one)
     }
 
@@ -134,19 +212,79 @@ impl Partition {
     pub(crate) fn delete_below(&mut self, offset: i64) {
         self.log.delete_below(offset);
         self.aborted.delete_below(self.log.start_offset());
+        self.cleaned_to = self.cleaned_to.max(self.log.start_offset());
     }
 
     /// Applies the topic's `retention.ms` and `retention.bytes`, and forgets idle producers.
-    pub(crate) fn enforce_retention(&mut self, producer_id_expiration_ms: i64, now: i64) {
+    ///
+    /// # Errors
+    /// The disk.
+    pub(crate) fn enforce_retention(&mut self, producer_id_expiration_ms: i64, now: i64) -> io::Result<()> {
         if self.config.deletes() {
-            self.log.enforce_retention(self.config.retention_ms, self.config.retention_bytes, now);
-            self.aborted.delete_below(self.log.start_offset());
+            let start = self.log.retention_start(self.config.retention_ms, self.config.retention_bytes, now);
+            if start > self.log.start_offset() && start == self.log.end_offset() {
+                self.roll()?;
+            }
+            self.delete_below(start);
         }
         self.producers.forget_idle(now.saturating_sub(producer_id_expiration_ms));
+        Ok(())
     }
 
-    fn roll(&self) -> RollPolicy {
-        RollPolicy { bytes: self.config.segment_bytes, ms: self.config.segment_ms }
+    fn roll_policy(&self) -> RollPolicy {
+        // A record must not wait in the active segment, which is never cleaned, for longer than it may.
+        let most = if self.config.compacts() { self.config.max_compaction_lag_ms } else { i64::MAX };
+        RollPolicy {
+            bytes: self.config.segment_bytes,
+            ms: self.config.segment_ms.min(most),
+            index_entries: RollPolicy::entries_in(self.config.segment_index_bytes),
+            index_interval: self.config.index_interval_bytes,
+        }
+    }
+
+    fn write(&mut self, header: &BatchHeader, bytes: &[u8], append_time: Option<i64>, now: i64) -> io::Result<i64> {
+        self.lay_out()?;
+        let roll = self.roll_policy();
+        if self.log.must_roll(header, append_time, &roll) {
+            self.roll()?;
+        }
+        let base_offset = self.log.append(header, bytes, append_time, &roll)?;
+        self.unflushed_records += i64::from(header.last_offset_delta) + 1;
+        self.unflushed_since.get_or_insert(now);
+        if self.unflushed_records >= self.config.flush_messages {
+            self.flush()?;
+        }
+        Ok(base_offset)
+    }
+
+    /// Begins a new segment. What is known of the producers at its first offset is kept beside it, so that a restart need not read
+    /// what lies before.
+    pub(crate) fn roll(&mut self) -> io::Result<()> {
+        self.save_aborted()?;
+        self.log.roll()?;
+        self.save_producers()
+    }
+
+    /// Makes all records durable.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.log.flush(true)?;
+        self.unflushed_records = 0;
+        self.unflushed_since = None;
+        Ok(())
+    }
+
+    /// Makes records durable that have waited for `flush.ms`.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(crate) fn flush_if_due(&mut self, now: i64) -> io::Result<()> {
+        match self.unflushed_since {
+            Some(since) if now.saturating_sub(since) >= self.config.flush_ms => self.flush(),
+            _ => Ok(()),
+        }
     }
 
     fn validate(&self, records: &[u8], now: i64) -> Result<BatchHeader, AppendError> {
@@ -243,7 +381,7 @@ impl Partition {
             if record.offset_delta != count {
                 return Err(invalid(format!("record {count} has offset delta {}", record.offset_delta)));
             }
-            if compacted && record.key_is_null {
+            if compacted && record.key.is_none() {
                 return Err(invalid(format!("record {count} has no key, and the topic is compacted")));
             }
             count += 1;

@@ -22,19 +22,8 @@ pub(crate) struct Producer {
     pub(crate) epoch: i16,
 }
 
-/// A transaction whose outcome is decided and whose markers are to be written.
-#[derive(Debug)]
-pub(crate) struct Ending {
-    pub(crate) transactional_id: StrBytes,
-    /// With the epoch that the markers carry. It is above that of a producer which is being fenced.
-    pub(crate) producer: Producer,
-    pub(crate) commit: bool,
-    pub(crate) partitions: BTreeMap<String, BTreeSet<i32>>,
-    pub(crate) groups: BTreeSet<StrBytes>,
-}
-
 /// One transactional id and its current transaction.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TransactionMetadata {
     pub(crate) transactional_id: StrBytes,
     pub(crate) producer: Producer,
@@ -43,8 +32,8 @@ pub(crate) struct TransactionMetadata {
     pub(crate) last: Producer,
     pub(crate) timeout_ms: i32,
     pub(crate) state: State,
+    /// Offsets of a group are records in a partition of `__consumer_offsets`, so that is among them.
     pub(crate) partitions: BTreeMap<String, BTreeSet<i32>>,
-    pub(crate) groups: BTreeSet<StrBytes>,
     pub(crate) started_at: i64,
     pub(crate) updated_at: i64,
 }
@@ -58,7 +47,6 @@ impl TransactionMetadata {
             timeout_ms: 0,
             state: State::Empty,
             partitions: BTreeMap::new(),
-            groups: BTreeSet::new(),
             started_at: now,
             updated_at: now,
         }
@@ -152,24 +140,18 @@ impl TransactionMetadata {
     }
 
     /// Decides the transaction. Afterwards the id waits for [`TransactionMetadata::complete`].
-    pub(crate) fn prepare(&mut self, commit: bool, now: i64) -> Ending {
+    pub(crate) fn prepare(&mut self, commit: bool, now: i64) {
         self.state = if commit { State::PrepareCommit } else { State::PrepareAbort };
         self.updated_at = now;
-        Ending {
-            transactional_id: self.transactional_id.clone(),
-            producer: self.producer,
-            commit,
-            partitions: std::mem::take(&mut self.partitions),
-            groups: std::mem::take(&mut self.groups),
-        }
     }
 
-    /// Decides to abort and fences the producer: its epoch becomes an old one. A producer that lost its transaction so may
-    /// still go on under the new epoch, by naming itself in InitProducerId before anybody else comes (KIP-588).
-    pub(crate) fn prepare_fencing_abort(&mut self, now: i64) -> Ending {
+    /// Decides to abort and fences the producer: its epoch becomes an old one, and the markers carry the new. A producer that lost
+    /// its transaction so may still go on under the new epoch, by naming itself in InitProducerId before anybody else comes
+    /// (KIP-588).
+    pub(crate) fn prepare_fencing_abort(&mut self, now: i64) {
         self.last = self.producer;
         self.producer.epoch = self.producer.epoch.saturating_add(1);
-        self.prepare(false, now)
+        self.prepare(false, now);
     }
 
     /// All markers are written.
@@ -179,6 +161,7 @@ impl TransactionMetadata {
             State::PrepareAbort => State::CompleteAbort,
             other => other,
         };
+        self.partitions.clear();
         self.updated_at = now;
     }
 }

@@ -1,11 +1,14 @@
 //! The transaction coordinator: transactional ids, their producers and their transactions, as Kafka's protocol before
 //! KIP-890 ("version 1") has them.
 //!
-//! [`Transactions`] decides; [`end`] carries a decision out by writing markers to the partitions and completing the offsets
-//! of the groups. In between an id is in a `Prepare…` state, and every request for it is told to come again.
+//! [`Transactions`] decides; [`logged`] writes each decision to `__transaction_state`; [`end`] carries it out by writing markers to
+//! the partitions and completing the offsets of the groups. In between an id is in a `Prepare…` state, and every request for it is
+//! told to come again.
 
+mod log;
 mod marker;
 mod metadata;
+mod record;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -16,10 +19,12 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
 use crate::core::{Core, CoreConfig, Outbox};
+use crate::topic::internal::CONSUMER_OFFSETS;
 
+pub(crate) use log::logged;
 pub(crate) use marker::end;
 use metadata::TransactionMetadata;
-pub(crate) use metadata::{Ending, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer};
+pub(crate) use metadata::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer};
 pub(crate) use state::State;
 
 /// `transaction.remove.expired.transaction.cleanup.interval.ms`
@@ -31,7 +36,7 @@ pub(crate) enum Initialization {
     /// The producer may begin.
     Ready(Producer),
     /// A transaction is open and is aborted first; then the client has to ask again.
-    AbortFirst(Ending),
+    AbortFirst,
 }
 
 /// All transactional ids of the broker.
@@ -42,6 +47,8 @@ pub(crate) struct Transactions {
     by_producer: HashMap<i64, StrBytes>,
     /// When open transactions time out.
     deadlines: BTreeSet<(i64, StrBytes)>,
+    /// Decided transactions whose markers are to be written again, and when.
+    unfinished: BTreeSet<(i64, StrBytes)>,
     next_producer_id: i64,
     next_expiration_check: Option<i64>,
     max_timeout_ms: i32,
@@ -54,6 +61,7 @@ impl Transactions {
             ids: HashMap::new(),
             by_producer: HashMap::new(),
             deadlines: BTreeSet::new(),
+            unfinished: BTreeSet::new(),
             next_producer_id: 0,
             next_expiration_check: None,
             max_timeout_ms: config.transaction_max_timeout_ms,
@@ -66,6 +74,42 @@ impl Transactions {
         let id = self.next_producer_id;
         self.next_producer_id += 1;
         id
+    }
+
+    /// The producer id that will be given out next.
+    pub(crate) fn peek_producer_id(&self) -> i64 {
+        self.next_producer_id
+    }
+
+    /// Gives out no producer id below this one.
+    pub(crate) fn begin_producer_ids_at(&mut self, id: i64) {
+        self.next_producer_id = self.next_producer_id.max(id);
+    }
+
+    /// Makes a transactional id what it was, or was written to be.
+    pub(crate) fn restore(&mut self, transactional_id: &StrBytes, transaction: Option<TransactionMetadata>) {
+        if let Some(present) = self.ids.remove(transactional_id) {
+            self.by_producer.remove(&present.producer.id);
+            self.deadlines.remove(&(present.started_at + i64::from(present.timeout_ms), transactional_id.clone()));
+        }
+        if let Some(transaction) = transaction {
+            // Not the text that was given, which may be part of a request's frame.
+            let id = transaction.transactional_id.clone();
+            self.by_producer.insert(transaction.producer.id, id.clone());
+            self.ids.insert(id, transaction);
+            self.reschedule(transactional_id);
+        }
+    }
+
+    /// Has the markers of a decided transaction written again at a time.
+    pub(crate) fn end_again(&mut self, transactional_id: &StrBytes, at: i64) {
+        self.unfinished.insert((at, transactional_id.clone()));
+    }
+
+    /// Has the markers of all decided transactions written, after a restart.
+    pub(crate) fn end_all_decided(&mut self, now: i64) {
+        let decided = self.ids.values().filter(|transaction| transaction.state.is_ending());
+        self.unfinished.extend(decided.map(|transaction| (now, transaction.transactional_id.clone())));
     }
 
     /// What is known of a transactional id.
@@ -122,9 +166,9 @@ impl Transactions {
         match transaction.state {
             State::PrepareCommit | State::PrepareAbort => Err(ResponseError::ConcurrentTransactions),
             State::Ongoing => {
-                let ending = transaction.prepare_fencing_abort(now);
+                transaction.prepare_fencing_abort(now);
                 self.reschedule(transactional_id);
-                Ok(Initialization::AbortFirst(ending))
+                Ok(Initialization::AbortFirst)
             }
             State::Empty | State::CompleteCommit | State::CompleteAbort => {
                 if !transaction.is_exhausted_for(expected) {
@@ -166,44 +210,24 @@ impl Transactions {
         Ok(())
     }
 
-    /// AddOffsetsToTxn: the producer is about to commit offsets of this group.
-    ///
-    /// # Errors
-    /// As [`Transactions::add_partitions`].
-    pub(crate) fn add_group(
-        &mut self,
-        transactional_id: &StrBytes,
-        producer: Producer,
-        group_id: &StrBytes,
-        now: i64,
-    ) -> Result<(), ResponseError> {
-        let transaction = self.existing(transactional_id)?;
-        transaction.check(producer)?;
-        transaction.groups.insert(group_id.clone());
-        self.begin(transactional_id, now);
-        Ok(())
-    }
-
-    /// Checks that a TxnOffsetCommit belongs to the open transaction of its producer.
+    /// Checks that a TxnOffsetCommit belongs to the open transaction of its producer. `partition` is the one of `__consumer_offsets`
+    /// where the group is.
     ///
     /// # Errors
     /// `INVALID_PRODUCER_ID_MAPPING`; `INVALID_PRODUCER_EPOCH` for a fenced producer; `CONCURRENT_TRANSACTIONS`;
     /// `INVALID_TXN_STATE` if the group was not added.
-    pub(crate) fn check_group(&self, transactional_id: &StrBytes, producer: Producer, group_id: &StrBytes) -> Result<(), ResponseError> {
+    pub(crate) fn check_group(&self, transactional_id: &StrBytes, producer: Producer, partition: i32) -> Result<(), ResponseError> {
         let transaction = self.ids.get(transactional_id).ok_or(ResponseError::InvalidProducerIdMapping)?;
         match transaction.check(producer) {
             // The version of this request that knows PRODUCER_FENCED is none of those that are served.
             Err(ResponseError::ProducerFenced) => return Err(ResponseError::InvalidProducerEpoch),
             other => other?,
         }
-        if transaction.state == State::Ongoing && transaction.groups.contains(group_id) {
-            Ok(())
-        } else {
-            Err(ResponseError::InvalidTxnState)
-        }
+        let added = transaction.partitions.get(CONSUMER_OFFSETS).is_some_and(|indexes| indexes.contains(&partition));
+        if transaction.state == State::Ongoing && added { Ok(()) } else { Err(ResponseError::InvalidTxnState) }
     }
 
-    /// EndTxn. `None` if the transaction has ended this way before: the answer to the first request was lost.
+    /// EndTxn. False if the transaction has ended this way before: the answer to the first request was lost.
     ///
     /// # Errors
     /// `INVALID_REQUEST`, `INVALID_PRODUCER_ID_MAPPING`, `PRODUCER_FENCED`, `CONCURRENT_TRANSACTIONS`; `INVALID_TXN_STATE`
@@ -214,7 +238,7 @@ impl Transactions {
         producer: Producer,
         commit: bool,
         now: i64,
-    ) -> Result<Option<Ending>, ResponseError> {
+    ) -> Result<bool, ResponseError> {
         let transaction = self.existing(transactional_id)?;
         if transaction.state.is_ending() {
             let same = (transaction.state == State::PrepareCommit) == commit;
@@ -228,11 +252,11 @@ impl Transactions {
         transaction.check(producer)?;
         match (transaction.state, commit) {
             (State::Ongoing, _) => {
-                let ending = transaction.prepare(commit, now);
+                transaction.prepare(commit, now);
                 self.reschedule(transactional_id);
-                Ok(Some(ending))
+                Ok(true)
             }
-            (State::CompleteCommit, true) | (State::CompleteAbort, false) => Ok(None),
+            (State::CompleteCommit, true) | (State::CompleteAbort, false) => Ok(false),
             _ => Err(ResponseError::InvalidTxnState),
         }
     }
@@ -244,42 +268,56 @@ impl Transactions {
         }
     }
 
-    /// Aborts the next transaction that has been open for too long, and fences its producer.
-    pub(crate) fn prepare_timeout(&mut self, now: i64) -> Option<Ending> {
+    /// The next transaction that has been open for too long.
+    fn next_timed_out(&mut self, now: i64) -> Option<StrBytes> {
         while let Some((deadline, _)) = self.deadlines.first()
             && *deadline <= now
             && let Some((_, id)) = self.deadlines.pop_first()
         {
-            if let Some(transaction) = self.ids.get_mut(&id)
-                && transaction.deadline().is_some_and(|d| d <= now)
-            {
-                return Some(transaction.prepare_fencing_abort(now));
+            if self.ids.get(&id).and_then(TransactionMetadata::deadline).is_some_and(|deadline| deadline <= now) {
+                return Some(id);
             }
         }
         None
     }
 
-    /// Forgets ids that have been at rest for `transactional.id.expiration.ms`.
-    fn expire_ids(&mut self, now: i64) {
+    /// The next decided transaction whose markers are to be written again.
+    fn next_unfinished(&mut self, now: i64) -> Option<StrBytes> {
+        self.unfinished.first().filter(|(at, _)| *at <= now)?;
+        self.unfinished.pop_first().map(|(_, id)| id)
+    }
+
+    /// Aborts a transaction that has been open for too long, and fences its producer.
+    fn prepare_timeout(&mut self, transactional_id: &StrBytes, now: i64) -> Result<(), ResponseError> {
+        self.existing(transactional_id)?.prepare_fencing_abort(now);
+        Ok(())
+    }
+
+    /// Forgets ids that have been at rest for `transactional.id.expiration.ms`, and names them.
+    fn expire_ids(&mut self, now: i64) -> Vec<StrBytes> {
         let check = *self.next_expiration_check.get_or_insert(now + EXPIRATION_CHECK_INTERVAL_MS);
         if check > now {
-            return;
+            return Vec::new();
         }
         self.next_expiration_check = Some(now + EXPIRATION_CHECK_INTERVAL_MS);
         let oldest = now - self.expiration_ms;
-        self.ids.retain(|_, transaction| {
+        let is_over = |transaction: &&TransactionMetadata| {
             let at_rest = transaction.state != State::Ongoing && !transaction.state.is_ending();
-            !(at_rest && transaction.updated_at <= oldest)
-        });
-        let ids = &self.ids;
-        self.by_producer.retain(|_, id| ids.contains_key(id));
+            at_rest && transaction.updated_at <= oldest
+        };
+        let expired: Vec<StrBytes> = self.ids.values().filter(is_over).map(|transaction| transaction.transactional_id.clone()).collect();
+        for id in &expired {
+            self.restore(id, None);
+        }
+        expired
     }
 
     /// The earliest time at which [`tick`] has something to do.
     pub(crate) fn next_deadline(&self) -> Option<i64> {
         let timeout = self.deadlines.first().map(|(deadline, _)| *deadline);
         let expiration = self.next_expiration_check.filter(|_| !self.ids.is_empty());
-        timeout.into_iter().chain(expiration).min()
+        let unfinished = self.unfinished.first().map(|(at, _)| *at);
+        timeout.into_iter().chain(expiration).chain(unfinished).min()
     }
 
     fn existing(&mut self, transactional_id: &StrBytes) -> Result<&mut TransactionMetadata, ResponseError> {
@@ -296,6 +334,14 @@ impl Transactions {
         self.reschedule(transactional_id);
     }
 
+    /// Looks at an open transaction again at a time, although it is over.
+    fn postpone(&mut self, transactional_id: &StrBytes, until: i64) {
+        if let Some(transaction) = self.ids.get(transactional_id) {
+            self.deadlines.remove(&(transaction.started_at + i64::from(transaction.timeout_ms), transactional_id.clone()));
+        }
+        self.deadlines.insert((until, transactional_id.clone()));
+    }
+
     fn reschedule(&mut self, transactional_id: &StrBytes) {
         let Some(transaction) = self.ids.get(transactional_id) else {
             return;
@@ -310,10 +356,21 @@ impl Transactions {
     }
 }
 
+/// How long to wait after a disk error before a transaction that timed out is aborted again.
+const RETRY_MS: i64 = 1_000;
+
 /// Does what is due at `now`: aborts transactions that have been open for too long, forgets unused ids.
 pub(crate) fn tick(core: &mut Core, now: i64, out: &mut Outbox) {
-    while let Some(ending) = core.transactions.prepare_timeout(now) {
-        end(core, ending, now, out);
+    while let Some(id) = core.transactions.next_timed_out(now) {
+        if logged(core, &id, now, |transactions| transactions.prepare_timeout(&id, now)).is_ok() {
+            end(core, &id, now, out);
+        } else {
+            core.transactions.postpone(&id, now + RETRY_MS);
+        }
     }
-    core.transactions.expire_ids(now);
+    while let Some(id) = core.transactions.next_unfinished(now) {
+        end(core, &id, now, out);
+    }
+    let expired = core.transactions.expire_ids(now);
+    log::forget(core, &expired, now);
 }

@@ -17,6 +17,9 @@ pub(crate) enum State {
     CompleteAbort,
 }
 
+const ALL: [State; 6] =
+    [State::Empty, State::Ongoing, State::PrepareCommit, State::PrepareAbort, State::CompleteCommit, State::CompleteAbort];
+
 impl State {
     /// The name that clients see.
     pub(crate) fn name(self) -> &'static str {
@@ -32,9 +35,24 @@ impl State {
 
     /// The state of a name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [State::Empty, State::Ongoing, State::PrepareCommit, State::PrepareAbort, State::CompleteCommit, State::CompleteAbort]
-            .into_iter()
-            .find(|state| state.name() == name)
+        ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// The number in Kafka's records.
+    pub(crate) fn code(self) -> i8 {
+        match self {
+            State::Empty => 0,
+            State::Ongoing => 1,
+            State::PrepareCommit => 2,
+            State::PrepareAbort => 3,
+            State::CompleteCommit => 4,
+            State::CompleteAbort => 5,
+        }
+    }
+
+    /// The state of a number.
+    pub(crate) fn from_code(code: i8) -> Option<Self> {
+        ALL.into_iter().find(|state| state.code() == code)
     }
 
     /// Markers are being written: whatever else is asked has to wait.

@@ -380,19 +380,10 @@ fn a_marker_that_comes_late_does_not_undo_a_younger_commit() {
     commit_offset(&mut broker, producer, ("", -1), 5);
     let committer = crate::group::Committer { generation: -1, member_id: &text(""), instance_id: None };
     let now = broker.now;
-    let accepted = broker.core.groups.accept_commit(&text("g"), &committer, 8, now).unwrap();
-    accepted.offsets.commit(
-        "t",
-        0,
-        crate::group::CommittedOffset {
-            offset: 8,
-            leader_epoch: -1,
-            metadata: text(""),
-            committed_at: now,
-            expires_at: None,
-            position: accepted.position,
-        },
-    );
+    broker.core.groups.accept_commit(&text("g"), &committer, 8, now).unwrap();
+    let (leader_epoch, metadata) = (-1, text(""));
+    let younger = crate::group::CommittedOffset { offset: 8, leader_epoch, metadata, committed_at: now, expires_at: None, position: 0 };
+    crate::group::commit(&mut broker.core, &text("g"), vec![("t".to_owned(), 0, younger)], None, now).unwrap();
     end(&mut broker, 3, producer, true);
     assert_eq!(offset(&mut broker, true), Ok(8));
 }

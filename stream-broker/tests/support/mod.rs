@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
@@ -16,8 +17,8 @@ use kafka_protocol::messages::list_offsets_response::ListOffsetsPartitionRespons
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    ApiKey, DeleteRecordsRequest, FetchRequest, FindCoordinatorRequest, ListOffsetsRequest, ProduceRequest, RequestHeader, ResponseHeader,
-    TopicName,
+    ApiKey, CreateTopicsRequest, DeleteRecordsRequest, FetchRequest, FindCoordinatorRequest, ListOffsetsRequest, ProduceRequest,
+    RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use kafka_protocol::records::{Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
@@ -53,6 +54,10 @@ impl Client {
 
     /// Sends without waiting for the answer; returns the correlation id.
     pub fn send<R: Request>(&mut self, version: i16, request: &R) -> i32 {
+        self.try_send(version, request).unwrap()
+    }
+
+    fn try_send<R: Request>(&mut self, version: i16, request: &R) -> io::Result<i32> {
         self.correlation_id += 1;
         let mut frame = BytesMut::new();
         frame.put_i32(0);
@@ -66,8 +71,8 @@ impl Client {
         request.encode(&mut frame, version).unwrap();
         let length = frame.len() as i32 - 4;
         frame[..4].copy_from_slice(&length.to_be_bytes());
-        self.stream.write_all(&frame).unwrap();
-        self.correlation_id
+        self.stream.write_all(&frame)?;
+        Ok(self.correlation_id)
     }
 
     /// Waits for the next answer, whatever it answers.
@@ -124,6 +129,26 @@ impl Client {
 
     pub fn produce(&mut self, topic: &str, partition: i32, records: Bytes) -> PartitionProduceResponse {
         self.call(9, &produce_request(topic, partition, records, -1)).responses.remove(0).partition_responses.remove(0)
+    }
+
+    /// As [`Client::produce`], when the broker may go away meanwhile.
+    pub fn try_produce(&mut self, topic: &str, partition: i32, records: Bytes) -> io::Result<PartitionProduceResponse> {
+        let request = produce_request(topic, partition, records, -1);
+        self.try_send(9, &request)?;
+        let (_, mut response) = self.receive::<ProduceRequest>(9)?;
+        Ok(response.responses.remove(0).partition_responses.remove(0))
+    }
+
+    pub fn create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+        let setting = |&(name, value): &(&str, &str)| CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)));
+        let topic = CreatableTopic::default()
+            .with_name(topic_name(name))
+            .with_num_partitions(partitions)
+            .with_replication_factor(1)
+            .with_configs(configs.iter().map(setting).collect());
+        let request = CreateTopicsRequest::default().with_timeout_ms(10_000).with_topics(vec![topic]);
+        let result = self.call(7, &request).topics.remove(0);
+        assert_eq!(result.error_code, 0, "{:?}", result.error_message);
     }
 
     pub fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> PartitionData {

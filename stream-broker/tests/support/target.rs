@@ -5,12 +5,11 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest};
+use kafka_protocol::messages::{DeleteTopicsRequest, MetadataRequest};
 use stream_broker::{Broker, BrokerConfig};
 
-use super::{Client, text, topic_name};
+use super::{Client, topic_name};
 
 const CLUSTER: &str = "KSTREAMS_BOOTSTRAP_SERVERS";
 const UNKNOWN_TOPIC: i16 = 3;
@@ -56,19 +55,7 @@ impl Target {
     pub fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         self.remove_topic(name);
         let mut client = Client::connect(self.address());
-        let configs = configs
-            .iter()
-            .map(|&(name, value)| CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value))))
-            .collect();
-        let request = CreateTopicsRequest::default().with_timeout_ms(10_000).with_topics(vec![
-            CreatableTopic::default()
-                .with_name(topic_name(name))
-                .with_num_partitions(partitions)
-                .with_replication_factor(1)
-                .with_configs(configs),
-        ]);
-        let result = client.call(7, &request).topics.remove(0);
-        assert_eq!(result.error_code, 0, "{:?}", result.error_message);
+        client.create_topic(name, partitions, configs);
         self.await_topic(name, partitions);
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct Preparation {
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) directory: Option<TaskDirectoryLock>,
     pub(crate) started: Duration,
+    /// From the request to the last record: what is logged on the way belongs to it.
+    pub(crate) span: tracing::Span,
     pub(crate) not_before: Duration,
     pub(crate) retry: Retry,
 }
@@ -78,6 +80,7 @@ impl Preparation {
             metrics: request.metrics,
             directory: request.directory,
             started: now,
+            span: tracing::info_span!("restore", task = %request.id),
             not_before: now + request.backoff,
             retry: Retry::default(),
         }

@@ -279,6 +279,7 @@ impl Restorer {
             store.position = store.position.max(first.min(end));
             store.target = Some(end);
             if store.position < end {
+                let _entered = preparation.span.enter();
                 tracing::info!(task = %preparation.id, store = store.store.name(), from = store.position, to = end, "restoring");
             }
         }
@@ -374,6 +375,7 @@ impl Restorer {
             return Ok(());
         };
         let position = last.offset() + 1;
+        let _entered = preparation.span.clone().entered();
         let store = &mut preparation.stores[index];
         let headers = Headers::new();
         let mut restored = 0;
@@ -476,6 +478,7 @@ impl Restorer {
                 continue;
             };
             kill_point(KillPoint::RestoreComplete);
+            let _entered = preparation.span.clone().entered();
             let records: u64 = preparation.stores.iter().map(|store| store.records).sum();
             let took = self.environment.clock.monotonic().saturating_sub(preparation.started);
             if !preparation.stores.is_empty() {

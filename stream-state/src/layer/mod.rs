@@ -60,6 +60,7 @@ pub(crate) struct Layers {
     pub(crate) schema: KeySchema,
     format: ValueFormat,
     caching: bool,
+    logs_headers: bool,
     table: Table,
     coverage: Coverage,
     dirty: DirtyList,
@@ -104,6 +105,8 @@ impl Layers {
         let found = checkpoint.unwrap_or(Checkpoint { stream_time: NO_TIME, ..Checkpoint::default() });
         let observed = Observed { stream_time: found.stream_time, sequence: found.sequence };
         let mut layers = Self {
+            // As in Java.
+            logs_headers: matches!(schema, KeySchema::Window(_)) && format == ValueFormat::Plain,
             schema,
             format,
             caching,
@@ -311,12 +314,10 @@ impl Layers {
     }
 
     /// Gives each dirty row to `log`: key and value as the changelog holds them, and the timestamp (ms).
-    /// The changelog of plain windows has the headers of the records, as in Java.
     pub(crate) fn log_changes<E>(
         &mut self,
         mut log: impl FnMut(&[u8], Option<&[u8]>, i64, Option<&Headers>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let logs_headers = self.logs_headers();
         let mut slot = self.dirty.head();
         while slot != NONE {
             let entry = self.table.entry_mut(slot);
@@ -338,7 +339,7 @@ impl Layers {
                     slot = entry.next;
                     continue;
                 }
-                let writer = if logs_headers { self.writers.get(slot as usize).and_then(Option::as_ref) } else { None };
+                let writer = if self.logs_headers { self.writers.get(slot as usize).and_then(Option::as_ref) } else { None };
                 log(key, value, timestamp, writer.map(|writer| &writer.headers))?;
             }
             slot = entry.next;
@@ -357,11 +358,12 @@ impl Layers {
 
     /// Whether it is kept which record wrote a row last: for the drain of a cached store, or for the changelog.
     pub(crate) fn keeps_writers(&self) -> bool {
-        self.caching || self.logs_headers()
+        self.caching || self.logs_headers
     }
 
-    fn logs_headers(&self) -> bool {
-        matches!(self.schema, KeySchema::Window(_)) && self.format == ValueFormat::Plain
+    /// Lets the changelog have the headers of the records that wrote the rows; that of plain windows has them always.
+    pub(crate) fn log_headers(&mut self) {
+        self.logs_headers = true;
     }
 
     /// Whether a row was written since the last commit.

@@ -135,6 +135,14 @@ impl<K: 'static, E: Envelope> Session<K, E> {
         self.find_keys(keys, 0, i64::MAX)
     }
 
+    /// As [`fetch_keys`](Self::fetch_keys), from the end.
+    ///
+    /// # Errors
+    /// When the key serde fails.
+    pub fn backward_fetch_keys(&self, keys: impl RangeBounds<K>) -> Result<SessionIterator<'_, K, E>> {
+        self.backward_find_keys(keys, 0, i64::MAX)
+    }
+
     /// The sessions of `key` that end at `earliest_end` or later and begin at `latest_start` or earlier (ms, both inclusive), by their end.
     /// Java's `findSessions(key, …)`.
     ///

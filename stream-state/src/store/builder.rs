@@ -57,6 +57,7 @@ pub struct StoreBuilder<S, K, E> {
     handles: Arc<Handles<S, K, E>>,
     changelog: Option<ChangelogConfig>,
     caching: bool,
+    logs_headers: bool,
 }
 
 struct Handles<S, K, E> {
@@ -102,7 +103,13 @@ fn changelog_of(supplier: &impl BytesStoreSupplier, format: ValueFormat) -> Chan
 impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, E> {
     pub(crate) fn over(supplier: S, keys: SerdeRef<K>, envelope: E) -> Self {
         let changelog = Some(changelog_of(&supplier, envelope.format()));
-        Self { handles: Arc::new(Handles { supplier: supplier.clone(), keys, envelope }), supplier, changelog, caching: false }
+        Self {
+            handles: Arc::new(Handles { supplier: supplier.clone(), keys, envelope }),
+            supplier,
+            changelog,
+            caching: false,
+            logs_headers: false,
+        }
     }
 
     /// Logs changes to a topic with these configs; they win over all others.
@@ -126,6 +133,13 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
         if let Some(changelog) = self.changelog.as_mut().filter(|changelog| changelog.retention_ms.is_some()) {
             changelog.retention_ms = Some(retention_ms);
         }
+        self
+    }
+
+    /// Records of the changelog have the headers of those that wrote the rows. (Those of plain windows have them always, as in Java.)
+    #[must_use]
+    pub fn with_headers_logged(mut self) -> Self {
+        self.logs_headers = true;
         self
     }
 
@@ -189,6 +203,7 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Store
             schema: description.schema,
             format: self.handles.envelope.settled(caching && to_open.caching_enabled).format(),
             max_entries: self.supplier.max_entries(),
+            logs_headers: self.logs_headers,
         };
         open(&options, to_open, Arc::clone(&self.handles))
     }

@@ -30,6 +30,7 @@ pub(crate) struct StoreOptions {
     pub(crate) format: ValueFormat,
     /// How many rows a store in memory keeps; `None`: all.
     pub(crate) max_entries: Option<usize>,
+    pub(crate) logs_headers: bool,
 }
 
 /// Opens the store; `handles` makes what processors get.
@@ -40,6 +41,9 @@ pub(crate) fn open<F: HandleFactory>(options: &StoreOptions, open: &StoreOpen, h
     let mut layers = Layers::new(options.schema.clone(), options.format, caching, below.store, below.checkpoint).map_err(failed)?;
     if let Some(max_entries) = options.max_entries {
         layers.keep_at_most(max_entries);
+    }
+    if options.logs_headers {
+        layers.log_headers();
     }
     let description = Arc::new(StoreDescription { name: options.name.clone(), changelog_topic: Arc::clone(&open.changelog_topic) });
     Ok(OpenedStore {

@@ -88,7 +88,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
             return Err(typed.store.error(StoreError::NegativeStart { start }));
         }
         typed.with_row(row.into(), |value| {
-            let mut observed = self.rows.observe(start);
+            // On disk Java's store does not see the nulls that add nothing; in memory it does.
+            let unseen = self.schema.retain_duplicates && value.is_none() && !self.rows.exact;
+            let mut observed = if unseen { typed.store.with(|layers| layers.pending) } else { self.rows.observe(start) };
             if self.schema.retain_duplicates {
                 // Wraps at the largest positive number, as Java's does (trap T133).
                 observed.sequence = observed.sequence.wrapping_add(1) & i32::MAX;

@@ -5,8 +5,8 @@ use crate::topic::config::TopicDefaults;
 
 fn partition(settings: &[(&str, &str)]) -> Partition {
     let overrides = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let defaults = TopicDefaults { message_max_bytes: 1 << 20, retention_ms: -1 };
-    Partition::new(Arc::new(TopicConfig::new(overrides, defaults).unwrap()))
+    let defaults = TopicDefaults { message_max_bytes: 1 << 20, retention_ms: -1, flush_messages: i64::MAX, flush_ms: i64::MAX };
+    Partition::new(Arc::new(TopicConfig::new(overrides, defaults).unwrap()), Uuid::nil(), None)
 }
 
 /// `count` records of a transactional producer.
@@ -45,12 +45,12 @@ fn the_stable_end_stays_at_the_oldest_open_transaction() {
     partition.append(&batch(2, 0, 0, 2), 1_000).unwrap();
     assert_eq!(partition.last_stable_offset(), 0);
     assert!(partition.producers.has_open_transaction(1, 0));
-    partition.append_marker(1, 0, true, 0, 1_000);
+    partition.append_marker(1, 0, true, 0, 1_000).unwrap();
     assert_eq!(partition.last_stable_offset(), 3);
     partition.append(&batch(1, 0, 3, 1), 1_000).unwrap();
-    partition.append_marker(2, 0, false, 0, 1_000);
+    partition.append_marker(2, 0, false, 0, 1_000).unwrap();
     assert_eq!(partition.last_stable_offset(), 6);
-    partition.append_marker(1, 0, true, 0, 1_000);
+    partition.append_marker(1, 0, true, 0, 1_000).unwrap();
     assert_eq!(partition.last_stable_offset(), 9);
     assert_eq!(partition.log.end_offset(), 9);
     assert_eq!(aborted(&partition), [(2, 3, 7)]);
@@ -60,10 +60,10 @@ fn the_stable_end_stays_at_the_oldest_open_transaction() {
 fn committed_readers_get_nothing_of_an_open_transaction() {
     let mut partition = partition(&[]);
     partition.append(&batch(1, 0, 0, 3), 1_000).unwrap();
-    let committed = |p: &Partition| p.read(0, 1 << 20, Isolation::ReadCommitted, true).len();
+    let committed = |p: &Partition| p.read(0, 1 << 20, Isolation::ReadCommitted, true).unwrap().len();
     assert_eq!(committed(&partition), 0);
-    assert!(!partition.read(0, 1 << 20, Isolation::ReadUncommitted, true).is_empty());
-    partition.append_marker(1, 0, true, 0, 1_000);
+    assert!(!partition.read(0, 1 << 20, Isolation::ReadUncommitted, true).unwrap().is_empty());
+    partition.append_marker(1, 0, true, 0, 1_000).unwrap();
     assert!(committed(&partition) > 0);
 }
 
@@ -71,7 +71,7 @@ fn committed_readers_get_nothing_of_an_open_transaction() {
 fn a_fencing_marker_aborts_and_shuts_out_the_older_epoch() {
     let mut partition = partition(&[]);
     partition.append(&batch(1, 0, 0, 2), 1_000).unwrap();
-    partition.append_marker(1, 1, false, 0, 1_000);
+    partition.append_marker(1, 1, false, 0, 1_000).unwrap();
     assert_eq!(aborted(&partition), [(1, 0, 2)]);
     let error = partition.append(&batch(1, 0, 2, 1), 1_000).unwrap_err();
     assert_eq!(error.code, ResponseError::InvalidProducerEpoch);
@@ -81,7 +81,7 @@ fn a_fencing_marker_aborts_and_shuts_out_the_older_epoch() {
 #[test]
 fn a_marker_without_a_transaction_is_written_and_aborts_nothing() {
     let mut partition = partition(&[]);
-    partition.append_marker(1, 0, false, 0, 1_000);
+    partition.append_marker(1, 0, false, 0, 1_000).unwrap();
     assert_eq!(partition.log.end_offset(), 1);
     assert_eq!(aborted(&partition), []);
 }
@@ -121,9 +121,9 @@ fn records_that_lie_about_themselves_are_refused() {
 fn deleting_forgets_aborted_transactions_below_the_start() {
     let mut partition = partition(&[]);
     partition.append(&batch(1, 0, 0, 2), 1_000).unwrap();
-    partition.append_marker(1, 0, false, 0, 1_000);
+    partition.append_marker(1, 0, false, 0, 1_000).unwrap();
     partition.append(&batch(1, 0, 2, 2), 1_000).unwrap();
-    partition.append_marker(1, 0, false, 0, 1_000);
+    partition.append_marker(1, 0, false, 0, 1_000).unwrap();
     assert_eq!(aborted(&partition).len(), 2);
     partition.delete_below(4);
     assert_eq!(aborted(&partition), [(1, 3, 5)]);

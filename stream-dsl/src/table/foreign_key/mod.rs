@@ -240,7 +240,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
                 let combined = CombinedKeySerde { foreign: prefix(), keys: Arc::clone(&keys), topic: names.pseudo_of_store("-pk") };
                 let kept = SubscriptionSerde { keys: Arc::clone(&keys), topic: names.pseudo_of_store("-pk") };
                 let supplier = store::key_value_supplier(&names.store, persistent);
-                let factory = Stores::timestamped_key_value_store_builder(supplier, Arc::new(combined), Arc::new(kept));
+                let factory =
+                    Stores::timestamped_key_value_store_builder(supplier, Arc::new(combined), Arc::new(kept)).with_headers_logged();
                 topology.add_state_store(Arc::new(factory), &[&names.receive, &names.foreign_join])?;
                 topology.connect(&names.join_foreign, &that_stores.iter().map(String::as_str).collect::<Vec<_>>())?;
 
