@@ -366,6 +366,12 @@ impl Layers {
         self.logs_headers = true;
     }
 
+    /// Whether a row was written since the last commit.
+    pub(crate) fn is_written(&self, key: &[u8]) -> bool {
+        let slot = self.table.find(self.table.hash(key), key);
+        slot.is_some_and(|slot| self.table.entry(slot).pending.is_some())
+    }
+
     pub(crate) fn is_dirty(&self) -> bool {
         !self.dirty.is_empty() || !self.refused.is_empty()
     }

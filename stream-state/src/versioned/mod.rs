@@ -150,14 +150,15 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
         self.newest(&bytes, timestamp)
     }
 
-    /// Puts a deletion that is valid from `timestamp` (ms) on; gives the version that was valid then.
+    /// Puts a deletion that is valid from `timestamp` (ms) on; gives the version that was valid then;
+    /// none when the deletion is refused.
     ///
     /// # Errors
     /// As [`put`](Self::put).
     pub fn delete(&self, key: &K, timestamp: i64) -> Result<Option<VersionedRecord<V>>> {
         let before = self.get_as_of(key, timestamp)?;
-        self.put(key, None, timestamp)?;
-        Ok(before)
+        let put = self.put(key, None, timestamp)?;
+        Ok(before.filter(|_| put != PutVersion::Expired))
     }
 
     /// The oldest time that can be put and read.
@@ -196,6 +197,10 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
             let Some(first) = self.first_begin(all(), 0)? else { break };
             let mut stored = Vec::new();
             VersionedKeySchema::write(key, first, &mut stored);
+            if self.typed.store.with(|layers| layers.is_written(&stored)) {
+                // The changelog is still to have it.
+                break;
+            }
             self.typed.store.put_at(&stored, None, end)?;
         }
         Ok(())
