@@ -2,10 +2,11 @@
 
 mod harness;
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{Cluster, Example, PATIENCE, Vocabulary, WordCount, size};
+use harness::{Audit, Cluster, Example, PATIENCE, Vocabulary, WordCount, size};
 use kstreams::prelude::*;
 
 #[test]
@@ -52,6 +53,57 @@ fn a_broker_that_is_away_and_comes_back_loses_nothing() {
     word_count.await_processed();
     example.terminate();
     word_count.assert_exactly_once();
+}
+
+/// Word count that has processed a topic, which was then deleted and made anew with fewer records than it had; the committed offset of the
+/// old one is still there, as when a process commits while the topic is being deleted.
+fn with_a_topic_made_anew<'c>(cluster: &'c Cluster, state: &Path) -> WordCount<'c> {
+    let mut word_count = WordCount::new(cluster, 1);
+    let first = word_count.start(state);
+    word_count.feed(Vocabulary::new(50, 3, 24).take(500));
+    word_count.await_processed();
+    first.terminate();
+    cluster.delete_topic(word_count.input());
+    cluster.create_topic(word_count.input(), 1, &[]);
+    word_count.feed(Vocabulary::new(50, 3, 25).take(100));
+    cluster.commit(word_count.application(), word_count.input(), 0, 500);
+    word_count
+}
+
+#[test]
+fn a_committed_offset_behind_the_end_of_a_topic_made_anew_is_reset_with_a_warning() {
+    let cluster = Cluster::start();
+    let state = tempfile::tempdir().expect("a folder");
+    let word_count = with_a_topic_made_anew(&cluster, state.path());
+    let second = word_count.start(state.path());
+    // The old position is above the new end: that everything is committed says nothing, only what is counted does.
+    let mut audit = Audit::new();
+    cluster.read_until(word_count.output(), PATIENCE, |row| {
+        audit.take(&row);
+        audit.has_counted(word_count.words())
+    });
+    let stderr = second.stderr();
+    second.terminate();
+    let warning = stderr.lines().find(|line| line.contains("is not in the log")).unwrap_or_else(|| panic!("no warning: {stderr}"));
+    for part in [word_count.input(), "partition=0", "committed=500", "end=100", "Earliest"] {
+        assert!(warning.contains(part), "`{part}` is missing in: {warning}");
+    }
+    word_count.assert_exactly_once();
+}
+
+#[test]
+fn a_committed_offset_behind_the_end_is_an_error_where_the_program_wants_no_reset() {
+    let cluster = Cluster::start();
+    let state = tempfile::tempdir().expect("a folder");
+    let word_count = with_a_topic_made_anew(&cluster, state.path());
+    let mut command = word_count.command(state.path());
+    command.args(["--config", "auto.offset.reset=none"]);
+    let mut refusing = Example::spawn(command);
+    assert_eq!(refusing.await_end(PATIENCE).code(), Some(1));
+    let stderr = refusing.stderr();
+    for part in [&format!("{}-0", word_count.input()), "500", "100", "`none`"] {
+        assert!(stderr.contains(part), "`{part}` is missing in: {stderr}");
+    }
 }
 
 /// Runs a topology that cannot run; returns why it ended.

@@ -186,7 +186,7 @@ fn range_scans_of_a_state_larger_than_memory_equal_a_model() {
             let key = format!("row{:08}", random(keys));
             if step % 1000 == 999 {
                 let from = random(keys);
-                let (from, to) = (format!("row{from:08}"), format!("row{:08}", from + random(keys / 100)));
+                let (from, to) = (format!("row{from:08}"), format!("row{:08}", from + random((keys / 100).min(4000))));
                 let (mut forward, mut backward) = (Summary::default(), Summary::default());
                 model.range(from.clone()..=to.clone()).for_each(|(key, value): (&String, &i64)| forward.take(key, *value));
                 model.range(from.clone()..=to.clone()).rev().for_each(|(key, value): (&String, &i64)| backward.take(key, *value));

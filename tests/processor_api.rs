@@ -204,7 +204,7 @@ fn explicit_naming_refuses_generated_names_of_what_is_really_made() {
         builder.build_with(&naming)
     };
     let error = counted(Grouped::default(), Materialized::default()).expect_err("two generated names").to_string();
-    assert!(error.contains("KSTREAM-AGGREGATE-STATE-STORE-0000000002"), "{error}");
+    assert!(error.contains("KSTREAM-AGGREGATE-STATE-STORE-0000000003"), "{error}");
     assert!(error.contains("repartition topics") && error.contains("Materialized::named"), "{error}");
     let error = counted(Grouped::named("words"), Materialized::default()).expect_err("the store has a generated name").to_string();
     assert!(!error.contains("repartition topics"), "{error}");

@@ -3,8 +3,10 @@
 mod harness;
 
 use std::fs;
+use std::path::Path;
 
-use harness::{Cluster, Example, PATIENCE, Vocabulary, WordCount};
+use harness::{Cluster, Example, PATIENCE, Vocabulary, WordCount, send};
+use rdkafka::producer::{BaseRecord, Producer};
 
 #[test]
 fn deleted_state_is_restored_from_the_changelog() {
@@ -64,6 +66,76 @@ fn after_kill_9_only_the_tail_since_the_last_flush_is_replayed() {
     let restored = third.terminate().restored;
     assert!((1..=500).contains(&restored), "500 words were written since the flush, {restored} records were replayed");
     word_count.assert_exactly_once();
+}
+
+/// Directories of stores that were set aside.
+fn set_aside(state: &Path) -> usize {
+    let entries = fs::read_dir(state).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.filter(|path| path.is_dir()).map(|path| if path.to_string_lossy().contains(".corrupt-") { 1 } else { set_aside(&path) }).sum()
+}
+
+#[test]
+fn state_that_is_older_than_deletions_are_kept_is_rebuilt_from_the_beginning() {
+    let cluster = Cluster::start();
+    let state = tempfile::tempdir().expect("a folder");
+    let mut word_count = WordCount::new(&cluster, 2);
+    // Nobody may rely on the deletions in such a changelog for any time.
+    cluster.create_topic(&word_count.changelog(), 2, &[("cleanup.policy", "compact"), ("delete.retention.ms", "0")]);
+    let mut vocabulary = Vocabulary::new(200, 5, 4);
+    let first = word_count.start(state.path());
+    word_count.feed(vocabulary.by_ref().take(500));
+    word_count.await_processed();
+    first.terminate();
+    let different = word_count.truth().len() as u64;
+
+    let second = word_count.start(state.path());
+    word_count.feed(vocabulary.by_ref().take(500));
+    word_count.await_processed();
+    let stderr = second.stderr();
+    let restored = second.terminate().restored;
+    assert!(restored >= different, "the whole changelog has at least {different} records, {restored} were read");
+    assert!(stderr.contains("delete.retention.ms") && stderr.contains(&word_count.changelog()), "the reason is logged: {stderr}");
+    assert_eq!(set_aside(state.path()), 2, "the old directories are kept");
+    word_count.assert_exactly_once();
+}
+
+#[test]
+fn state_of_a_changelog_that_was_deleted_and_made_anew_is_rebuilt_from_the_new_one() {
+    let cluster = Cluster::start();
+    let state = tempfile::tempdir().expect("a folder");
+    let mut word_count = WordCount::new(&cluster, 2);
+    let mut vocabulary = Vocabulary::new(200, 5, 6);
+    let first = word_count.start(state.path());
+    word_count.feed(vocabulary.by_ref().take(500));
+    word_count.await_processed();
+    first.terminate();
+    let changelog = word_count.changelog();
+    let ends = cluster.ends(&changelog);
+    cluster.delete_topic(&changelog);
+    cluster.create_topic(&changelog, 2, &[("cleanup.policy", "compact")]);
+    // It is longer than the old one, so that offsets say nothing; it knows one word, counted 1000 times.
+    let producer = cluster.producer(&[]);
+    for (partition, end) in (0..).zip(ends) {
+        for _ in 0..=end {
+            let record = BaseRecord::<str, [u8]>::to(&changelog).partition(partition).key("anew");
+            send(&producer, record.payload(&1000_i64.to_be_bytes()));
+        }
+    }
+    producer.flush(PATIENCE).expect("the new changelog is written");
+
+    let second = word_count.start(state.path());
+    let before: Vec<i64> = cluster.ends(word_count.output());
+    word_count.feed(["anew known", "known"].map(str::to_owned));
+    word_count.await_processed();
+    let stderr = second.stderr();
+    second.terminate();
+    assert!(stderr.contains("made anew") && stderr.contains(&changelog), "the reason is logged: {stderr}");
+    assert_eq!(set_aside(state.path()), 2, "the old directories are kept");
+    let rows = cluster.read_all(word_count.output());
+    let news = rows.iter().filter(|row| row.offset >= before[usize::try_from(row.partition).expect("a partition")]);
+    let mut counts: Vec<(String, i64)> = news.map(|row| (row.key_text(), row.value_long())).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [("anew".to_owned(), 1001), ("known".to_owned(), 1), ("known".to_owned(), 2)]);
 }
 
 #[test]

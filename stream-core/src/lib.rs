@@ -4,12 +4,13 @@
 //! from, and what a program uses that writes its own [`Processor`]s.
 //!
 //! Layers, lowest first; a module uses only lower ones:
-//! `error, id, time, record, serdes, offset, partition` → `store, client, config, metrics, handler` → `node` → `processor` → `topology` →
+//! `error, id, time, record, serdes, offset, partition, fault` → `store, client, config, metrics, handler` → `node` → `processor` → `topology` →
 //! `task` → `restore, commit, membership` → `runtime` → `app`.
 
 #![deny(unsafe_code)]
 
 pub mod error;
+mod fault;
 pub mod id;
 pub mod offset;
 pub mod partition;

@@ -1,12 +1,14 @@
 //! A cluster for one test: topics with names of its own, written and read by plain clients.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -89,8 +91,14 @@ impl Cluster {
     /// Creates a topic under a name that no other test has, and returns the name.
     pub fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
         let name = self.unique(name);
+        self.create_topic(&name, partitions, settings);
+        name
+    }
+
+    /// Creates a topic under this very name.
+    pub fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
-        let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(-1));
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
         for (key, value) in settings {
             topic = topic.set(key, value);
         }
@@ -98,7 +106,21 @@ impl Cluster {
         for result in futures::executor::block_on(admin.create_topics([&topic], &options)).expect("an answer to CreateTopics") {
             result.unwrap_or_else(|(topic, code)| panic!("topic {topic} was not created: {code}"));
         }
-        name
+    }
+
+    /// Deletes a topic and waits until it is gone.
+    pub fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        for result in futures::executor::block_on(admin.delete_topics(&[name], &options)).expect("an answer to DeleteTopics") {
+            result.unwrap_or_else(|(topic, code)| panic!("topic {topic} was not deleted: {code}"));
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while self.topics(name).iter().any(|topic| topic == name) {
+            assert!(Instant::now() < deadline, "topic {name} is still there");
+            // A real cluster deletes in its own time, and tells nobody.
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Writes records and waits until all are acknowledged. Without a partition, null keys go anywhere and others where Java's default
@@ -219,11 +241,26 @@ impl Cluster {
         committed.elements().iter().map(|element| if let Offset::Offset(offset) = element.offset() { offset } else { -1 }).collect()
     }
 
+    /// Commits an offset for a group that has no members.
+    pub fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("an offset");
+        self.observer(group).commit(&offsets, CommitMode::Sync).expect("a committed offset");
+    }
+
     /// The end offsets, per partition.
     pub fn ends(&self, topic: &str) -> Vec<i64> {
         let observer = self.observer("ends");
         let partitions = 0..self.partitions(&observer, topic);
         partitions.map(|partition| observer.fetch_watermarks(topic, partition, PATIENCE).expect("watermarks").1).collect()
+    }
+
+    /// Takes all members out of a group, as an operator can, so that nobody need wait for the session of a dead one to end.
+    pub fn expel_members(&self, group: &str) {
+        let groups = self.observer("members").fetch_group_list(Some(group), PATIENCE).expect("a description of the group");
+        for member in groups.groups().iter().flat_map(|group| group.members()) {
+            leave_group(&self.bootstrap_servers, group, member.id());
+        }
     }
 
     /// Waits until `group` has committed `topic` and the repartition topics of `group` to their ends.
@@ -246,6 +283,27 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(250));
         }
     }
+}
+
+/// LeaveGroup, version 1, for somebody else: plain clients only leave for themselves.
+fn leave_group(broker: &str, group: &str, member: &str) {
+    let mut request = Vec::new();
+    for number in [13_i16, 1, 0, 0] {
+        // Key, version, and a correlation id of zero.
+        request.extend(number.to_be_bytes());
+    }
+    for text in ["expel", group, member] {
+        request.extend(i16::try_from(text.len()).expect("a short text").to_be_bytes());
+        request.extend(text.as_bytes());
+    }
+    let mut stream = TcpStream::connect(broker).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(&u32::try_from(request.len()).expect("a short request").to_be_bytes()).expect("a written length");
+    stream.write_all(&request).expect("a written request");
+    // Length, correlation id, throttle time, error.
+    let mut response = [0; 14];
+    stream.read_exact(&mut response).expect("an answer");
+    assert_eq!(response[12..], [0, 0], "member {member} of {group} was not taken out");
 }
 
 /// Sends a record, waiting while the producer's queue is full.

@@ -44,4 +44,12 @@ impl<K: Visible, V: Visible> TimestampExtractor<K, V> for ValueNumber {
             Fallback::PartitionTime => partition_time,
         }))
     }
+
+    fn extract_null(&self, record: &ConsumedRecord<'_, (), ()>, partition_time: i64, _now_ms: i64) -> Result<i64, BoxError> {
+        Ok(match self.otherwise {
+            Fallback::Record => record.timestamp,
+            Fallback::Skip => -1,
+            Fallback::PartitionTime => partition_time,
+        })
+    }
 }

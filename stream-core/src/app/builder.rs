@@ -121,7 +121,7 @@ impl KafkaStreamsBuilder {
         if let Some(handler) = self.production {
             handlers.production = handler;
         }
-        let budget = self.budget.unwrap_or_else(|| MemoryBudget::new(self.config.state_memory_max_bytes()));
+        let budget = self.budget.unwrap_or_else(|| MemoryBudget::new(self.config.layers_max_bytes()));
         Ok(KafkaStreams::from_parts(Parts {
             topology: Arc::new(topology),
             settings: Arc::new(RuntimeSettings::new(&self.config)),

@@ -134,7 +134,13 @@ impl DataConsumer {
                 return Err(Error::invalid(format!("partition {partition} is assigned to consumer {} already", self.name)));
             }
         }
+        let mut new: Vec<&str> =
+            partitions.iter().map(|(partition, _)| &*partition.topic).filter(|topic| !self.assigned.knows(topic)).collect();
+        new.sort_unstable();
+        new.dedup();
+        let looked_up = new.into_iter().map(|topic| self.queue.look_up(topic)).collect::<Result<Vec<_>>>()?;
         self.fetch_from(partitions.iter().map(|(partition, offset)| (partition, *offset)))?;
+        drop(looked_up);
         for (partition, offset) in partitions {
             self.assigned.insert(partition, *offset, self.queue.client());
         }

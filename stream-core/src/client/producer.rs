@@ -26,14 +26,29 @@ pub enum DeliveryReports {
 
 /// Where the acknowledged offsets of one changelog partition are noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DeliverySlot(Option<u32>);
+pub struct DeliverySlot {
+    number: Option<u32>,
+    /// Which of a worker's producers, one after the other, gave it.
+    generation: u32,
+}
 
 impl DeliverySlot {
     /// For records whose offsets do not matter.
-    pub const UNTRACKED: Self = Self(None);
+    pub const UNTRACKED: Self = Self { number: None, generation: 0 };
 
-    pub(crate) const fn new(slot: u32) -> Self {
-        Self(Some(slot))
+    pub(crate) const fn new(number: u32) -> Self {
+        Self { number: Some(number), generation: 0 }
+    }
+
+    /// Marks the slot as one of the `generation`-th producer.
+    pub(crate) const fn of_generation(self, generation: u32) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// The slot, if the `generation`-th producer gave it. Slots of other producers have the same numbers: taken for its own, one would
+    /// note the offsets of two changelog partitions.
+    pub(crate) const fn within(self, generation: u32) -> Self {
+        if self.generation == generation { self } else { Self::UNTRACKED }
     }
 }
 
@@ -118,7 +133,7 @@ impl Producer {
     /// the queue stays full.
     #[inline]
     pub fn send(&self, record: &OutgoingRecord<'_>, delivery: DeliverySlot) -> Result<()> {
-        let slot = delivery.0.map_or(SlotAddress::NONE, |slot| self.native.slot_address(slot as usize));
+        let slot = delivery.number.map_or(SlotAddress::NONE, |slot| self.native.slot_address(slot as usize));
         let unserved = self.unserved.get() + 1;
         self.unserved.set(unserved % SENDS_PER_POLL);
         if unserved == SENDS_PER_POLL {
@@ -151,23 +166,22 @@ impl Producer {
         let reused = if self.native.outstanding() == 0 { self.free_slots.borrow_mut().pop() } else { None };
         let slot = reused.unwrap_or_else(|| u32::try_from(self.native.add_slot()).unwrap_or(u32::MAX));
         self.native.reset_slot(slot as usize);
-        DeliverySlot(Some(slot))
+        DeliverySlot::new(slot)
     }
 
     /// Gives a slot back.
     pub fn untrack(&self, slot: DeliverySlot) {
-        // A slot of another producer is not ours to give out again.
-        self.free_slots.borrow_mut().extend(slot.0.filter(|slot| self.native.has_slot(*slot as usize)));
+        self.free_slots.borrow_mut().extend(slot.number);
     }
 
     /// The highest offset that was acknowledged in a slot; `None` when none was since the last reset.
     pub fn acknowledged(&self, slot: DeliverySlot) -> Option<i64> {
-        self.native.acknowledged(slot.0? as usize)
+        self.native.acknowledged(slot.number? as usize)
     }
 
     /// Forgets what was acknowledged in a slot.
     pub fn reset_acknowledged(&self, slot: DeliverySlot) {
-        if let Some(slot) = slot.0 {
+        if let Some(slot) = slot.number {
             self.native.reset_slot(slot as usize);
         }
     }

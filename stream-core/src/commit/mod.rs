@@ -1,13 +1,11 @@
 #![doc = include_str!("README.md")]
 
-pub(crate) mod fault;
-
 use std::time::Duration;
 
-use self::fault::{KillPoint, SeededFault, is_seeded, kill_point};
 use crate::client::CommitOffset;
 use crate::config::ProcessingGuarantee;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded, kill_point};
 use crate::id::TaskId;
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::task::{Task, WorkerProducer};
@@ -44,16 +42,25 @@ pub(crate) fn commit(tasks: &mut [&mut Task], environment: &CommitEnvironment<'_
     if seeded_order {
         commit_offsets(tasks, &offsets, environment)?;
     }
-    kill_point(KillPoint::BeforeChangelogSend);
+    // Only where there is something to log is this a step of its own.
+    let has_changes = tasks.iter().any(|task| task.has_changes());
+    if has_changes {
+        kill_point(KillPoint::BeforeChangelogSend);
+    }
     for task in tasks.iter() {
         task.log_changes()?;
     }
-    kill_point(KillPoint::AfterChangelogSend);
+    if has_changes {
+        kill_point(KillPoint::AfterChangelogSend);
+    }
     if is_seeded(SeededFault::StoreBeforeCommit) {
         take_into_committed_layers(tasks, &offsets)?;
     }
     flush(environment)?;
     kill_point(KillPoint::AfterProducerFlush);
+    if has_changes {
+        fail_point(KillPoint::AfterProducerFlush, ErrorKind::Abortable)?;
+    }
     if seeded_order {
         offsets.iter_mut().for_each(Vec::clear);
     }
@@ -86,11 +93,17 @@ fn flush(environment: &CommitEnvironment<'_>) -> Result<()> {
 fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environment: &CommitEnvironment<'_>) -> Result<()> {
     let all: Vec<CommitOffset> = offsets.iter().flatten().cloned().collect();
     // A task without an offset has nothing in this commit; those with one must be owned.
-    let ids: Vec<TaskId> = tasks.iter().zip(offsets).filter(|(_, offsets)| !offsets.is_empty()).map(|(task, _)| task.id()).collect();
+    let owned: Vec<&Task> = tasks.iter().zip(offsets).filter(|(_, offsets)| !offsets.is_empty()).map(|(task, _)| &**task).collect();
+    let ids: Vec<TaskId> = owned.iter().map(|task| task.id()).collect();
     if all.is_empty() && !environment.producer.is_in_transaction() {
         return Ok(());
     }
-    let lease = if is_seeded(SeededFault::NewestToken) { environment.tokens.lease(&[])? } else { environment.tokens.lease(&ids)? };
+    let lease = environment.tokens.lease(if is_seeded(SeededFault::NewestToken) { &[] } else { &ids })?;
+    // The group may have given a task away and back before this worker heard of it: its token would pass, but others had the task meanwhile.
+    let is_checked = !is_seeded(SeededFault::NewestToken) && !is_seeded(SeededFault::EarlierMembership);
+    if let Some(task) = owned.iter().find(|task| is_checked && task.membership() != lease.membership()) {
+        return Err(Error::new(ErrorKind::Fenced, format!("task {} was lost, and came back under another membership", task.id())));
+    }
     match environment.guarantee {
         ProcessingGuarantee::AtLeastOnce => {
             environment.committer.commit(&lease, &all).at(|| "commit of the offsets")?;

@@ -142,14 +142,25 @@ impl StreamsConfig {
         self.duration("state.flush.interval.ms")
     }
 
-    /// `state.flush.max.bytes`.
+    /// `state.flush.max.bytes`; at most a thirty-second of `state.memory.max.bytes`, or 1 MiB if that is more: a flush takes memory of its own,
+    /// a few times what it writes.
     pub fn state_flush_max_bytes(&self) -> usize {
-        self.count("state.flush.max.bytes")
+        let wanted = self.count("state.flush.max.bytes");
+        match self.state_memory_max_bytes() {
+            0 => wanted,
+            bytes => wanted.min((bytes / 32).max(1 << 20)),
+        }
     }
 
     /// `state.memory.max.bytes`; 0 is no bound.
     pub fn state_memory_max_bytes(&self) -> usize {
         self.count("state.memory.max.bytes")
+    }
+
+    /// What of `state.memory.max.bytes` is for the layers of the stores, 0 is no bound: three quarters. The rest is for block caches and
+    /// memtables.
+    pub fn layers_max_bytes(&self) -> usize {
+        self.state_memory_max_bytes() / 4 * 3
     }
 
     /// What block cache and memtables of one store may take, bytes: a sixteenth of `state.memory.max.bytes`, between 2 and 16 MiB.

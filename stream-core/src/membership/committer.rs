@@ -1,5 +1,7 @@
 //! Offset commits outside of transactions (at-least-once).
 
+use std::time::Duration;
+
 use super::CommitLease;
 use crate::client::CommitOffset;
 use crate::error::Result;
@@ -14,4 +16,10 @@ pub trait OffsetCommitter: Send + Sync {
     /// while a rebalance is being completed). [`ErrorKind::Fenced`](crate::ErrorKind::Fenced): the group has replaced this member.
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid): the commit can never succeed (authorization, offset metadata too large).
     fn commit(&self, lease: &CommitLease<'_>, offsets: &[CommitOffset]) -> Result<()>;
+
+    /// The process is about to leave its group: no commit, also not one that is under way, waits for longer than `within` from now on.
+    ///
+    /// Until then a commit waits for its answer as long as the client does: one that was given up could still arrive behind a later one,
+    /// and take positions back. Of a process that leaves there is no later one.
+    fn leaves(&self, within: Duration);
 }

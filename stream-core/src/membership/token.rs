@@ -28,6 +28,8 @@ pub(crate) struct Ownership {
 #[derive(Default)]
 struct State {
     ownership: Option<Ownership>,
+    /// How many memberships there were: one begins with the first ownership after none.
+    memberships: u64,
     /// Why there is no ownership, for the error of a lease.
     reason: String,
     leases: usize,
@@ -53,6 +55,7 @@ pub struct TokenCell {
 pub struct CommitLease<'a> {
     cell: &'a TokenCell,
     token: FencingToken,
+    membership: u64,
     tasks: Vec<TaskId>,
 }
 
@@ -80,7 +83,13 @@ impl TokenCell {
         for task in tasks {
             *state.leased.entry(*task).or_default() += 1;
         }
-        Ok(CommitLease { cell: self, token, tasks: tasks.to_vec() })
+        Ok(CommitLease { cell: self, token, membership: state.memberships, tasks: tasks.to_vec() })
+    }
+
+    /// The number of the present membership. A task that starts now belongs to it: when the membership ends and the group gives the task to
+    /// this process once more, that is another task, since others may have had it meanwhile.
+    pub fn membership(&self) -> u64 {
+        self.lock().memberships
     }
 
     /// Worker `worker` is alive at `now` on the monotonic clock: to be noted once per turn of its loop. When it is not noted for longer than
@@ -113,6 +122,8 @@ impl TokenCell {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.replacing -= 1;
+        let is_same_member = state.ownership.as_ref().is_some_and(|before| before.token.member == ownership.token.member);
+        state.memberships += u64::from(!is_same_member);
         state.ownership = Some(ownership);
         drop(state);
         self.changed.notify_all();
@@ -171,6 +182,11 @@ impl CommitLease<'_> {
     /// What the coordinator is to be shown.
     pub fn token(&self) -> &FencingToken {
         &self.token
+    }
+
+    /// The number of the membership; see [`TokenCell::membership`].
+    pub fn membership(&self) -> u64 {
+        self.membership
     }
 }
 

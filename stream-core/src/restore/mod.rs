@@ -12,6 +12,7 @@
 mod cluster;
 mod positions;
 mod preparation;
+mod rebuild;
 mod restorer;
 mod retire;
 

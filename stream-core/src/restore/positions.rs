@@ -27,10 +27,13 @@ pub(crate) fn resolve(cluster: &Cluster, wanted: &[WantedInput], clock: &dyn Clo
     let partitions: Vec<TopicPartition> = wanted.iter().map(|input| input.partition.clone()).collect();
     let committed = cluster.committed_offsets(&partitions)?;
     let earliest = cluster.list_offsets(&partitions, OffsetSpec::Earliest)?;
+    let ends = cluster.high_watermarks(&partitions)?;
     let mut resolved = Vec::with_capacity(wanted.len());
     let mut unresolved: BTreeMap<ResetGroup, Vec<(usize, TopicPartition)>> = BTreeMap::new();
     for input in wanted {
-        let first = earliest.get(&input.partition).copied().unwrap_or(0);
+        let unknown = || Error::retriable(format!("the cluster gave no offsets for {}", input.partition));
+        let first = earliest.get(&input.partition).copied().ok_or_else(unknown)?;
+        let end = ends.get(&input.partition).copied().ok_or_else(unknown)?;
         let at = |offset, metadata: CommitMetadata, committed| InputPosition {
             partition: input.partition.clone(),
             source: input.source,
@@ -40,14 +43,16 @@ pub(crate) fn resolve(cluster: &Cluster, wanted: &[WantedInput], clock: &dyn Clo
             committed,
         };
         match committed.get(&input.partition) {
-            Some(found) if found.offset >= first => {
+            Some(found) if (first..=end).contains(&found.offset) => {
                 resolved.push(at(found.offset, CommitMetadata::decode(&found.metadata), true));
             }
             Some(found) if input.reset == AutoOffsetReset::None => {
                 return Err(Error::invalid(format!(
-                    "the committed offset {} of {} is below the first one that the broker still has ({first}), and the reset policy is `none`: records were lost to retention; \
+                    "the committed offset {} of {} is not in the log, which has {first} to {end}, and the reset policy is `none`: {}; \
                      choose `earliest` or `latest`, or reset the group's offsets",
-                    found.offset, input.partition
+                    found.offset,
+                    input.partition,
+                    cause(found.offset, first)
                 )));
             }
             None if input.reset == AutoOffsetReset::None => {
@@ -59,7 +64,11 @@ pub(crate) fn resolve(cluster: &Cluster, wanted: &[WantedInput], clock: &dyn Clo
             }
             found => {
                 if let Some(found) = found {
-                    tracing::warn!(partition = %input.partition, committed = found.offset, first, reset = ?input.reset, "the committed offset is no longer available: records were lost to retention");
+                    // Fetching from there would only be answered with `OffsetOutOfRange`, again and again.
+                    tracing::warn!(
+                        topic = %input.partition.topic, partition = input.partition.partition, committed = found.offset, first, end, reset = ?input.reset,
+                        "the committed offset is not in the log: {}; the reset policy decides where to go on", cause(found.offset, first)
+                    );
                 }
                 let group = match input.reset {
                     AutoOffsetReset::Latest => ResetGroup::Latest,
@@ -95,6 +104,11 @@ pub(crate) fn resolve(cluster: &Cluster, wanted: &[WantedInput], clock: &dyn Clo
     let order: HashMap<&TopicPartition, usize> = wanted.iter().enumerate().map(|(index, input)| (&input.partition, index)).collect();
     resolved.sort_by_key(|input| order.get(&input.partition).copied());
     Ok(resolved)
+}
+
+/// Why a committed offset is not in the log.
+fn cause(committed: i64, first: i64) -> &'static str {
+    if committed < first { "records were lost to retention" } else { "the topic was deleted and made anew, or its log was truncated" }
 }
 
 /// Inputs that one ListOffsets request resolves.

@@ -38,6 +38,9 @@ pub(crate) struct RestoringStore {
     pub(crate) target: Option<i64>,
     /// The next offset that it needs.
     pub(crate) position: i64,
+    /// Since when it has seen every deletion, ms since the epoch: the time of its last flush, or when it began empty. What is flushed
+    /// while it is restored keeps this time; only the owner of a restored store may say 'now'.
+    pub(crate) complete_since_ms: i64,
     pub(crate) is_fetching: bool,
     pub(crate) records: u64,
 }
@@ -102,33 +105,35 @@ impl Preparation {
         if self.directory.is_none() {
             self.directory = Some(lock(self.id)?);
         }
-        let mut given: Vec<PreparedStore> = std::mem::take(&mut self.given);
         for &index in &subtopology.stores {
             let definition = topology.store(index);
             let name = definition.factory.name();
+            // After a failure this is called again.
+            if self.stores.iter().any(|opened| opened.store.name() == name) {
+                continue;
+            }
             let changelog = subtopology.changelogs.iter().find(|changelog| changelog.store == index).map(|changelog| TaskChangelog {
                 partition: TopicPartition::new(Arc::clone(&changelog.topic), self.id.partition),
                 is_source: changelog.is_source_topic(),
             });
-            let store = match given.iter().position(|prepared| prepared.store.name() == name) {
-                Some(found) => given.swap_remove(found).store,
-                None => self.open_store(definition, changelog.as_ref(), settings).at(|| format!("store {name}"))?,
+            let (store, flushed_at_ms) = match self.given.iter().position(|prepared| prepared.store.name() == name) {
+                Some(found) => (self.given.swap_remove(found).store, None),
+                None => {
+                    let opened = self.open_store(definition, changelog.as_ref(), settings).at(|| format!("store {name}"))?;
+                    (opened.store, opened.flushed_at_ms)
+                }
             };
+            let complete_since_ms = flushed_at_ms.unwrap_or_else(|| settings.clock.now_ms());
             let store = store.attach(owner);
             let position = store.changelog_position().unwrap_or(0);
             let target = changelog.is_none().then_some(position);
-            self.stores.push(RestoringStore { store, changelog, target, position, is_fetching: false, records: 0 });
+            self.stores.push(RestoringStore { store, changelog, target, position, complete_since_ms, is_fetching: false, records: 0 });
         }
         self.are_stores_open = true;
         Ok(())
     }
 
-    fn open_store(
-        &self,
-        definition: &StoreDefinition,
-        changelog: Option<&TaskChangelog>,
-        settings: &StoreSettings,
-    ) -> Result<Box<dyn crate::store::DetachedStore>> {
+    fn open_store(&self, definition: &StoreDefinition, changelog: Option<&TaskChangelog>, settings: &StoreSettings) -> Result<OpenedStore> {
         let directory = self.directory.as_ref().ok_or_else(|| Error::internal("a store is opened without its task's directory"))?;
         let name = definition.factory.name();
         let opened: OpenedStore = definition.factory.open(&StoreOpen {
@@ -142,12 +147,20 @@ impl Preparation {
         if let Some(reason) = &opened.quarantined {
             tracing::warn!(task = %self.id, store = name, reason, "the store's directory was set aside; it is rebuilt from its changelog");
         }
-        Ok(opened.store)
+        Ok(opened)
     }
 
     /// The changelog partitions whose target is not known yet.
     pub(crate) fn unknown_targets(&self) -> impl Iterator<Item = &TopicPartition> {
         self.stores.iter().filter(|store| store.target.is_none()).filter_map(|store| Some(&store.changelog.as_ref()?.partition))
+    }
+
+    /// Whether it only waits for records.
+    pub(crate) fn is_fetching(&self) -> bool {
+        self.are_stores_open
+            && self.inputs.is_some()
+            && !self.stores.is_empty()
+            && self.stores.iter().all(|store| store.is_fetching || store.is_restored())
     }
 
     pub(crate) fn is_restored(&self) -> bool {
@@ -168,6 +181,6 @@ impl Preparation {
                 Ok(PreparedStore { store, changelog: restoring.changelog })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(PreparedTask { id, stores, inputs: inputs.unwrap_or_default(), metrics, directory })
+        Ok(PreparedTask { id, stores, inputs: inputs.unwrap_or_default(), metrics, membership: 0, directory })
     }
 }

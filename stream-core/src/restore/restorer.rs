@@ -8,10 +8,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use super::preparation::{Preparation, PrepareTask, StoreSettings};
+use super::rebuild::{self, Log, Rows};
 use super::{Cluster, positions};
 use crate::client::{DataConsumer, Message, OffsetSpec, Polled};
-use crate::commit::fault::{KillPoint, kill_point};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{KillPoint, kill_point};
 use crate::id::{TaskId, TopicPartition};
 use crate::record::Headers;
 use crate::store::{ChangelogRecord, CurrentRecord, MemoryBudget, StoreOwner, WorkerMemory};
@@ -22,6 +23,10 @@ use crate::topology::BuiltTopology;
 /// How long the thread waits for changelog records before it looks at its commands.
 const POLL: Duration = Duration::from_millis(50);
 const BATCH: usize = 2_000;
+/// How long the thread asks the cluster on behalf of tasks, one after the other, before commands and records have their turn.
+const ROUND: Duration = Duration::from_millis(200);
+/// A task for which the cluster did not answer waits at least so many times as long as that took: this thread has other tasks, too.
+const UNANSWERED_SHARE: u32 = 4;
 
 /// What the control thread asks of the restore thread.
 pub(crate) enum RestoreCommand {
@@ -165,7 +170,7 @@ impl Restorer {
     /// What was restored so far need not be read again.
     fn flush(&self, preparation: &Preparation) {
         for store in &preparation.stores {
-            if let Err(error) = store.store.flush(self.environment.clock.now_ms()) {
+            if let Err(error) = store.store.flush(store.complete_since_ms) {
                 tracing::warn!(task = %preparation.id, store = store.store.name(), %error, "a partly restored store could not be flushed");
             }
         }
@@ -175,19 +180,26 @@ impl Restorer {
         (self.environment.tell)(event);
     }
 
-    /// Moves every task as far as it comes without waiting for records.
+    /// Moves tasks as far as they come without waiting for records; those that are due for longest first, so that none for which the
+    /// cluster has no answer holds up the others.
     fn advance(&mut self) {
-        let now = self.environment.clock.monotonic();
-        let due: Vec<TaskId> = self
+        let started = self.environment.clock.monotonic();
+        let mut due: Vec<(Duration, TaskId)> = self
             .preparations
             .values()
-            .filter(|preparation| preparation.due() <= now && !preparation.is_restored())
-            .map(|preparation| preparation.id)
+            .filter(|preparation| preparation.due() <= started && !preparation.is_restored() && !preparation.is_fetching())
+            .map(|preparation| (preparation.due(), preparation.id))
             .collect();
-        for id in due {
+        due.sort_unstable();
+        for (_, id) in due {
             let Some(mut preparation) = self.preparations.remove(&id) else {
                 continue;
             };
+            let asked = self.environment.clock.monotonic();
+            if asked.saturating_sub(started) >= ROUND {
+                self.preparations.insert(id, preparation);
+                return;
+            }
             let advanced = match self.advance_one(&mut preparation) {
                 Ok(()) => {
                     preparation.retry.succeeded();
@@ -195,7 +207,9 @@ impl Restorer {
                 }
                 Err(error) if error.kind() == ErrorKind::Retriable => {
                     tracing::debug!(task = %id, %error, "the task cannot be prepared yet");
-                    preparation.retry.failed(error, self.environment.clock.monotonic(), &self.environment.retry).map(drop)
+                    let now = self.environment.clock.monotonic();
+                    preparation.not_before = now + now.saturating_sub(asked) * UNANSWERED_SHARE;
+                    preparation.retry.failed(error, now, &self.environment.retry).map(drop)
                 }
                 Err(error) => Err(error),
             };
@@ -229,8 +243,9 @@ impl Restorer {
         if unknown.is_empty() {
             return Ok(());
         }
+        let topics = self.cluster.changelog_topics(&unknown.iter().map(|partition| &*partition.topic).collect())?;
         let first = self.cluster.list_offsets(&unknown, OffsetSpec::Earliest)?;
-        let end = self.cluster.changelog_ends(&unknown)?;
+        let end = self.cluster.high_watermarks(&unknown)?;
         let committed: HashMap<TopicPartition, i64> = preparation
             .inputs
             .iter()
@@ -248,20 +263,24 @@ impl Restorer {
                 // Trap T103: never past what is committed; those records are still to be processed.
                 end = end.min(committed.get(&changelog.partition).copied().unwrap_or(0));
             }
+            let topic = topics.get(&*changelog.partition.topic).ok_or_else(missing)?;
+            let rows =
+                Rows { position: store.position, changelog_id: store.store.changelog_id(), complete_since_ms: store.complete_since_ms };
+            let log = Log { partition: &changelog.partition, topic, first, end: (!changelog.is_source).then_some(end) };
+            let now_ms = self.environment.clock.now_ms();
             let holds_data = store.store.changelog_position().is_some();
-            let reason = if holds_data && store.position > end && !changelog.is_source {
-                Some(format!("its position {} is beyond the end {end} of changelog {}", store.position, changelog.partition))
-            } else if holds_data && store.position < first {
-                Some(format!("its position {} is before the first offset {first} of changelog {}", store.position, changelog.partition))
-            } else {
-                None
-            };
-            if let Some(reason) = reason {
-                store.store.reset(&reason, self.environment.clock.now_ms())?;
-                store.position = 0;
+            if let Some(reason) = rebuild::reason(&rows, &log, now_ms).filter(|_| holds_data) {
+                let name = store.store.name();
+                tracing::warn!(task = %preparation.id, store = name, reason, "the store's directory is set aside; it is rebuilt from its changelog");
+                store.store.reset(&reason, now_ms)?;
+                (store.position, store.complete_since_ms) = (0, now_ms);
             }
+            store.store.set_changelog_id(topic.id);
             store.position = store.position.max(first.min(end));
             store.target = Some(end);
+            if store.position < end {
+                tracing::info!(task = %preparation.id, store = store.store.name(), from = store.position, to = end, "restoring");
+            }
         }
         Ok(())
     }
@@ -376,7 +395,7 @@ impl Restorer {
         }
         let excess = || self.owner.as_ref().map_or(0, |owner| owner.memory.excess());
         if store.store.unflushed().bytes >= self.environment.flush_max_bytes || excess() > 0 {
-            store.store.flush(self.environment.clock.now_ms())?;
+            store.store.flush(store.complete_since_ms)?;
             if excess() > 0 {
                 store.store.evict(excess());
             }
@@ -433,7 +452,7 @@ impl Restorer {
                 let Some(store) = self.preparations.get_mut(&task).and_then(|preparation| preparation.stores.get_mut(index)) else {
                     return;
                 };
-                (store.target, store.position, store.is_fetching) = (None, 0, false);
+                (store.target, store.position, store.is_fetching, store.complete_since_ms) = (None, 0, false, now);
                 if let Err(error) = store.store.reset(&error.to_string(), now) {
                     self.fail_task(task, error);
                 }

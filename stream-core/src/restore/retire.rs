@@ -1,6 +1,6 @@
 //! The end of a task in this process: what its stores hold in memory goes to disk, and they are closed.
 
-use crate::commit::fault::{KillPoint, kill_point};
+use crate::fault::{KillPoint, kill_point};
 use crate::store::StoreOwner;
 use crate::task::PreparedTask;
 

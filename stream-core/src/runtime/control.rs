@@ -238,6 +238,8 @@ impl Control {
         }
         self.closing = Some(Closing { failure });
         self.tell_restorer(RestoreCommand::Cancel(self.placement.all_preparing().collect()));
+        // A broker that does not answer holds up the end for no longer than a transaction's.
+        self.membership.committer().leaves(self.environment.settings.commit_timeout);
         for worker in self.workers.values() {
             if !worker.tell(WorkerCommand::Close) {
                 tracing::debug!("a worker is gone already");
@@ -267,11 +269,12 @@ impl Control {
         Ok(())
     }
 
-    fn prepared(&mut self, task: Box<PreparedTask>) {
+    fn prepared(&mut self, mut task: Box<PreparedTask>) {
         // Given up while it was restored, it ends here, unless its worker is told to end anyway.
         let Some(worker) = self.placement.prepared(task.id).filter(|_| self.closing.is_none()) else {
             return;
         };
+        task.membership = self.membership.tokens().membership();
         if !self.workers.get(&worker).is_some_and(|handle| handle.tell(WorkerCommand::Start(task))) {
             // It is placed again when the worker's end is heard of.
             tracing::debug!(worker, "a worker is gone already");

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::id::TaskId;
 use crate::time::{Retry, RetryPolicy};
 
+/// Without an attempt for so long, at least, tasks were away. To be prepared again takes less.
+const ABSENCE: Duration = Duration::from_secs(60);
+
 /// What of a task is tried again. Each has its own proof of success: a task that starts well each time, only to be rolled back for the
 /// same record, makes no progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,8 +60,13 @@ impl Failing {
         }
     }
 
-    pub(super) fn started(&mut self, task: TaskId) {
-        self.tasks.remove(&(task, Attempt::Start));
+    /// The task runs. What was last tried long ago has not been failing all the time: the tasks were elsewhere meanwhile.
+    pub(super) fn started(&mut self, task: TaskId, now: Duration, policy: &RetryPolicy) {
+        let is_old = |retry: &Retry| now.saturating_sub(retry.due()) >= policy.timeout.max(ABSENCE);
+        self.tasks.retain(|&attempt, failures| attempt != (task, Attempt::Start) && !is_old(&failures.retry));
+        if is_old(&self.worker) {
+            self.worker.succeeded();
+        }
     }
 
     /// The task has processed records, or punctuations.
@@ -81,11 +89,6 @@ impl Failing {
     /// The task is not this worker's any more.
     pub(super) fn forget(&mut self, task: TaskId) {
         self.tasks.retain(|(failing, _), _| *failing != task);
-    }
-
-    /// There is nothing to commit: what failed is no longer tried.
-    pub(super) fn forget_worker(&mut self) {
-        self.worker.succeeded();
     }
 
     /// When a commit that failed is to be made again.
@@ -117,7 +120,7 @@ mod tests {
         let mut failing = Failing::default();
         for second in 0..10 {
             assert!(fail(&mut failing, Some(TASK), Attempt::Commit, second).is_ok());
-            failing.started(TASK);
+            failing.started(TASK, Duration::from_secs(second), &POLICY);
             failing.processed(OTHER);
             failing.committed();
         }
@@ -140,13 +143,26 @@ mod tests {
     }
 
     #[test]
+    fn the_worker_s_clock_runs_on_while_its_tasks_are_prepared_again_and_not_while_it_has_none() {
+        let mut failing = Failing::default();
+        for second in 0..10 {
+            assert!(fail(&mut failing, None, Attempt::Commit, second).is_ok());
+            failing.started(TASK, Duration::from_secs(second), &POLICY);
+        }
+        failing.started(TASK, Duration::from_secs(3_600), &POLICY);
+        assert!(fail(&mut failing, None, Attempt::Commit, 3_601).is_ok());
+        failing.started(TASK, Duration::from_secs(3_602), &POLICY);
+        assert!(fail(&mut failing, None, Attempt::Commit, 3_611).is_err());
+    }
+
+    #[test]
     fn each_attempt_has_its_own_success() {
         let mut failing = Failing::default();
         let attempts = [(Some(TASK), Attempt::Start), (Some(TASK), Attempt::Read), (None, Attempt::Commit)];
         for (task, attempt) in attempts {
             assert!(fail(&mut failing, task, attempt, 0).is_ok());
         }
-        failing.started(TASK);
+        failing.started(TASK, Duration::from_secs(1), &POLICY);
         failing.processed(TASK);
         failing.committed();
         for (task, attempt) in attempts {

@@ -11,9 +11,9 @@ use super::{
     ControlEnvironment, ControlEvent, PurgePositions, State, Worker, WorkerCommand, WorkerEnvironment, WorkerFailure, WorkerStopped,
 };
 use crate::client::{Admin, DataConsumer, DeliveryReports, PollWaker, Producer};
-use crate::commit::fault::{SeededFault, is_seeded};
 use crate::config::{ClientRole, ProcessingGuarantee};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{SeededFault, is_seeded};
 use crate::handler::{UncaughtErrorHandler, UncaughtResponse};
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::restore::{Cluster, RestoreCommand, Restorer, RestorerEnvironment, StoreSettings};

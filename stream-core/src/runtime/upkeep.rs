@@ -5,11 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::worker::Worker;
-use crate::commit::fault::{KillPoint, kill_point};
 use crate::error::{Result, ResultExt};
+use crate::fault::{KillPoint, kill_point};
 use crate::id::TaskId;
 use crate::store::StateStore;
 
+/// How often stores without changes are flushed all the same: the age of its last flush decides whether a store that is opened again can
+/// still trust the deletions in its changelog.
+const RENEW_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// How often memory and ages are looked at when nothing asks for it earlier.
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(100);
 /// After how long in one turn no further flush is begun.
@@ -29,7 +32,6 @@ impl Worker {
             self.tasks.values_mut().for_each(crate::task::Task::forget_committed);
         }
         if self.tasks.is_empty() {
-            self.failing.forget_worker();
             return false;
         }
         if let Some(due) = self.failing.next_commit() {
@@ -57,6 +59,12 @@ impl Worker {
             self.last_upkeep = now;
             self.memory.report();
             self.flush_due()?;
+            if now.saturating_sub(self.last_renewal) >= RENEW_INTERVAL {
+                self.last_renewal = now;
+                for (id, task) in &self.tasks {
+                    task.stores().try_for_each(|store| self.flush_store(*id, &**store))?;
+                }
+            }
         }
         Ok(())
     }

@@ -11,10 +11,10 @@ use super::failing::Failing;
 use super::recovery::Restart;
 use super::{ControlEvent, PurgePositions, RuntimeSettings, WorkerCommand};
 use crate::client::{DataConsumer, Polled, Producer};
-use crate::commit::fault::{KillPoint, SeededFault, is_seeded, kill_point};
 use crate::commit::{CommitEnvironment, commit};
 use crate::config::ProcessingGuarantee;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded, kill_point};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::membership::{OffsetCommitter, TokenCell};
@@ -57,6 +57,7 @@ pub(crate) struct Worker {
     pub(super) failing: Failing,
     pub(super) last_upkeep: Duration,
     pub(super) last_full_commit: Duration,
+    pub(super) last_renewal: Duration,
     /// Whether a task may have something to do at once.
     pub(super) has_buffered: bool,
     /// When a task that waits for another partition goes on at the latest.
@@ -105,6 +106,7 @@ impl Worker {
             failing: Failing::default(),
             last_upkeep: now,
             last_full_commit: now,
+            last_renewal: now,
             has_buffered: false,
             wait_until: None,
             must_commit_early: false,
@@ -182,7 +184,7 @@ impl Worker {
             Ok(task) => task,
             Err(failure) => return self.not_started(failure),
         };
-        self.failing.started(id);
+        self.failing.started(id, self.environment.clock.monotonic(), &self.environment.settings.retry);
         let mut positions = Vec::new();
         for (slot, (partition, offset)) in task.inputs().enumerate() {
             self.routes.insert(partition.clone(), (id, slot));
@@ -198,12 +200,15 @@ impl Worker {
     /// Commits all tasks when one of these has something to commit (trap T125), then gives these up.
     fn revoke(&mut self, ids: &[TaskId]) -> Result<()> {
         kill_point(KillPoint::RevokeBeforeCommit);
-        let needs_commit = ids.iter().filter_map(|id| self.tasks.get(id)).any(|task| task.is_touched() || task.has_moved());
-        if needs_commit && let Err(error) = self.commit_tasks(!is_seeded(SeededFault::NoDrainAtRevocation)) {
+        let leaving = || ids.iter().filter_map(|id| self.tasks.get(id));
+        let needs_commit = leaving().any(|task| task.is_touched() || task.has_moved());
+        let failed = if leaving().any(Task::is_touched) { fail_point(KillPoint::RevokeBeforeCommit, ErrorKind::Retriable) } else { Ok(()) };
+        let drains = !is_seeded(SeededFault::NoDrainAtRevocation);
+        if needs_commit && let Err(error) = failed.and_then(|()| self.commit_tasks(drains)) {
             tracing::warn!(worker = self.environment.index, %error, "the commit before giving up tasks failed; they go on elsewhere from what was committed before");
             // An open transaction must not live on: the next commit would hold what these tasks wrote, without their positions.
             let is_transactional = self.environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2;
-            let repeats = is_transactional && error.kind() == ErrorKind::Retriable;
+            let repeats = is_transactional && error.kind() == ErrorKind::Retriable && !is_seeded(SeededFault::OpenTransactionAtRevocation);
             self.react(if repeats { error.with_kind(ErrorKind::Abortable) } else { error })?;
         }
         kill_point(KillPoint::RevokeAfterCommit);
@@ -245,7 +250,7 @@ impl Worker {
     /// The first panic of a processor that was being closed. All are closed nevertheless.
     fn end_clean(&mut self) -> Result<()> {
         let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
-        if let Err(error) = self.commit_tasks(!is_seeded(SeededFault::NoDrainAtRevocation)) {
+        if let Err(error) = self.commit_tasks(!is_seeded(SeededFault::NoDrainAtClose)) {
             tracing::warn!(worker = self.environment.index, %error, "the last commit failed; the tasks go on from what was committed before");
             self.abort();
         }

@@ -69,7 +69,8 @@ pub struct OpenedStore {
     pub store: Box<dyn DetachedStore>,
     /// The changelog offset from which it must be restored; `None`: from the beginning.
     pub position: Option<i64>,
-    /// When its last flush was, ms since the epoch.
+    /// When its last flush was, ms since the epoch; `None` for a store that starts empty. A store whose last flush is older than the
+    /// changelog's `delete.retention.ms` must be rebuilt: a deletion that it has not seen may be gone.
     pub flushed_at_ms: Option<i64>,
     /// Why an older directory was set aside, when one was.
     pub quarantined: Option<String>,

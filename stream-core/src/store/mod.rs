@@ -79,13 +79,21 @@ pub trait StateStore {
     /// The changelog offset of the next record that the committed layer has not seen; `None` for a store that holds nothing.
     fn changelog_position(&self) -> Option<i64>;
 
+    /// The id of the changelog topic that the rows came from; `None` while it is not known.
+    fn changelog_id(&self) -> Option<u128>;
+
+    /// Notes the id of the changelog topic that the rows come from. It is written with every flush, beside the position: an offset says
+    /// nothing about a topic that was deleted and made anew.
+    fn set_changelog_id(&self, id: Option<u128>);
+
     /// Applies changelog records to the committed layer. Afterwards the position is `position`, also when `records` is empty.
     ///
     /// # Errors
     /// When a record cannot belong to this store, or the disk fails.
     fn restore(&self, records: &mut dyn Iterator<Item = ChangelogRecord<'_>>, position: i64) -> Result<()>;
 
-    /// Gives every dirty key to the sink, once, in the order of each key's last write. Changes nothing.
+    /// Gives every dirty key to the sink, once, in the order of each key's last write. Called again when a commit is made again: what was
+    /// given before may be in the changelog, so a key that was deleted since is given, too.
     ///
     /// # Errors
     /// The sink's.
@@ -116,7 +124,8 @@ pub trait StateStore {
     fn unflushed(&self) -> Unflushed;
 
     /// Writes the unflushed entries, sorted by key, and the changelog position that they reach, in one atomic batch that survives
-    /// `kill -9`.
+    /// `kill -9`. With them goes `now_ms`, the wall clock: from the age of its last flush a store's next owner knows whether deletions
+    /// can have gone from the changelog meanwhile (see [`OpenedStore::flushed_at_ms`]).
     ///
     /// # Errors
     /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) when the disk fails or is full: nothing is lost, the entries stay unflushed.

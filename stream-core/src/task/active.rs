@@ -4,16 +4,18 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::collector::{ChangelogWriter, Collector, Outgoing};
 use super::commit_metadata::CommitMetadata;
 use super::graph::TaskGraph;
 use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
+use super::progress::Progress;
+use super::start_failure::StartFailure;
 use crate::client::{CommitOffset, DeliverySlot, Message};
 use crate::config::EmitIntervals;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::node::{DroppedRecord, PunctuationType, SourceInlet, Stopped, TaskContext};
@@ -61,35 +63,12 @@ pub(crate) struct Task {
     stores: Vec<TaskStore>,
     clock: Arc<dyn Clock>,
     outgoing: Rc<dyn Outgoing>,
+    membership: u64,
     directory: Option<super::TaskDirectoryLock>,
     /// What processors had kept beside the offsets at the last commit.
     committed_metadata: BTreeMap<String, i64>,
     /// Records, punctuations or drains since the last commit.
     touched: bool,
-}
-
-/// Why a task does not run.
-pub(crate) struct StartFailure {
-    /// What can be prepared again: all of the task, once it was wired.
-    pub(crate) task: Option<Box<PreparedTask>>,
-    pub(crate) error: Error,
-}
-
-impl From<StartFailure> for Error {
-    fn from(failure: StartFailure) -> Self {
-        failure.error
-    }
-}
-
-/// Why [`Task::process`] returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// The limit was reached; there may be more.
-    More,
-    /// Nothing is buffered.
-    Empty,
-    /// Records are buffered, but another partition may have an earlier one; ask again when something was fetched, or at this time (monotonic clock).
-    Waiting { until: Option<Duration> },
 }
 
 impl Task {
@@ -119,7 +98,7 @@ impl Task {
     }
 
     fn wire(prepared: PreparedTask, environment: &TaskEnvironment<'_>) -> Result<Self> {
-        let PreparedTask { id, stores, inputs, metrics, directory } = prepared;
+        let PreparedTask { id, stores, inputs, metrics, membership, directory } = prepared;
         let (topology, subtopology) = (environment.topology, environment.subtopology);
         let current = Rc::new(CurrentRecord::default());
         let collector = Collector { outgoing: Rc::clone(&environment.outgoing) };
@@ -178,6 +157,7 @@ impl Task {
             stores,
             clock: Arc::clone(environment.clock),
             outgoing: Rc::clone(&environment.outgoing),
+            membership,
             directory,
             committed_metadata,
             touched: false,
@@ -186,6 +166,11 @@ impl Task {
 
     pub(crate) fn id(&self) -> TaskId {
         self.id
+    }
+
+    /// The membership under which it started: only under that one may it be committed.
+    pub(crate) fn membership(&self) -> u64 {
+        self.membership
     }
 
     /// The source partitions with the offsets at which fetching begins; the index is the slot for [`add`](Self::add).
@@ -260,6 +245,7 @@ impl Task {
             return Err(Error::internal("a partition group chose a partition without a record"));
         };
         self.touched = true;
+        fail_point(KillPoint::RecordTaken, ErrorKind::Retriable).map_err(begun)?;
         self.context.stream_time = self.group.stream_time();
         self.context.current.set_source(message.topic(), message.partition(), message.offset());
         self.context.message = Some(message);
@@ -354,6 +340,11 @@ impl Task {
             return Err(begun(error).at("before a commit").of_task(self.id));
         }
         drained.map_err(|Stopped| Error::internal("a drain stopped without a reason"))
+    }
+
+    /// Whether step 2 has anything to send.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.stores.iter().any(|store| store.changelog.as_ref().is_some_and(|changelog| !changelog.is_source) && store.store.is_dirty())
     }
 
     /// Commit, step 2: one changelog record per dirty key.
@@ -452,7 +443,7 @@ impl Task {
     /// processor still holds a handle: the stores are then closed and must be opened again. Beside it: the first panic of a processor
     /// that was being closed; the rest is closed nevertheless.
     pub(crate) fn close(self) -> (PreparedTask, Result<()>) {
-        let Self { id, graph, context, group, inputs, stores, outgoing, directory, committed_metadata, .. } = self;
+        let Self { id, graph, context, group, inputs, stores, outgoing, membership, directory, committed_metadata, .. } = self;
         // The inlets of the sources go first, so that the graph alone holds its nodes.
         let metrics = Arc::clone(&context.metrics);
         let inputs = inputs
@@ -484,7 +475,7 @@ impl Task {
         if detached.len() < count {
             detached.clear();
         }
-        (PreparedTask { id, stores: detached, inputs, metrics, directory }, closed)
+        (PreparedTask { id, stores: detached, inputs, metrics, membership, directory }, closed)
     }
 }
 
@@ -495,5 +486,6 @@ fn place(message: Option<&Message>) -> String {
 /// An error of something that has begun: its record is off the queue and it may have had effects, so calling again cannot repeat it.
 /// Only a roll-back can; going on would commit past the record.
 fn begun(error: Error) -> Error {
-    if error.kind() == ErrorKind::Retriable { error.with_kind(ErrorKind::Abortable) } else { error }
+    let rolls_back = error.kind() == ErrorKind::Retriable && !is_seeded(SeededFault::CommitPastFailedRecord);
+    if rolls_back { error.with_kind(ErrorKind::Abortable) } else { error }
 }

@@ -13,6 +13,8 @@ use crate::store::{ChangelogRecord, ChangelogSink};
 /// The producer of a worker, shared by its tasks. Under exactly-once the transaction begins with the first record.
 pub(crate) struct WorkerProducer {
     producer: RefCell<Producer>,
+    /// How many producers came before this one.
+    generation: Cell<u32>,
     transactional: bool,
     in_transaction: Cell<bool>,
     metadata_timeout: Duration,
@@ -20,7 +22,13 @@ pub(crate) struct WorkerProducer {
 
 impl WorkerProducer {
     pub(crate) fn new(producer: Producer, transactional: bool, metadata_timeout: Duration) -> Rc<Self> {
-        Rc::new(Self { producer: RefCell::new(producer), transactional, in_transaction: Cell::new(false), metadata_timeout })
+        Rc::new(Self {
+            producer: RefCell::new(producer),
+            generation: Cell::new(0),
+            transactional,
+            in_transaction: Cell::new(false),
+            metadata_timeout,
+        })
     }
 
     pub(crate) fn producer(&self) -> std::cell::Ref<'_, Producer> {
@@ -30,6 +38,7 @@ impl WorkerProducer {
     /// Puts another producer in the place of one that cannot be used any more.
     pub(crate) fn replace(&self, producer: Producer) {
         self.in_transaction.set(false);
+        self.generation.set(self.generation.get() + 1);
         drop(self.producer.replace(producer));
     }
 
@@ -74,19 +83,19 @@ impl Outgoing for WorkerProducer {
     #[inline]
     fn send(&self, record: &OutgoingRecord<'_>, slot: DeliverySlot) -> Result<()> {
         self.ensure_transaction()?;
-        self.producer.borrow().send(record, slot)
+        self.producer.borrow().send(record, slot.within(self.generation.get()))
     }
 
     fn track(&self) -> DeliverySlot {
-        self.producer.borrow().track()
+        self.producer.borrow().track().of_generation(self.generation.get())
     }
 
     fn untrack(&self, slot: DeliverySlot) {
-        self.producer.borrow().untrack(slot);
+        self.producer.borrow().untrack(slot.within(self.generation.get()));
     }
 
     fn take_acknowledged(&self, slot: DeliverySlot) -> Option<i64> {
-        let producer = self.producer.borrow();
+        let (producer, slot) = (self.producer.borrow(), slot.within(self.generation.get()));
         let acknowledged = producer.acknowledged(slot);
         producer.reset_acknowledged(slot);
         acknowledged
@@ -134,5 +143,35 @@ impl ChangelogSink for ChangelogWriter<'_> {
             headers: record.headers,
         };
         self.outgoing.send(&outgoing, self.slot).at(|| format!("changelog {}-{}", self.topic, self.partition))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashSet};
+
+    use super::*;
+    use crate::client::{ClientContext, DeliveryReports, TracingContext};
+
+    /// One that never connects: giving slots out and back needs no broker.
+    fn producer() -> Producer {
+        let properties = BTreeMap::from([("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())]);
+        let context: Arc<dyn ClientContext> = Arc::new(TracingContext);
+        Producer::new(&properties, None, DeliveryReports::All, "slots", &context).expect("a producer")
+    }
+
+    #[test]
+    fn a_slot_of_a_replaced_producer_is_never_given_to_two_changelogs() {
+        for (kept, early) in [(3, 0), (3, 2), (1, 3)] {
+            let outgoing = WorkerProducer::new(producer(), false, Duration::from_secs(1));
+            let old: Vec<DeliverySlot> = (0..kept).map(|_| outgoing.track()).collect();
+            outgoing.replace(producer());
+            // Some tasks start before the old ones give their slots back, some after.
+            let mut new: Vec<DeliverySlot> = (0..early).map(|_| outgoing.track()).collect();
+            old.iter().for_each(|slot| outgoing.untrack(*slot));
+            new.extend((0..4).map(|_| outgoing.track()));
+            let different: HashSet<DeliverySlot> = new.iter().copied().collect();
+            assert_eq!(different.len(), new.len(), "{kept} old, {early} early: {new:?}");
+        }
     }
 }

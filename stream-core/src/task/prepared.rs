@@ -43,6 +43,8 @@ pub(crate) struct PreparedTask {
     pub(crate) stores: Vec<PreparedStore>,
     pub(crate) inputs: Vec<InputPosition>,
     pub(crate) metrics: Arc<TaskMetrics>,
+    /// The membership under which it starts.
+    pub(crate) membership: u64,
     /// Held as long as the task's directory is in use.
     pub(crate) directory: Option<crate::task::TaskDirectoryLock>,
 }

@@ -48,6 +48,10 @@ impl<K: 'static, V: 'static> TimestampExtractor<K, V> for BuiltInTimestampExtrac
             Self::Wallclock => WallclockTimestampExtractor.extract(record, partition_time, now_ms),
         }
     }
+
+    fn extract_null(&self, record: &ConsumedRecord<'_, (), ()>, partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
+        self.extract(record, partition_time, now_ms)
+    }
 }
 
 /// The last part of a Java class name; other words are left as they are.

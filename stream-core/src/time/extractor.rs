@@ -33,6 +33,15 @@ pub trait TimestampExtractor<K, V>: Send + Sync + 'static {
     /// # Errors
     /// Stops the task; the uncaught-error handler decides.
     fn extract(&self, record: &ConsumedRecord<'_, K, V>, partition_time: i64, now_ms: i64) -> Result<i64, BoxError>;
+
+    /// The timestamp of a record whose key or value is null where the types have no null: a table reads it as a deletion. Unless the
+    /// extractor says something else, it is the one in the record.
+    ///
+    /// # Errors
+    /// As [`extract`](Self::extract).
+    fn extract_null(&self, record: &ConsumedRecord<'_, (), ()>, partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
+        FailOnInvalidTimestamp.extract(record, partition_time, now_ms)
+    }
 }
 
 /// Takes the record's timestamp; a negative one is an error. The default.
@@ -73,6 +82,10 @@ impl<K: 'static, V: 'static> TimestampExtractor<K, V> for LogAndSkipOnInvalidTim
         }
         Ok(record.timestamp)
     }
+
+    fn extract_null(&self, record: &ConsumedRecord<'_, (), ()>, partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
+        self.extract(record, partition_time, now_ms)
+    }
 }
 
 impl<K: 'static, V: 'static> TimestampExtractor<K, V> for UsePartitionTimeOnInvalidTimestamp {
@@ -83,11 +96,19 @@ impl<K: 'static, V: 'static> TimestampExtractor<K, V> for UsePartitionTimeOnInva
             (_, partition_time) => Ok(partition_time),
         }
     }
+
+    fn extract_null(&self, record: &ConsumedRecord<'_, (), ()>, partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
+        self.extract(record, partition_time, now_ms)
+    }
 }
 
 impl<K: 'static, V: 'static> TimestampExtractor<K, V> for WallclockTimestampExtractor {
     fn extract(&self, _record: &ConsumedRecord<'_, K, V>, _partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
         Ok(now_ms)
+    }
+
+    fn extract_null(&self, record: &ConsumedRecord<'_, (), ()>, partition_time: i64, now_ms: i64) -> Result<i64, BoxError> {
+        self.extract(record, partition_time, now_ms)
     }
 }
 

@@ -104,7 +104,18 @@ impl<K: 'static, V: 'static> TimestampExtractor<Option<K>, Option<V>> for OfPres
                 };
                 self.0.extract(&present, partition_time, now_ms)
             }
-            _ => FailOnInvalidTimestamp.extract(record, partition_time, now_ms),
+            _ => {
+                let absent = ConsumedRecord {
+                    key: &(),
+                    value: &(),
+                    timestamp: record.timestamp,
+                    topic: record.topic,
+                    partition: record.partition,
+                    offset: record.offset,
+                    headers: record.headers,
+                };
+                self.0.extract_null(&absent, partition_time, now_ms)
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use stream_core::ErrorKind;
 use stream_core::client::{DeliveryReports, DeliverySlot, IsolationLevel, NewTopic, OffsetSpec, TopicCreation};
@@ -95,4 +96,29 @@ fn a_group_that_nobody_joined_is_empty() {
     assert!(group.members.is_empty() && group.state == "Dead", "{group:?}");
     let topic = cluster.topic("uncommitted", 1);
     assert!(eventually(|| cluster.admin.committed_offsets(&nobody, &[partition(&topic, 0)], TIMEOUT), |_| true).is_empty());
+}
+
+#[test]
+fn requests_that_found_no_coordinator_do_no_harm_when_it_comes_back() {
+    let cluster = Cluster::new();
+    let topic = cluster.topic("outage", 1);
+    let Some(broker) = &cluster.broker else {
+        println!("skipped: this cluster's network is not ours to cut");
+        return;
+    };
+    let group = unique("group");
+    let committed = |timeout| cluster.admin.committed_offsets(&group, &[partition(&topic, 0)], timeout);
+    let described = |timeout| cluster.admin.describe_group(&group, timeout);
+    eventually(|| committed(TIMEOUT), |_| true);
+    for _ in 0..3 {
+        broker.pause_network().unwrap();
+        for _ in 0..5 {
+            let short = Duration::from_millis(50);
+            assert_eq!(committed(short).unwrap_err().kind(), ErrorKind::Retriable);
+            assert_eq!(described(short).unwrap_err().kind(), ErrorKind::Retriable);
+        }
+        broker.resume_network().unwrap();
+        assert!(eventually(|| committed(TIMEOUT), |_| true).is_empty());
+        eventually(|| described(TIMEOUT), |_| true);
+    }
 }

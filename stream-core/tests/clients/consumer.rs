@@ -57,6 +57,26 @@ fn a_poll_comes_back_with_the_first_record_and_does_not_wait_for_more() {
 }
 
 #[test]
+fn a_topic_that_the_client_has_not_met_is_read_at_once() {
+    let cluster = Cluster::new();
+    let topics: Vec<_> = (0..5).map(|_| cluster.topic("unmet", 1)).collect();
+    topics.iter().for_each(|topic| cluster.fill(topic, 0, 1));
+    let mut consumer = cluster.consumer();
+    // librdkafka by itself looks once a second for topics that it was assigned.
+    let mut waits: Vec<Duration> = topics
+        .iter()
+        .map(|topic| {
+            let started = Instant::now();
+            consumer.assign(&[(partition(topic, 0), 0)]).unwrap();
+            poll_until(&mut consumer, |polled| !records(polled).is_empty());
+            started.elapsed()
+        })
+        .collect();
+    waits.sort_unstable();
+    assert!(waits[2] < Duration::from_millis(500), "{waits:?}");
+}
+
+#[test]
 fn the_end_of_a_partition_is_behind_markers_and_aborted_records() {
     let cluster = Cluster::new();
     let topic = cluster.topic("markers", 1);

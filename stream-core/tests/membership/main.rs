@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use stream_core::membership::Membership;
 use stream_core::time::{Clock, ManualClock};
@@ -140,6 +141,25 @@ fn a_token_of_an_earlier_generation_is_refused_and_the_current_one_commits() {
         producer.commit_transaction(support::PATIENCE).unwrap();
     }
     assert_eq!(cluster.committed("orders", task.partition), Some(6));
+}
+
+#[test]
+fn a_process_that_leaves_does_not_wait_for_a_coordinator_that_does_not_answer() {
+    let cluster = Cluster::start("silent");
+    let plan = cluster.anchors(&[("orders", 1)], FINGERPRINT);
+    let mut member = cluster.join("only", &plan);
+    drive(&mut [&mut member], "it owns all", |members| own(members, &[1]));
+    if !cluster.fall_silent() {
+        println!("skipped: this cluster's network is not ours to cut");
+        return;
+    }
+    let committer = member.membership.committer();
+    committer.leaves(Duration::from_secs(1));
+    let started = Instant::now();
+    let error = member.commit(TaskId::new(0, 0), &cluster.topic("orders"), 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Retriable, "{error}");
+    // By itself the client would wait for the session timeout.
+    assert!(started.elapsed() < support::SESSION, "{:?}", started.elapsed());
 }
 
 #[test]

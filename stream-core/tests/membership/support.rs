@@ -78,6 +78,11 @@ impl Cluster {
         producer
     }
 
+    /// From here on the embedded broker answers nothing. `false`: this cluster is not the test's own.
+    pub fn fall_silent(&self) -> bool {
+        self.broker.as_ref().is_some_and(|broker| broker.pause_network().is_ok())
+    }
+
     /// Cuts all connections of the embedded broker.
     pub fn cut_connections(&self) {
         if let Some(broker) = &self.broker {

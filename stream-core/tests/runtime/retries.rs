@@ -129,6 +129,10 @@ fn a_task_that_cannot_be_prepared_is_given_up_after_the_task_timeout_with_the_tr
             undecided = Some(producer);
         },
     );
+    while !application.streams.tasks().iter().any(|task| task.id.partition == 1) {
+        assert_eq!(application.streams.state(), State::Rebalancing, "the other task does not wait for this one");
+        std::thread::yield_now();
+    }
     let failure = application.await_failure();
     for part in ["task.timeout.ms", "task 0_0", "cannot be prepared", "a transaction is still to decide"] {
         assert!(failure.contains(part), "`{part}` is missing in: {failure}");

@@ -19,11 +19,14 @@ use stream_core::{BoxError, Error, Headers, InitContext, Processor, ProcessorCon
 /// Long enough for anything here, on a machine with much else to do.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const TOPIC: &str = "lines";
+/// Task 0_0 has the record, task 0_1 has none.
+pub const PARTITIONS: i32 = 2;
 
 /// A call of user code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     Deserialize,
+    /// Of task 0_0.
     Init,
     Process,
     Close,
@@ -55,8 +58,8 @@ impl Processor for Scripted {
     type KeyOut = String;
     type ValueOut = String;
 
-    fn init(&mut self, _cx: &mut InitContext<'_>) -> Result<(), BoxError> {
-        (self.0)(Call::Init)
+    fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
+        if cx.task_id().partition == 0 { (self.0)(Call::Init) } else { Ok(()) }
     }
 
     fn process(&mut self, _record: Record<String, String>, _cx: &mut ProcessorContext<'_, String, String>) -> Result<(), BoxError> {
@@ -106,7 +109,7 @@ impl Application {
         }
         let context = Arc::new(TracingContext) as _;
         let admin = Admin::new(&config.client_properties(ClientRole::Admin), "test", &context).expect("an admin client");
-        let topic = NewTopic { name: TOPIC.to_owned(), partitions: 1, replication_factor: 1, configs: Default::default() };
+        let topic = NewTopic { name: TOPIC.to_owned(), partitions: PARTITIONS, replication_factor: 1, configs: Default::default() };
         admin.create_topics(vec![topic], PATIENCE).expect("a topic");
         let mut properties = config.client_properties(ClientRole::Producer);
         properties.remove("transaction.timeout.ms");

@@ -66,6 +66,8 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
 pub(crate) struct Checkpoint {
     /// The changelog offset that the rows reach.
     pub(crate) position: Option<i64>,
+    /// The id of the changelog topic, when known.
+    pub(crate) changelog_id: Option<u128>,
     /// When, ms since the epoch.
     pub(crate) flushed_at_ms: i64,
     /// The committed stream time of a windowed store, ms; -1 without.

@@ -61,6 +61,9 @@ impl Layers {
             let new = entry.pending.clone().flatten();
             self.held_back = self.held_back.saturating_sub(entry.key.len() + new.as_ref().map_or(0, RowBytes::len));
             let writer = self.writers.get_mut(slot as usize).and_then(Option::take).unwrap_or_default();
+            if entry.is(UNTOLD) {
+                continue;
+            }
             if old.is_none() && new.is_none() {
                 if expired {
                     entry.flags |= UNTOLD;

@@ -15,6 +15,8 @@ pub(crate) const DRAINED: u8 = 1 << 2;
 pub(crate) const VACANT: u8 = 1 << 3;
 /// Its uncommitted deletion concerns a row that had expired: nobody is told, and the changelog is not, either.
 pub(crate) const UNTOLD: u8 = 1 << 4;
+/// A commit that is not through sent the key to the changelog.
+pub(crate) const LOGGED: u8 = 1 << 5;
 
 /// A key with both layers' values.
 ///

@@ -21,6 +21,7 @@ impl Layers {
         let first_live = self.first_live_segment();
         let checkpoint = Checkpoint {
             position: self.position,
+            changelog_id: self.changelog_id,
             flushed_at_ms: now_ms,
             stream_time: self.committed.stream_time,
             sequence: self.committed.sequence,
@@ -68,7 +69,9 @@ impl Layers {
         let Observed { stream_time, sequence } = self.committed;
         let checkpoint = Checkpoint {
             position: self.position,
-            flushed_at_ms: self.checkpoint.map_or(0, |last| last.flushed_at_ms),
+            changelog_id: self.changelog_id,
+            // Never so old that the store would be rebuilt for it.
+            flushed_at_ms: i64::MAX,
             stream_time,
             sequence,
         };

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Layers;
+use super::entry::UNTOLD;
 use crate::bytes::RowBytes;
 use crate::error::StoreError;
+use crate::value::ValueFormat;
 
 /// The keys of a store that keeps so many rows, in the order of their last use.
 pub(super) struct LeastRecentlyUsed {
@@ -66,8 +68,8 @@ impl Layers {
         }
     }
 
-    /// Makes room for a row that is going to be written, or forgets one that is going to be deleted. What goes is deleted, also in the
-    /// changelog, and before the new row.
+    /// Makes room for a row that is going to be written, or forgets one that is going to be deleted. What goes is deleted before
+    /// the new row; also in the changelog, unless it is a table's.
     #[inline]
     pub(crate) fn make_room(&mut self, key: &[u8], is_deletion: bool, written_at: i64) -> Result<(), StoreError> {
         if self.used.is_none() {
@@ -82,7 +84,11 @@ impl Layers {
         let is_new = !used.used_at.contains_key(&RowBytes::new(key));
         if let Some(eldest) = used.eldest().filter(|_| is_new) {
             used.forget(eldest.as_slice());
-            self.put(eldest.as_slice(), None, written_at)?;
+            let slot = self.put(eldest.as_slice(), None, written_at)?;
+            if self.format == ValueFormat::Timestamped {
+                // What a table's store forgets nobody hears of, as in Kafka Streams, whose tables see no eviction.
+                self.table.entry_mut(slot).flags |= UNTOLD;
+            }
         }
         if let Some(used) = &mut self.used {
             used.touch(key);

@@ -29,7 +29,7 @@ use stream_core::Headers;
 use self::coverage::Coverage;
 use self::dirty::DirtyList;
 pub(crate) use self::drain::{ByteChange, Writer};
-use self::entry::{DRAINED, Entry, NONE, REFERENCED, UNFLUSHED, UNTOLD, heap_bytes};
+use self::entry::{DRAINED, Entry, LOGGED, NONE, REFERENCED, UNFLUSHED, UNTOLD, heap_bytes};
 pub(crate) use self::scan::{OpenScan, Scan};
 use self::table::Table;
 use crate::bytes::{ByteStore, Checkpoint, RowBytes};
@@ -67,6 +67,7 @@ pub(crate) struct Layers {
     unflushed_bytes: usize,
     below: Option<Box<dyn ByteStore>>,
     position: Option<i64>,
+    changelog_id: Option<u128>,
     /// What is on disk.
     checkpoint: Option<Checkpoint>,
     pub(crate) pending: Observed,
@@ -113,6 +114,7 @@ impl Layers {
             unflushed_bytes: 0,
             below,
             position: found.position,
+            changelog_id: found.changelog_id,
             checkpoint,
             pending: observed,
             committed: observed,
@@ -189,7 +191,7 @@ impl Layers {
         }
         entry.pending = Some(value);
         entry.written_at = written_at;
-        entry.flags |= REFERENCED;
+        entry.flags = (entry.flags & !UNTOLD) | REFERENCED;
         self.bytes = self.bytes + added - freed;
         self.dirty.push(&mut self.table, slot, listed);
         Ok(slot)
@@ -203,7 +205,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !(DRAINED | UNTOLD);
+            entry.flags &= !(DRAINED | UNTOLD | LOGGED);
             if let Some(value) = entry.pending.take() {
                 self.forget_writer(slot);
                 self.settle(slot, value);
@@ -228,7 +230,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !(DRAINED | UNTOLD);
+            entry.flags &= !(DRAINED | UNTOLD | LOGGED);
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
             self.forget_writer(slot);
             let entry = self.table.entry(slot);
@@ -311,17 +313,23 @@ impl Layers {
     /// Gives each dirty row to `log`: key and value as the changelog holds them, and the timestamp (ms).
     /// The changelog of plain windows has the headers of the records, as in Java.
     pub(crate) fn log_changes<E>(
-        &self,
+        &mut self,
         mut log: impl FnMut(&[u8], Option<&[u8]>, i64, Option<&Headers>) -> Result<(), E>,
     ) -> Result<(), E> {
         let logs_headers = self.logs_headers();
         let mut slot = self.dirty.head();
         while slot != NONE {
-            let entry = self.table.entry(slot);
+            let entry = self.table.entry_mut(slot);
             // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
-            // there. A store that nothing drains logs its deletions, as in Kafka Streams.
+            // there. A store that nothing drains logs its deletions, as in Kafka Streams. But at least once, a commit that failed and is
+            // made again may have sent the row already: then its deletion must follow.
             let came_and_went = entry.is(DRAINED) && matches!((&entry.pending, &entry.committed), (Some(None), Some(None)));
-            let unchanged = self.caching && entry.is(DRAINED) && (entry.is(UNTOLD) || came_and_went);
+            let untold = entry.is(UNTOLD) && (entry.is(DRAINED) || !self.caching);
+            let unchanged = (untold || (self.caching && came_and_went)) && !entry.is(LOGGED);
+            if !unchanged {
+                // Set before it is sent: of a record whose sending failed nobody knows whether it comes into the log.
+                entry.flags |= LOGGED;
+            }
             if let Some(key) = self.schema.changelog_key(entry.key.as_slice()).filter(|_| !unchanged) {
                 let stored = entry.pending.as_ref().and_then(Option::as_ref).map(RowBytes::as_slice);
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
@@ -390,6 +398,14 @@ impl Layers {
         self.position
     }
 
+    pub(crate) fn changelog_id(&self) -> Option<u128> {
+        self.changelog_id
+    }
+
+    pub(crate) fn set_changelog_id(&mut self, id: Option<u128>) {
+        self.changelog_id = id;
+    }
+
     pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
         self.checkpoint
     }
@@ -442,6 +458,7 @@ impl Layers {
         self.unflushed_bytes = 0;
         self.end_transaction();
         self.position = None;
+        self.changelog_id = None;
         self.checkpoint = None;
         self.committed = Observed { stream_time: NO_TIME, sequence: 0 };
         self.pending = self.committed;

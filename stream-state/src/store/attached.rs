@@ -73,6 +73,14 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
         self.store.layers.with(|layers| layers.position())
     }
 
+    fn changelog_id(&self) -> Option<u128> {
+        self.store.layers.with(|layers| layers.changelog_id())
+    }
+
+    fn set_changelog_id(&self, id: Option<u128>) {
+        self.store.layers.with(|layers| layers.set_changelog_id(id));
+    }
+
     fn restore(&self, records: &mut dyn Iterator<Item = ChangelogRecord<'_>>, position: i64) -> Result<()> {
         self.store.with(|layers| layers.restore(records, position)).map_err(|error| self.store.error(error))
     }

@@ -58,6 +58,31 @@ fn a_row_that_came_and_went_is_neither_drained_nor_logged() {
 }
 
 #[test]
+fn a_row_that_a_failed_commit_has_logged_is_deleted_in_the_changelog() {
+    let (bench, store) = cached();
+    put(&store, "a", 1);
+    assert_eq!(drained(&store).len(), 1);
+    assert_eq!(logged(&**bench.store()).len(), 1);
+    // The offsets could not be committed; at least once, the commit is made again, with what came meanwhile.
+    store.delete(&key("a")).expect("a delete");
+    let changes = drained(&store);
+    let [change] = changes.as_slice() else { panic!("downstream has the row, so it must hear of its end: {changes:?}") };
+    assert_eq!((change.old, change.new), (Some(ValueAndTimestamp::new(1, 1)), None));
+    for _ in 0..2 {
+        let again = logged(&**bench.store());
+        let [(logged_key, None, _)] = again.as_slice() else { panic!("a deletion, not {again:?}") };
+        assert_eq!(*logged_key, key("a"));
+    }
+    bench.store().commit(Some(2)).expect("a commit");
+
+    // After the commit, a row that comes and goes leaves no trace again.
+    put(&store, "a", 2);
+    store.delete(&key("a")).expect("a delete");
+    assert_eq!(drained(&store).len(), 0);
+    assert_eq!(logged(&**bench.store()), []);
+}
+
+#[test]
 fn without_a_cache_a_deletion_of_nothing_is_logged_as_in_java() {
     let factory = timestamped(in_memory());
     let name = factory.store_name();

@@ -111,6 +111,11 @@ impl Assignment {
         self.get(&partition.topic, partition.partition).is_some()
     }
 
+    /// Whether a partition of this topic is assigned.
+    pub(super) fn knows(&self, topic: &str) -> bool {
+        self.0.contains_key(topic)
+    }
+
     pub(super) fn get(&self, topic: &str, partition: i32) -> Option<&AssignedPartition> {
         self.0.get(topic)?.partitions.get(&partition)
     }

@@ -48,13 +48,17 @@ pub(crate) fn member<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<(
     }
 }
 
+/// How often a commit that waits for its answer asks whether it may wait on.
+const COMMIT_POLL_MS: i32 = 200;
+
 /// Commits offsets as the member that the consumer is, and waits for the answer: the error as a whole, or each partition's.
 ///
 /// librdkafka answers every commit: it waits for a coordinator for the session timeout at most, and for the answer for the socket
-/// timeout. There is no shorter limit: a commit that is given up could still be sent, in a later generation.
+/// timeout. A shorter limit is for `is_over` to set: a commit that is given up could still be sent, in a later generation.
 pub(crate) fn commit<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     offsets: &PartitionList,
+    is_over: &dyn Fn() -> bool,
 ) -> Result<std::result::Result<Vec<PartitionEntry>, NativeError>> {
     let rk = consumer.client().native_ptr();
     // SAFETY: the consumer is live during the call, the list is copied, and queue and event live until they are read.
@@ -65,8 +69,12 @@ pub(crate) fn commit<C: ConsumerContext>(
             return Ok(Err(NativeError::from_code(code)));
         }
         let event = loop {
-            if let Some(event) = NonNull::new(rd::rd_kafka_queue_poll(queue.0.as_ptr(), 1_000)) {
+            if let Some(event) = NonNull::new(rd::rd_kafka_queue_poll(queue.0.as_ptr(), COMMIT_POLL_MS)) {
                 break Event(event);
+            }
+            if is_over() {
+                // The answer, should it come, goes to a queue that nobody has any more, and is dropped there.
+                return Ok(Err(NativeError::from_code(rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__TIMED_OUT as i32)));
             }
         };
         let committed = entries(rd::rd_kafka_event_topic_partition_list(event.0.as_ptr()));

@@ -58,10 +58,6 @@ impl NativeProducer {
         slots.len() - 1
     }
 
-    pub(crate) fn has_slot(&self, slot: usize) -> bool {
-        slot < self.slots.borrow().len()
-    }
-
     pub(crate) fn slot_address(&self, slot: usize) -> SlotAddress {
         self.slots.borrow().get(slot).map_or(SlotAddress::NONE, |slot| SlotAddress(std::ptr::from_ref::<AtomicI64>(slot).cast_mut().cast()))
     }

@@ -7,7 +7,7 @@ use rdkafka_sys as rd;
 
 use super::client::{NativeClient, Role};
 use super::message::FetchedMessage;
-use super::{Callbacks, NativeError, PartitionList, ffi};
+use super::{Callbacks, NativeError, PartitionList, c_string, ffi};
 use crate::client::Properties;
 use crate::client::error::{Operation, from_native};
 use crate::error::{Error, Result};
@@ -42,6 +42,17 @@ impl ConsumerQueue {
         &self.client
     }
 
+    /// Asks for a topic's leaders now. An assignment alone does not: partitions of a topic that the client has not met wait for a timer
+    /// that looks once a second. The answer comes in the background; the handle is to be kept until the partitions are assigned.
+    pub(crate) fn look_up(&self, topic: &str) -> Result<TopicHandle<'_>> {
+        let name = c_string(topic, "a topic name")?;
+        // SAFETY: the client is live; without a configuration of its own the topic has the client's defaults.
+        let handle = unsafe { rd::rd_kafka_topic_new(self.client.rk(), name.as_ptr(), std::ptr::null_mut()) };
+        let handle =
+            NonNull::new(handle).ok_or_else(|| Error::invalid(format!("`{topic}` cannot be a topic; its name is empty or too long")))?;
+        Ok(TopicHandle { handle, _queue: self })
+    }
+
     /// Adds partitions at explicit offsets. Returns when the client's main thread has taken note; never waits for the cluster.
     pub(crate) fn assign(&self, partitions: &PartitionList) -> Result<(), NativeError> {
         // SAFETY: client and list are live; the list is copied.
@@ -73,6 +84,20 @@ impl ConsumerQueue {
     pub(crate) fn wake(&self) {
         // SAFETY: the queue is live; the call takes its lock.
         unsafe { rd::rd_kafka_queue_yield(self.queue.as_ptr()) }
+    }
+}
+
+/// A reference to a topic of the client.
+pub(crate) struct TopicHandle<'q> {
+    handle: NonNull<rd::rd_kafka_topic_t>,
+    // The client must outlive it.
+    _queue: &'q ConsumerQueue,
+}
+
+impl Drop for TopicHandle<'_> {
+    fn drop(&mut self) {
+        // SAFETY: ours, destroyed once, before the client.
+        unsafe { rd::rd_kafka_topic_destroy(self.handle.as_ptr()) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Commits by the membership consumer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::consumer::MembershipConsumer;
 use crate::client::CommitOffset;
@@ -10,12 +11,16 @@ use crate::membership::{CommitLease, OffsetCommitter};
 /// Commits as whichever consumer is the member now. A non-member's commits are refused while the group has members, so the consumers
 /// that fetch cannot commit.
 #[derive(Default)]
-pub(super) struct MemberCommitter(Mutex<Option<Arc<MembershipConsumer>>>);
+pub(super) struct MemberCommitter {
+    consumer: Mutex<Option<Arc<MembershipConsumer>>>,
+    /// When the process that leaves waits for no answer any more.
+    until: OnceLock<Instant>,
+}
 
 impl MemberCommitter {
     /// To be called with no lease held, so that the last reference to a consumer is never dropped by a worker.
     pub(super) fn set(&self, consumer: Option<&Arc<MembershipConsumer>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = consumer.cloned();
+        *self.consumer.lock().unwrap_or_else(PoisonError::into_inner) = consumer.cloned();
     }
 }
 
@@ -24,10 +29,17 @@ impl OffsetCommitter for MemberCommitter {
         if offsets.is_empty() {
             return Ok(());
         }
-        let consumer = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let consumer = self.consumer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match consumer {
-            Some(consumer) => consumer.commit(offsets),
+            Some(consumer) => consumer.commit(offsets, &|| self.until.get().is_some_and(|until| Instant::now() >= *until)),
             None => Err(Error::new(ErrorKind::Fenced, "this process has left its group; its offsets are not committed")),
+        }
+    }
+
+    fn leaves(&self, within: Duration) {
+        // The first call counts. A time beyond all clocks is no limit.
+        if let Some(until) = Instant::now().checked_add(within) {
+            self.until.get_or_init(|| until);
         }
     }
 }

@@ -167,13 +167,13 @@ impl MembershipConsumer {
         answer(&self.consumer, is_assign).map_err(|error| Error::retriable("a rebalance could not be answered").with_source(error))
     }
 
-    /// Commits offsets as this member.
-    pub(super) fn commit(&self, offsets: &[CommitOffset]) -> Result<()> {
+    /// Commits offsets as this member; waits for the answer until `is_over`.
+    pub(super) fn commit(&self, offsets: &[CommitOffset], is_over: &dyn Fn() -> bool) -> Result<()> {
         let mut list = PartitionList::with_capacity(offsets.len());
         for commit in offsets {
             list.push(&commit.partition.topic, commit.partition.partition, commit.offset, &commit.metadata, commit.leader_epoch)?;
         }
-        let committed = group::commit(&self.consumer, &list)?.map_err(refused)?;
+        let committed = group::commit(&self.consumer, &list, is_over)?.map_err(refused)?;
         match committed.iter().find(|entry| entry.error != 0) {
             Some(entry) => Err(refused(NativeError::from_code(entry.error)).at(format_args!("{}-{}", entry.topic, entry.partition))),
             None => Ok(()),

@@ -56,6 +56,21 @@ fn only_owned_tasks_get_a_token() {
 }
 
 #[test]
+fn tasks_that_were_lost_and_come_back_belong_to_another_membership() {
+    let client = Client::new("m-1", 3);
+    let cell = cell(&client, &[0, 1]);
+    let first = cell.membership();
+    cell.replace(ownership(&client, &[0]));
+    assert_eq!(cell.membership(), first, "a rebalance is not the end of a membership");
+    cell.clear("lost");
+    *client.member.lock().unwrap() = "m-2".into();
+    cell.replace(ownership(&client, &[0]));
+    let lease = cell.lease(&[task(0)]).unwrap();
+    assert_ne!(lease.membership(), first);
+    assert_eq!(lease.membership(), cell.membership());
+}
+
+#[test]
 fn a_token_that_the_coordinator_would_not_check_is_never_given() {
     let client = Client::new("m-1", 3);
     let cell = cell(&client, &[0]);

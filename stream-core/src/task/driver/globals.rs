@@ -15,9 +15,10 @@ use crate::metrics::TaskMetrics;
 use crate::node::DroppedRecord;
 use crate::record::OwnedRecord;
 use crate::store::{CurrentRecord, SharedStore, StateStore, StoreAccess, StoreOwner, WorkerMemory, WriterOf};
-use crate::task::active::{Progress, Task, TaskEnvironment};
+use crate::task::active::{Task, TaskEnvironment};
 use crate::task::collector::Outgoing;
 use crate::task::prepared::{InputPosition, PreparedStore, PreparedTask};
+use crate::task::progress::Progress;
 use crate::time::{Clock, UNKNOWN_TIME};
 use crate::topology::{BuiltTopology, SourceTopics};
 
@@ -66,7 +67,7 @@ impl Globals {
                 }
             }
             globals.tasks.push(Task::start(
-                PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(metrics), directory: None },
+                PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(metrics), membership: 0, directory: None },
                 &TaskEnvironment {
                     topology: built,
                     subtopology,

@@ -15,9 +15,10 @@ use self::captured_output::CapturedOutput;
 use self::globals::Globals;
 use self::stores::Rows;
 pub use self::stores::StoreRow;
-use super::active::{Progress, Task, TaskEnvironment};
+use super::active::{Task, TaskEnvironment};
 use super::collector::Outgoing;
 use super::prepared::{InputPosition, PreparedTask};
+use super::progress::Progress;
 use crate::client::Message;
 use crate::config::EmitIntervals;
 use crate::error::{Error, Result};
@@ -157,7 +158,7 @@ impl TaskDriver {
         let mut globals = Globals::start(&built, &options, &(Arc::clone(&clock) as Arc<dyn Clock>), &metrics, &memory)?;
         globals.read(&logs)?;
         let task = Task::start(
-            PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(&metrics), directory: None },
+            PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(&metrics), membership: 0, directory: None },
             &TaskEnvironment {
                 topology: &built,
                 subtopology: &subtopology,

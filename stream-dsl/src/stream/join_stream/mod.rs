@@ -170,6 +170,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
                     let (windowed, store) = (names.this_windowed, this_store);
                     let spec = SelfJoinSpec { join, windows, windowed, merge, store };
                     node.set(spec.add_to::<KT, V>(topology, &left, this_factory)?);
+                    topology.copartition(&topics.iter().map(String::as_str).collect::<Vec<_>>());
                     return Ok(());
                 }
                 let (windowed, name) = (&names.this_windowed, Arc::clone(&this_store));

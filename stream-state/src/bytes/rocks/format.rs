@@ -64,14 +64,15 @@ pub(crate) fn write(batch: &mut WriteBatch, offsets: &ColumnFamily, identity: &s
     batch.put_cf(offsets, CHECKPOINT, encode(checkpoint));
 }
 
-/// `known (1) ‖ position (8) ‖ time of flush (8) ‖ stream time (8) ‖ sequence (4)`, big-endian.
+/// `known (1) ‖ position (8) ‖ time of flush (8) ‖ stream time (8) ‖ sequence (4)`, and when it is known `‖ topic id (16)`, big-endian.
 fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(29);
+    let mut bytes = Vec::with_capacity(45);
     bytes.push(u8::from(checkpoint.position.is_some()));
     bytes.extend_from_slice(&checkpoint.position.unwrap_or(0).to_be_bytes());
     bytes.extend_from_slice(&checkpoint.flushed_at_ms.to_be_bytes());
     bytes.extend_from_slice(&checkpoint.stream_time.to_be_bytes());
     bytes.extend_from_slice(&checkpoint.sequence.to_be_bytes());
+    bytes.extend(checkpoint.changelog_id.into_iter().flat_map(u128::to_be_bytes));
     bytes
 }
 
@@ -80,9 +81,10 @@ fn decode(bytes: &[u8]) -> Option<Checkpoint> {
     let (position, rest) = rest.split_first_chunk::<8>()?;
     let (flushed_at, rest) = rest.split_first_chunk::<8>()?;
     let (stream_time, rest) = rest.split_first_chunk::<8>()?;
-    let (sequence, _) = rest.split_first_chunk::<4>()?;
+    let (sequence, rest) = rest.split_first_chunk::<4>()?;
     Some(Checkpoint {
         position: (*known == 1).then(|| i64::from_be_bytes(*position)),
+        changelog_id: rest.first_chunk::<16>().map(|id| u128::from_be_bytes(*id)),
         flushed_at_ms: i64::from_be_bytes(*flushed_at),
         stream_time: i64::from_be_bytes(*stream_time),
         sequence: i32::from_be_bytes(*sequence),
@@ -95,8 +97,8 @@ mod tests {
 
     #[test]
     fn a_checkpoint_reads_as_it_was_written() {
-        for position in [None, Some(0), Some(i64::MAX)] {
-            let checkpoint = Checkpoint { position, flushed_at_ms: 5, stream_time: -1, sequence: 7 };
+        for (position, changelog_id) in [(None, None), (Some(0), Some(u128::MAX)), (Some(i64::MAX), Some(1))] {
+            let checkpoint = Checkpoint { position, changelog_id, flushed_at_ms: 5, stream_time: -1, sequence: 7 };
             assert_eq!(decode(&encode(&checkpoint)), Some(checkpoint));
         }
         assert_eq!(decode(&[1, 2]), None);

@@ -11,7 +11,7 @@ mod quarantine;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use rocksdb::{DB, ReadOptions, WriteBatch};
+use rocksdb::{ColumnFamily, DB, DEFAULT_COLUMN_FAMILY_NAME, FlushOptions, ReadOptions, WriteBatch};
 
 use self::format::{Found, OFFSETS};
 use self::options::Tuning;
@@ -112,6 +112,17 @@ impl RocksStore {
         }
     }
 
+    /// A batch goes into the memtable as a whole, however large, and RocksDB looks at the size only when the next one comes, which may
+    /// be minutes later: so it is told to write the memtable out now. That happens in the background.
+    fn empty_memtable(db: &DB, offsets: &ColumnFamily) -> Result<(), rocksdb::Error> {
+        let mut options = FlushOptions::default();
+        options.set_wait(false);
+        match db.cf_handle(DEFAULT_COLUMN_FAMILY_NAME) {
+            Some(rows) => db.flush_cfs_opt(&[rows, offsets], &options),
+            None => db.flush_opt(&options),
+        }
+    }
+
     /// After a failed write: makes sure that the disk takes bytes again before the old instance, which still serves reads, is given up.
     fn recover(&mut self) -> Result<(), StoreError> {
         let probe = self.directory.join("kstreams-probe");
@@ -182,10 +193,14 @@ impl ByteStore for RocksStore {
             return Err(StoreError::Corrupted { path: self.directory.clone(), source: "the column family of offsets is missing".into() });
         };
         format::write(&mut batch, offsets, &self.identity, &flush.checkpoint);
+        let is_large = batch.size_in_bytes() >= self.tuning.memtable_bytes();
         if let Err(error) = db.write_opt(batch, &self.tuning.write()) {
             let error = self.failed("write to", error);
             self.failed = true;
             return Err(error);
+        }
+        if is_large && let Err(error) = Self::empty_memtable(db, offsets) {
+            return Err(self.failed("write to", error));
         }
         for range in flush.expired {
             // The range is deleted already; this only gives whole files back to the disk at once. Without it, compaction does.

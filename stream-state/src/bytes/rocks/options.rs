@@ -28,6 +28,11 @@ impl Tuning {
         Self { cache: Cache::new_lru_cache_opts(&cache), memtable_bytes: (memory_bytes / 4).clamp(128 * KIB, 16 * MIB) }
     }
 
+    /// The size at which a memtable is written out.
+    pub(crate) fn memtable_bytes(&self) -> usize {
+        self.memtable_bytes
+    }
+
     pub(crate) fn database(&self, create: bool) -> Options {
         let mut options = self.rows();
         options.create_if_missing(create);

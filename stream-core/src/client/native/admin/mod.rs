@@ -5,7 +5,7 @@ mod offsets;
 mod topics;
 
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka_sys as rd;
@@ -13,13 +13,20 @@ use rdkafka_sys as rd;
 use super::client::{NativeClient, Role};
 use super::{Callbacks, ErrorText, NativeError, ffi, string, timeout_ms};
 use crate::client::Properties;
+use crate::client::context::ClientContext;
 use crate::client::error::{Operation, from_native};
 use crate::error::{Error, Result};
 
 /// A client for admin requests.
 pub(crate) struct NativeAdmin {
-    client: Arc<NativeClient>,
+    client: Mutex<Arc<NativeClient>>,
+    properties: Properties,
+    name: Arc<str>,
+    context: Arc<dyn ClientContext>,
 }
+
+/// What librdkafka allows.
+const LONGEST_TIMEOUT_MS: i32 = 3_600_000;
 
 /// The options of one request.
 struct Options(NonNull<rd::rd_kafka_AdminOptions_t>);
@@ -41,8 +48,8 @@ impl Drop for AnswerQueue {
     }
 }
 
-/// The answer to a request; results live in it.
-struct Answer(NonNull<rd::rd_kafka_event_t>);
+/// The answer to a request; results live in it, and it needs its client.
+struct Answer(NonNull<rd::rd_kafka_event_t>, #[expect(dead_code, reason = "held")] Arc<NativeClient>);
 
 impl Drop for Answer {
     fn drop(&mut self) {
@@ -53,10 +60,32 @@ impl Drop for Answer {
 
 impl NativeAdmin {
     pub(crate) fn new(properties: &Properties, callbacks: Callbacks) -> Result<Self> {
-        Ok(Self { client: NativeClient::new(Role::Producer, properties, callbacks)? })
+        let (name, context) = (Arc::clone(&callbacks.name), Arc::clone(&callbacks.context));
+        let client = NativeClient::new(Role::Producer, properties, callbacks)?;
+        Ok(Self { client: Mutex::new(client), properties: properties.clone(), name, context })
+    }
+
+    fn client(&self) -> Arc<NativeClient> {
+        Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets the client go that did not answer, and its requests with it, unless somebody else has done so.
+    fn replace(&self, silent: &Arc<NativeClient>) -> Result<()> {
+        let client = NativeClient::new(Role::Producer, &self.properties, Callbacks::new(&self.name, &self.context))?;
+        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&current, silent) {
+            let replaced = std::mem::replace(&mut *current, client);
+            drop(current);
+            drop(replaced);
+        }
+        Ok(())
     }
 
     /// Sends a request and waits for its answer.
+    ///
+    /// A request for a group's coordinator must not time out in librdkafka while that is not known: its memory would be freed, and used
+    /// again when the coordinator comes back, which ends the process (librdkafka's issue 4605). So such a request has more time than we
+    /// wait, and ends with its client.
     ///
     /// `configure` sets further options; `send` makes the librdkafka call with client, options and queue.
     ///
@@ -70,27 +99,41 @@ impl NativeAdmin {
         send: impl FnOnce(*mut rd::rd_kafka_t, *const rd::rd_kafka_AdminOptions_t, *mut rd::rd_kafka_queue_t),
     ) -> Result<Answer> {
         // Errors and statistics that nobody polls for would pile up.
-        self.client.poll(0);
-        let rk = self.client.rk();
+        let client = self.client();
+        client.poll(0);
+        let rk = client.rk();
         let milliseconds = timeout_ms(timeout).max(1);
+        let asks_coordinator = matches!(
+            kind,
+            rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS
+                | rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS
+        );
+        // Else librdkafka answers every request, with an error when its timeout is over; a second more is for that answer itself.
+        let (limit, wait) = match asks_coordinator {
+            true => (milliseconds.saturating_mul(2).saturating_add(10_000).min(LONGEST_TIMEOUT_MS), milliseconds),
+            false => (milliseconds, milliseconds.saturating_add(1_000)),
+        };
         // SAFETY: the client is live; options and queue live until the answer has come or the wait is over.
         unsafe {
             let options = Options(
                 NonNull::new(rd::rd_kafka_AdminOptions_new(rk, kind)).ok_or_else(|| Error::internal("an admin request is not known"))?,
             );
             let mut text = ErrorText::new();
-            rd::rd_kafka_AdminOptions_set_request_timeout(options.0.as_ptr(), milliseconds, text.as_mut_ptr(), text.len());
+            rd::rd_kafka_AdminOptions_set_request_timeout(options.0.as_ptr(), limit, text.as_mut_ptr(), text.len());
             configure(options.0.as_ptr()).map_err(|native| from_native(native, Operation::Administer))?;
             let queue =
                 AnswerQueue(NonNull::new(rd::rd_kafka_queue_new(rk)).ok_or_else(|| Error::internal("no queue for an admin request"))?);
             send(rk, options.0.as_ptr(), queue.0.as_ptr());
-            // librdkafka answers every request, with an error when its timeout is over; a second more is for that answer itself.
-            let answer = NonNull::new(rd::rd_kafka_queue_poll(queue.0.as_ptr(), milliseconds.saturating_add(1_000)));
-            let Some(answer) = answer.map(Answer) else {
+            let Some(answer) = NonNull::new(rd::rd_kafka_queue_poll(queue.0.as_ptr(), wait)) else {
+                drop(queue);
+                if asks_coordinator {
+                    self.replace(&client)?;
+                }
                 return Err(Error::retriable(format!(
                     "the cluster did not answer within {timeout:?}; check that the brokers can be reached"
                 )));
             };
+            let answer = Answer(answer, Arc::clone(&client));
             match ffi::rd_kafka_event_error(answer.0.as_ptr()) {
                 0 => Ok(answer),
                 code => {
@@ -131,6 +174,6 @@ unsafe fn elements<'a, T>(array: *const T, count: usize) -> &'a [T] {
 
 impl std::fmt::Debug for NativeAdmin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.client.fmt(f)
+        self.client().fmt(f)
     }
 }

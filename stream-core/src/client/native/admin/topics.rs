@@ -112,10 +112,11 @@ impl NativeAdmin {
     }
 
     pub(crate) fn list_topics(&self, timeout: Duration) -> Result<Vec<String>> {
+        let client = self.client();
         let mut metadata: *const rd::rd_kafka_metadata = std::ptr::null();
         // SAFETY: the client is live; the metadata is ours, read within its counts, and destroyed once.
         unsafe {
-            let code = ffi::rd_kafka_metadata(self.client.rk(), 1, std::ptr::null_mut(), &raw mut metadata, timeout_ms(timeout).max(1));
+            let code = ffi::rd_kafka_metadata(client.rk(), 1, std::ptr::null_mut(), &raw mut metadata, timeout_ms(timeout).max(1));
             if code != 0 {
                 return Err(from_native(NativeError::from_code(code), Operation::Administer));
             }
