@@ -149,9 +149,9 @@ fn commit_of_an_earlier_membership(cluster: &Cluster, state: &Path, fault: Fault
     let heir = Example::spawn(command(&word_count, &state.join("heir"), None, &[]));
     let tasks = 2 * usize::try_from(PARTITIONS).expect("a count");
     await_that("the heir has all tasks", || heir.tasks().len() == tasks);
-    let committed = || cluster.committed(word_count.application(), word_count.input());
-    let ends = cluster.ends(word_count.input());
-    await_that("the heir did the work", || committed() >= ends);
+    // In either sub-topology: whatever the commit that is held has in it, the heir does once more.
+    word_count.feed(vocabulary.by_ref().take(100));
+    word_count.await_processed();
     zombie.signal("CONT");
     let assigned = |count: usize| {
         let stderr = zombie.stderr();

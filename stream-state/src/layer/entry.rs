@@ -13,10 +13,10 @@ pub(crate) const REFERENCED: u8 = 1 << 1;
 pub(crate) const DRAINED: u8 = 1 << 2;
 /// The slot holds no entry.
 pub(crate) const VACANT: u8 = 1 << 3;
-/// Its uncommitted deletion concerns a row that had expired: nobody is told, and the changelog is not, either.
-pub(crate) const UNTOLD: u8 = 1 << 4;
 /// A commit that is not through sent the key to the changelog.
-pub(crate) const LOGGED: u8 = 1 << 5;
+pub(crate) const LOGGED: u8 = 1 << 4;
+/// Its uncommitted deletion concerns a row that had expired: nobody is told, and the changelog is not, either.
+pub(crate) const UNTOLD: u8 = 1 << 5;
 
 /// A key with both layers' values.
 ///

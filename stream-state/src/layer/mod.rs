@@ -205,7 +205,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !(DRAINED | UNTOLD | LOGGED);
+            entry.flags &= !(DRAINED | LOGGED | UNTOLD);
             if let Some(value) = entry.pending.take() {
                 self.forget_writer(slot);
                 self.settle(slot, value);
@@ -230,7 +230,7 @@ impl Layers {
             let entry = self.table.entry_mut(slot);
             let next = entry.next;
             (entry.previous, entry.next) = (NONE, NONE);
-            entry.flags &= !(DRAINED | UNTOLD | LOGGED);
+            entry.flags &= !(DRAINED | LOGGED | UNTOLD);
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
             self.forget_writer(slot);
             let entry = self.table.entry(slot);

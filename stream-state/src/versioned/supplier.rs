@@ -55,11 +55,12 @@ impl VersionedBytesStoreSupplier {
 fn segment_ms(history_ms: i64) -> i64 {
     const MINUTE: i64 = 60_000;
     const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
     if history_ms <= MINUTE {
         (history_ms / 3).max(2_000)
     } else if history_ms <= HOUR {
         (history_ms / 5).max(20_000)
-    } else if history_ms <= 24 * HOUR {
+    } else if history_ms <= DAY {
         (history_ms / 9).max(12 * MINUTE)
     } else {
         (history_ms / 24).max(160 * MINUTE)

@@ -260,7 +260,7 @@ impl GlobalThread {
             let own = self.stores.iter().filter(|store| store.task == id);
             let stores = own.map(|store| PreparedStore { store: Box::new(WriterOf(Arc::clone(&store.store))), changelog: None }).collect();
             let task = Task::start(
-                PreparedTask { id, stores, inputs, metrics: Arc::clone(metrics), membership: 0, directory: None },
+                PreparedTask { membership: 0, id, stores, inputs, metrics: Arc::clone(metrics), directory: None },
                 &TaskEnvironment {
                     topology: &environment.topology,
                     subtopology,

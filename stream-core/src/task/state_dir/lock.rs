@@ -101,6 +101,7 @@ fn is_held(error: &io::Error) -> bool {
     error.raw_os_error() == Some(ERROR_SHARING_VIOLATION)
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use super::*;
