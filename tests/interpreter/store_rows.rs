@@ -75,22 +75,20 @@ fn as_java_shows(got: Vec<Entry>, rows: &[StoreRow], want: &[Entry]) -> Vec<Entr
     for entry in got {
         let wanted = |value: &Bytes| want.iter().any(|want| want.key == entry.key && want.value == *value);
         let timestamp = rows.iter().find(|row| row.key == entry.key).map_or(-1, |row| row.timestamp);
-        let under = |time: [u8; 8]| entry.value.as_ref().map(|value| [&time[..], value].concat());
-        // Where our store keeps no time, the changelog's records show it.
-        let times = want.iter().filter(|want| want.key == entry.key).filter_map(|want| want.value.as_ref()?.first_chunk::<8>().copied());
-        let enveloped = match timestamp {
-            UNKNOWN_TIME => times.map(under).find(|value| wanted(value)).flatten(),
-            timestamp => under(timestamp.to_be_bytes()),
+        // In front of the value Java has headers, none as a zero byte, and the time. Where our store keeps no time, the changelog's records
+        // show it.
+        let same = |want: &&Entry| {
+            let (Some(wanted), Some(value)) = (&want.value, &entry.value) else { return false };
+            let time = wanted.strip_suffix(value.as_slice()).and_then(|front| front.strip_prefix(&[0]));
+            let time = time.and_then(|time| time.try_into().ok()).map(i64::from_be_bytes);
+            want.key == entry.key && time.is_some_and(|time| timestamp == UNKNOWN_TIME || time == timestamp)
         };
-        // Some of these stores also have headers, in front: here none.
-        let with_headers = enveloped.as_ref().map(|value| [&[0][..], value].concat());
+        let enveloped = want.iter().find(same).and_then(|want| want.value.clone());
         let elements = entry.value.as_deref().and_then(elements);
         if wanted(&entry.value) {
             shown.push(entry);
-        } else if enveloped.is_some() && wanted(&enveloped) {
+        } else if enveloped.is_some() {
             shown.push(Entry { value: enveloped, ..entry });
-        } else if with_headers.is_some() && wanted(&with_headers) {
-            shown.push(Entry { value: with_headers, ..entry });
         } else if let Some(elements) = elements {
             shown.extend(elements.into_iter().map(|element| Entry { value: Some(element), ..entry.clone() }));
         } else {
