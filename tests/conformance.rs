@@ -15,7 +15,7 @@ use kstreams::core::topology::Changelog;
 use serde_json::Value;
 use stream_testkit::StoreRow;
 
-use interpreter::{Verdict, compare, exceptions, judge, mutations};
+use interpreter::{Verdict, compare, exceptions, judge, known_differences, mutations};
 
 /// How many differences a failure shows.
 const SHOWN: usize = 12;
@@ -25,15 +25,24 @@ const MUTATIONS: usize = 80;
 
 fn compare_all(cases: Vec<Case>, mode: Mode) {
     let began = Instant::now();
-    let (mut equal, mut inexpressible, mut differ) = (0, 0, Vec::new());
+    let (mut equal, mut inexpressible, mut differ, mut unexpected) = (0, 0, 0, Vec::new());
+    // Cases from elsewhere have no known differences, even where a name is the same.
+    let is_known = |case: &Case| case.is_own() && known_differences::differs(&case.name);
     let mut not_yet = BTreeMap::<String, usize>::new();
     let count = cases.len();
     for case in cases {
         match judge(&case.document, mode) {
+            // Read from disk, a bounded cache no longer matters: what is known to differ may be equal.
+            Verdict::Equal if is_known(&case) && !mode.flush => {
+                unexpected.push(format!("{}: it is equal now; take it out of the known differences", case.name));
+            }
             Verdict::Equal => equal += 1,
             Verdict::Differs(differences) => {
                 println!("  {} differs", case.name);
-                differ.push(format!("{}: {}", case.name, differences.join("\n")));
+                differ += 1;
+                if !is_known(&case) {
+                    unexpected.push(format!("{}: {}", case.name, differences.join("\n")));
+                }
             }
             Verdict::Inexpressible(reason) => {
                 inexpressible += 1;
@@ -47,9 +56,9 @@ fn compare_all(cases: Vec<Case>, mode: Mode) {
         println!("  {count} not yet: {reason}");
     }
     let left: usize = not_yet.values().sum();
-    println!("{count} cases: {equal} equal, {} differ, {inexpressible} inexpressible, {left} not yet", differ.len());
-    println!("  {:.0} cases per second", (equal + differ.len()) as f64 / seconds);
-    assert!(differ.is_empty(), "{}", differ.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n\n"));
+    println!("{count} cases: {equal} equal, {differ} differ, {inexpressible} inexpressible, {left} not yet");
+    println!("  {:.0} cases per second", f64::from(equal + differ) / seconds);
+    assert!(unexpected.is_empty(), "{}", unexpected.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n\n"));
 }
 
 #[test]
@@ -75,12 +84,12 @@ fn a_store_that_is_restored_from_its_changelog_equals_the_store_before() {
             let live = |rows: &[StoreRow]| live_rows(&case.document, &changelog.name, rows);
             let (before, after) = (live(&before[&*changelog.name]), live(&after[&*changelog.name]));
             compared += 1;
-            if before != after {
+            if before != after && !known_differences::differs_after_restore(&case.name) {
                 differ.push(format!("{}, store {}\n--- before {before:?}\n--- after  {after:?}", case.name, changelog.name));
             }
         }
     }
-    println!("{compared} stores restored, {} differ", differ.len());
+    println!("{compared} stores restored, {} differ beside the known ones", differ.len());
     assert!(differ.is_empty(), "{}", differ.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n\n"));
     assert!(compared > 100, "only {compared} stores were restored");
 }

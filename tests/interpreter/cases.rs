@@ -14,6 +14,13 @@ pub struct Case {
     pub document: Value,
 }
 
+impl Case {
+    /// Whether it is one of the repository's.
+    pub fn is_own(&self) -> bool {
+        self.file.starts_with(own())
+    }
+}
+
 /// The cases of the repository, or of the folder or file that `KSTREAMS_CONFORMANCE` names: `.json` files hold one case, `.jsonl` and
 /// `.jsonl.gz` one on each line.
 pub fn all() -> Vec<Case> {

@@ -8,6 +8,7 @@ pub mod expected;
 mod extractors;
 mod functions;
 mod joins;
+pub mod known_differences;
 pub mod mutations;
 mod processors;
 mod program;
