@@ -54,15 +54,14 @@ impl VersionedBytesStoreSupplier {
 /// Short histories go in few steps, long ones in more: a step costs look-ups, and what is not yet dropped costs memory.
 fn segment_ms(history_ms: i64) -> i64 {
     const MINUTE: i64 = 60_000;
-    const HOUR: i64 = 60 * MINUTE;
     if history_ms <= MINUTE {
         (history_ms / 3).max(2_000)
-    } else if history_ms <= HOUR {
+    } else if history_ms <= 5 * MINUTE {
         (history_ms / 5).max(20_000)
-    } else if history_ms <= 24 * HOUR {
-        (history_ms / 9).max(12 * MINUTE)
+    } else if history_ms <= 60 * MINUTE {
+        (history_ms / 12).max(MINUTE)
     } else {
-        (history_ms / 24).max(160 * MINUTE)
+        (history_ms / 24).max(5 * MINUTE)
     }
 }
 
