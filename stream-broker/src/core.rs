@@ -89,7 +89,7 @@ impl Default for CoreConfig {
             },
             log_memory_bytes: 8 << 30,
             internal_topics: InternalTopics { offsets_partitions: 50, transaction_partitions: 50, segment_bytes: 1 << 20 },
-            retention_check_interval_ms: 5_000,
+            retention_check_interval_ms: 300_000,
             cleaner_backoff_ms: 15_000,
             checkpoint_interval_ms: 60_000,
             flush_scheduler_interval_ms: 1_000,
