@@ -113,10 +113,6 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         V2: Clone + 'static,
         T: ValueTransformer<K, V, V2>,
     {
-        if materialized.as_ref().is_some_and(|materialized| materialized.name.is_none()) {
-            // Kafka Streams takes a number here although no store is made: only a name makes one.
-            self.plan.store_name(PREFIX);
-        }
         let name = self.plan.name_or(named.get(), PREFIX);
         let values = materialized.as_ref().and_then(|materialized| materialized.values.clone());
         let keys = materialized.as_ref().and_then(|materialized| materialized.keys.clone()).or_else(|| self.keys.clone());
