@@ -169,12 +169,7 @@ impl Example {
             let (_, rest) = line.text.split_once(&format!("{name} ")).unwrap_or_else(|| panic!("no `{name}` in {}", line.text));
             rest.split([',', ' ']).next().and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no number in {}", line.text))
         };
-        Finished {
-            records_in: figure("in"),
-            restored: figure("restored"),
-            dropped: figure("dropped"),
-            commits: figure("commits"),
-        }
+        Finished { records_in: figure("in"), restored: figure("restored"), dropped: figure("dropped"), commits: figure("commits") }
     }
 }
 
