@@ -132,9 +132,10 @@ impl Application {
         Self { streams, uncaught, config, broker, _state: state }
     }
 
-    /// Starts it anew after its end, on the same cluster and in the same state directory.
+    /// Starts it anew after its end, with time for what that end left undecided.
     pub fn start_again(&mut self) {
-        self.streams = streams(self.config.clone(), |_| Ok(()), |_| UncaughtResponse::ShutdownClient);
+        let config = self.config.clone().set("task.timeout.ms", "60000").expect("a setting");
+        self.streams = streams(config, |_| Ok(()), |_| UncaughtResponse::ShutdownClient);
     }
 
     /// Waits for the end by an error; returns what the application says about it.
