@@ -208,6 +208,11 @@ impl Producer {
     /// The first failed delivery; [`Retriable`](crate::ErrorKind::Retriable) when records are still under way after `timeout`; [`Fenced`](crate::ErrorKind::Fenced) once the
     /// producer was replaced.
     pub fn flush(&self, timeout: Duration) -> Result<()> {
+        self.flush_unless(timeout, &|| false)
+    }
+
+    /// As [`flush`](Self::flush), and gives up as if the time were over when `is_over` says so.
+    pub(crate) fn flush_unless(&self, timeout: Duration, is_over: &dyn Fn() -> bool) -> Result<()> {
         let deadline = Instant::now() + timeout;
         // With all reports, the wait ends with the last one. With failures only nothing would wake it, so it looks each millisecond.
         let step = if self.reports == DeliveryReports::All { 100 } else { 1 };
@@ -223,7 +228,7 @@ impl Producer {
             if let Some(fatal) = self.native.client().fatal_error() {
                 return Err(self.error(fatal, Operation::Produce).at(format_args!("producer {}", self.name)));
             }
-            if left.is_zero() {
+            if left.is_zero() || is_over() {
                 return Err(Error::retriable(format!(
                     "{} records were not acknowledged within {timeout:?}; check that the brokers can be reached",
                     self.native.outstanding()
@@ -257,12 +262,17 @@ impl Producer {
     /// [`Abortable`](crate::ErrorKind::Abortable) for a token that is not a member's, or an old generation; [`Fenced`](crate::ErrorKind::Fenced) when the outcome is unknown;
     /// [`Retriable`](crate::ErrorKind::Retriable): call again.
     pub fn send_offsets(&self, offsets: &[CommitOffset], token: &FencingToken) -> Result<()> {
+        self.send_offsets_unless(offsets, token, &|| false)
+    }
+
+    /// As [`send_offsets`](Self::send_offsets), and gives up, and the producer with it, when `is_over` says so.
+    pub(crate) fn send_offsets_unless(&self, offsets: &[CommitOffset], token: &FencingToken, is_over: &dyn Fn() -> bool) -> Result<()> {
         token.check()?;
         let mut list = PartitionList::with_capacity(offsets.len());
         for commit in offsets {
             list.push(&commit.partition.topic, commit.partition.partition, commit.offset, &commit.metadata, commit.leader_epoch)?;
         }
-        self.checked(self.native.send_offsets(&list, token, -1)?, Operation::EndTransaction)
+        self.checked(self.native.send_offsets(list, token, is_over)?, Operation::EndTransaction)
     }
 
     /// Commits the transaction, after all of its records are acknowledged. Blocks.

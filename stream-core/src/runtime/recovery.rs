@@ -11,6 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::TaskId;
 use crate::task::StartFailure;
 
+/// How long an abort takes at least, when the time for commits is over.
+const ABORT_AT_THE_END: Duration = Duration::from_millis(500);
+
 /// How tasks start again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Restart {
@@ -68,7 +71,9 @@ impl Worker {
     fn roll_back(&mut self, replace_producer: bool, restart: Restart) -> Result<()> {
         if self.environment.settings.guarantee == ProcessingGuarantee::AtLeastOnce {
             // Changelog records on their way must be in the log before its end is read, or a store would miss them.
-            if let Err(error) = self.producer.producer().flush(self.environment.settings.commit_timeout) {
+            let ending = &self.environment.ending;
+            let flushed = self.producer.producer().flush_unless(self.environment.settings.commit_timeout, &|| ending.is_commit_over());
+            if let Err(error) = flushed {
                 tracing::warn!(worker = self.environment.index, %error, "records that were sent before are not acknowledged yet");
             }
         }
@@ -81,12 +86,19 @@ impl Worker {
         if !self.producer.is_in_transaction() {
             return true;
         }
-        let aborted = self.producer.producer().abort_transaction(self.environment.settings.commit_timeout);
+        let aborted = self.producer.producer().abort_transaction(self.abort_timeout());
         self.producer.transaction_ended();
         if let Err(error) = &aborted {
             tracing::warn!(worker = self.environment.index, %error, "the transaction could not be aborted");
         }
         aborted.is_ok()
+    }
+
+    /// At the end of the application a coordinator that does not answer is not waited for: it ends the transaction by itself after
+    /// `transaction.timeout.ms`, or earlier, when a producer of the same id comes.
+    fn abort_timeout(&self) -> Duration {
+        let timeout = self.environment.settings.commit_timeout;
+        self.environment.ending.limit_commit(timeout).max(timeout.min(ABORT_AT_THE_END))
     }
 
     /// The new producer ends what the old one left undecided (rule R1).

@@ -20,7 +20,7 @@ use crate::id::{TaskId, TopicPartition};
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::store::{MemoryBudget, SharedStore, WorkerMemory};
 use crate::task::{Outgoing, PreparedTask, Task, TaskEnvironment, WorkerProducer};
-use crate::time::Clock;
+use crate::time::{Clock, Ending};
 use crate::topology::BuiltTopology;
 
 /// Makes a worker's producer, again after it was fenced.
@@ -39,6 +39,7 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) purge: Arc<PurgePositions>,
     pub(crate) global_stores: Arc<[Arc<dyn SharedStore>]>,
     pub(crate) make_producer: ProducerFactory,
+    pub(crate) ending: Arc<Ending>,
     pub(crate) commands: Receiver<WorkerCommand>,
     pub(crate) events: Sender<ControlEvent>,
 }
@@ -283,6 +284,7 @@ impl Worker {
             committer: &*self.environment.committer,
             clock: &*self.environment.clock,
             timeout: settings.commit_timeout,
+            ending: &self.environment.ending,
             drain,
         };
         commit(&mut participants, &environment)?;

@@ -38,6 +38,7 @@ impl PartitionErrors {
 #[derive(Default)]
 pub(crate) struct Deliveries {
     failure: Mutex<Option<(TopicPartition, NativeError)>>,
+    slots: Mutex<Vec<Arc<AtomicI64>>>,
 }
 
 /// The value of a slot without an acknowledgement.
@@ -64,6 +65,11 @@ impl Callbacks {
 }
 
 impl Deliveries {
+    /// Keeps a slot as long as the client lives.
+    pub(crate) fn keep(&self, slot: Arc<AtomicI64>) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+    }
+
     pub(crate) fn take_failure(&self) -> Option<(TopicPartition, NativeError)> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
