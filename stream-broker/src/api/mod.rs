@@ -5,6 +5,8 @@ mod add_partitions_to_txn;
 mod alter_configs;
 mod api_versions;
 mod config_resource;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -83,8 +85,13 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DescribeProducers, 0, 0),
     (ApiKey::DescribeTransactions, 0, 0),
     (ApiKey::ListTransactions, 0, 1),
+    (ApiKey::ConsumerGroupHeartbeat, 0, 1),
+    (ApiKey::ConsumerGroupDescribe, 0, 1),
     (ApiKey::DescribeTopicPartitions, 0, 0),
 ];
+
+/// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, by their codes: there is no authorizer, so all.
+const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 /// Whether requests of this API and version are served.
 pub(crate) fn is_supported(api: ApiKey, version: i16) -> bool {
@@ -141,6 +148,8 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         RequestKind::DescribeGroups(r) => describe_groups::handle(core, r, ctx, now, out),
         RequestKind::ListGroups(r) => list_groups::handle(core, r, ctx, now, out),
         RequestKind::DeleteGroups(r) => delete_groups::handle(core, r, ctx, now, out),
+        RequestKind::ConsumerGroupHeartbeat(r) => consumer_group_heartbeat::handle(core, r, ctx, now, out),
+        RequestKind::ConsumerGroupDescribe(r) => consumer_group_describe::handle(core, r, ctx, now, out),
         RequestKind::OffsetCommit(r) => offset_commit::handle(core, r, ctx, now, out),
         RequestKind::OffsetFetch(r) => offset_fetch::handle(core, r, ctx, now, out),
         RequestKind::OffsetDelete(r) => offset_delete::handle(core, r, ctx, now, out),

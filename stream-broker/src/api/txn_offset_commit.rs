@@ -12,7 +12,9 @@ use crate::topic::internal::{CONSUMER_OFFSETS, partition_for};
 use crate::transaction::Producer;
 
 pub(crate) fn handle(core: &mut Core, request: TxnOffsetCommitRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
-    let accepted = accept(core, &request, now);
+    let committer =
+        Committer { generation: request.generation_id, member_id: &request.member_id, instance_id: request.group_instance_id.as_ref() };
+    let accepted = accept(core, &request, &committer, now);
     let mut offsets = Vec::new();
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -20,7 +22,11 @@ pub(crate) fn handle(core: &mut Core, request: TxnOffsetCommitRequest, ctx: &Ctx
         for partition in topic.partitions {
             let index = partition.partition_index;
             let result = accepted.and_then(|_| {
-                core.topics.partition(&topic.name.0, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
+                let found = core.topics.get(&topic.name.0).filter(|found| found.partition(index).is_some());
+                let topic_id = found.ok_or(ResponseError::UnknownTopicOrPartition)?.id;
+                if !core.groups.may_commit(&request.group_id.0, &committer, &(topic_id, index)) {
+                    return Err(ResponseError::IllegalGeneration);
+                }
                 let metadata = checked_metadata(partition.committed_metadata, core.config.offset_metadata_max_bytes)?;
                 let (offset, leader_epoch) = (partition.committed_offset, partition.committed_leader_epoch);
                 let offset = CommittedOffset { offset, leader_epoch, metadata, committed_at: now, expires_at: None, position: 0 };
@@ -49,7 +55,7 @@ pub(crate) fn handle(core: &mut Core, request: TxnOffsetCommitRequest, ctx: &Ctx
 }
 
 /// The producer must be the current one and have added the group; the member must be one of the current generation.
-fn accept(core: &mut Core, request: &TxnOffsetCommitRequest, now: i64) -> Result<Producer, ResponseError> {
+fn accept(core: &mut Core, request: &TxnOffsetCommitRequest, committer: &Committer<'_>, now: i64) -> Result<Producer, ResponseError> {
     let group_id = &request.group_id.0;
     if group_id.is_empty() {
         return Err(ResponseError::InvalidGroupId);
@@ -57,8 +63,6 @@ fn accept(core: &mut Core, request: &TxnOffsetCommitRequest, now: i64) -> Result
     let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
     let partition = partition_for(group_id, core.topics.internal_partition_count(CONSUMER_OFFSETS));
     core.transactions.check_group(&request.transactional_id.0, producer, partition)?;
-    let committer =
-        Committer { generation: request.generation_id, member_id: &request.member_id, instance_id: request.group_instance_id.as_ref() };
-    core.groups.accept_transactional_commit(group_id, &committer, now)?;
+    core.groups.accept_transactional_commit(group_id, committer, now)?;
     Ok(producer)
 }

@@ -108,6 +108,8 @@ fn shape(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::DescribeProducers => fields![array![TEXT, list(&I32)]],
         ApiKey::DescribeTransactions => fields![list(&TEXT)],
         ApiKey::ListTransactions => fields![list(&TEXT), list(&I64), since(1, I64), since(2, TEXT)],
+        ApiKey::ConsumerGroupHeartbeat => fields![TEXT, TEXT, I32, TEXT, TEXT, I32, list(&TEXT), since(1, TEXT), TEXT, array![UUID, list(&I32)]],
+        ApiKey::ConsumerGroupDescribe => fields![list(&TEXT), I8],
         ApiKey::DescribeTopicPartitions => fields![array![TEXT], I32, always(Kind::Optional(fields![TEXT, I32]))],
         _ => return None,
     })
