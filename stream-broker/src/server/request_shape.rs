@@ -93,7 +93,7 @@ fn shape(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::DeleteRecords => fields![array![TEXT, array![I32, I64]], I32],
         ApiKey::InitProducerId => fields![TEXT, I32, since(3, I64), since(3, I16)],
         ApiKey::OffsetForLeaderEpoch => fields![since(3, I32), array![TEXT, array![I32, I32, I32]]],
-        ApiKey::AddPartitionsToTxn => fields![TEXT, I64, I16, array![TEXT, list(&I32)]],
+        ApiKey::AddPartitionsToTxn => fields![since(4, array![TEXT, I64, I16, I8, array![TEXT, list(&I32)]]), until(3, TEXT), until(3, I64), until(3, I16), until(3, array![TEXT, list(&I32)])],
         ApiKey::AddOffsetsToTxn => fields![TEXT, I64, I16, TEXT],
         ApiKey::EndTxn => fields![TEXT, I64, I16, I8],
         ApiKey::TxnOffsetCommit => fields![TEXT, TEXT, I64, I16, since(3, I32), since(3, TEXT), since(3, TEXT), array![TEXT, array![I32, I64, since(2, I32), TEXT]]],
