@@ -30,6 +30,7 @@ use kafka_protocol::messages::{HeartbeatRequest, SyncGroupRequest};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::core::{CoreConfig, Outbox};
+use crate::topic::internal::partition_for;
 
 pub(crate) use classic::ClassicGroup;
 pub(crate) use commit::Committer;
@@ -240,6 +241,11 @@ impl Groups {
     /// Makes the offsets that a producer committed in its transaction visible, or drops them.
     pub(crate) fn complete_transaction(&mut self, producer_id: i64, commit: bool) {
         self.complete(producer_id, commit, |_| true);
+    }
+
+    /// As [`Groups::complete_transaction`], in the groups of one of `count` partitions of `__consumer_offsets`.
+    pub(crate) fn complete_transaction_in(&mut self, producer_id: i64, commit: bool, partition: i32, count: i32) {
+        self.complete(producer_id, commit, |group| partition_for(group, count) == partition);
     }
 
     /// As [`Groups::complete_transaction`], in those groups that `concerns` names.

@@ -76,7 +76,7 @@ fn shape(api: ApiKey) -> Option<&'static [Field]> {
     Some(match api {
         ApiKey::Produce => fields![TEXT, I16, I32, array![until(12, TEXT), since(13, UUID), array![I32, BYTES]]],
         ApiKey::Fetch => fields![until(14, I32), I32, I32, I32, I8, since(7, I32), since(7, I32), array![until(12, TEXT), since(13, UUID), array![I32, since(9, I32), I64, since(12, I32), since(5, I64), I32]], since(7, array![until(12, TEXT), since(13, UUID), list(&I32)]), since(11, TEXT)],
-        ApiKey::ListOffsets => fields![I32, since(2, I8), array![TEXT, array![I32, since(4, I32), I64]]],
+        ApiKey::ListOffsets => fields![I32, since(2, I8), array![TEXT, array![I32, since(4, I32), I64]], since(10, I32)],
         ApiKey::Metadata => fields![array![since(10, UUID), TEXT], since(4, I8), between(8, 10, I8), since(8, I8)],
         ApiKey::OffsetCommit => fields![TEXT, I32, TEXT, since(7, TEXT), until(4, I64), array![TEXT, array![I32, I64, since(6, I32), TEXT]]],
         ApiKey::OffsetFetch => fields![until(7, TEXT), until(7, array![TEXT, list(&I32)]), since(8, array![TEXT, since(9, TEXT), since(9, I32), array![TEXT, list(&I32)]]), since(7, I8)],
@@ -96,6 +96,8 @@ fn shape(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::AddPartitionsToTxn => fields![since(4, array![TEXT, I64, I16, I8, array![TEXT, list(&I32)]]), until(3, TEXT), until(3, I64), until(3, I16), until(3, array![TEXT, list(&I32)])],
         ApiKey::AddOffsetsToTxn => fields![TEXT, I64, I16, TEXT],
         ApiKey::EndTxn => fields![TEXT, I64, I16, I8],
+        ApiKey::WriteTxnMarkers => fields![array![I64, I16, I8, array![TEXT, list(&I32)], I32]],
+        ApiKey::ListPartitionReassignments => fields![I32, array![TEXT, list(&I32)]],
         ApiKey::TxnOffsetCommit => fields![TEXT, TEXT, I64, I16, since(3, I32), since(3, TEXT), since(3, TEXT), array![TEXT, array![I32, I64, since(2, I32), TEXT]]],
         ApiKey::DescribeConfigs => fields![array![I8, TEXT, list(&TEXT)], I8, since(3, I8)],
         ApiKey::AlterConfigs => fields![array![I8, TEXT, array![TEXT, TEXT]], I8],

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
 
 mod target;
+pub mod transactional;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
