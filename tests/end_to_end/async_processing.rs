@@ -1,7 +1,5 @@
 //! Async processors in whole applications: exactly once across kills, drained before commits, woken by their futures, bounded by the start.
 
-mod harness;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::channel::oneshot;
-use harness::{Cluster, Example, PATIENCE};
 use kstreams::prelude::*;
+
+use crate::harness::{Cluster, Example, PATIENCE};
 
 /// Records `1`, `2`, `3` … per key, each sent through the example's slow service.
 struct Orders<'c> {
