@@ -102,6 +102,7 @@ impl KafkaStreams {
             settings: parts.settings,
             clock: parts.clock,
             handlers: parts.handlers,
+            executor: parts.executor,
             uncaught: parts.uncaught,
             budget: parts.budget,
             context: parts.context,

@@ -14,6 +14,7 @@ use super::{ControlEvent, PurgePositions, RevivedTask, RuntimeSettings, Shared, 
 use crate::client::{Admin, ClientContext};
 use crate::config::{ClientRole, StreamsConfig};
 use crate::error::{Error, ErrorKind, Result};
+use crate::executor::Executor;
 use crate::handler::{Handlers, UncaughtErrorHandler, UncaughtResponse};
 use crate::id::TaskId;
 use crate::membership::Membership;
@@ -36,6 +37,7 @@ pub(crate) struct ControlEnvironment {
     pub(crate) settings: Arc<RuntimeSettings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) handlers: Handlers,
+    pub(crate) executor: Arc<Executor>,
     pub(crate) uncaught: UncaughtErrorHandler,
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) context: Arc<dyn ClientContext>,

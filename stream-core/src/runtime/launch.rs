@@ -65,6 +65,11 @@ pub(super) fn start_worker(
         committer,
         purge,
         global_stores,
+        executor: Arc::clone(&environment.executor),
+        waker: Arc::new({
+            let waker = waker.clone();
+            move || waker.wake()
+        }),
         make_producer: producer_factory(environment, index),
         ending: Arc::clone(environment.shared.ending()),
         commands: receiver,

@@ -146,7 +146,7 @@ impl Worker {
         while is_more {
             is_more = false;
             for (&id, task) in &mut self.tasks {
-                let mut done = task.punctuate()?;
+                let mut done = task.punctuate()? + u64::from(task.wake()?);
                 if let Some(due) = self.failing.next_read(id)
                     && due > self.environment.clock.monotonic()
                 {
@@ -171,7 +171,8 @@ impl Worker {
                 };
                 match progress {
                     Progress::More => is_more = true,
-                    Progress::Empty => {}
+                    // A task that is paused goes on when a processor was woken, which ends the wait for input, too.
+                    Progress::Empty | Progress::Paused => {}
                     Progress::Waiting { until } => {
                         self.wait_until = [self.wait_until, until].into_iter().flatten().min();
                     }

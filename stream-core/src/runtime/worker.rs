@@ -14,10 +14,12 @@ use crate::client::{DataConsumer, Polled, Producer};
 use crate::commit::{CommitEnvironment, commit};
 use crate::config::ProcessingGuarantee;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::executor::Executor;
 use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded, kill_point};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::membership::{OffsetCommitter, TokenCell};
+use crate::node::TaskWaker;
 use crate::store::{MemoryBudget, SharedStore, WorkerMemory};
 use crate::task::{Outgoing, PreparedTask, Task, TaskEnvironment, WorkerProducer};
 use crate::time::{Clock, Ending};
@@ -38,6 +40,9 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) committer: Arc<dyn OffsetCommitter>,
     pub(crate) purge: Arc<PurgePositions>,
     pub(crate) global_stores: Arc<[Arc<dyn SharedStore>]>,
+    pub(crate) executor: Arc<Executor>,
+    /// Lets this worker look at its tasks.
+    pub(crate) waker: TaskWaker,
     pub(crate) make_producer: ProducerFactory,
     pub(crate) ending: Arc<Ending>,
     pub(crate) commands: Receiver<WorkerCommand>,
@@ -178,6 +183,8 @@ impl Worker {
                 clock: &self.environment.clock,
                 max_task_idle_ms: self.environment.settings.max_task_idle_ms,
                 emit_intervals: self.environment.settings.emit_intervals,
+                executor: &self.environment.executor,
+                waker: Arc::clone(&self.environment.waker),
                 global_stores: &self.environment.global_stores,
             },
         );

@@ -1,5 +1,6 @@
 //! Definitions: what a program's processing consists of. `Send + Sync`; nothing here runs.
 
+mod async_deadlines;
 mod built;
 mod definition;
 mod describe;
@@ -35,7 +36,7 @@ pub use subtopology::{Changelog, SinkSpec, SourceSpec, Subtopology};
 pub use validate::validate_name;
 
 use crate::node::{Data, NodeFactory, SinkFactory, SourceFactory};
-use crate::processor::{Processor, ProcessorFactory};
+use crate::processor::{AsyncOptions, AsyncProcessor, AsyncStep, Processor, ProcessorFactory};
 use crate::store::StoreFactory;
 
 /// A graph of sources, processors, sinks and stores, built node by node: parents before children.
@@ -135,6 +136,28 @@ impl Topology {
         let kind = NodeKind::Processor { stores: Vec::new() };
         self.add_node(name, parents, kind, Arc::new(ProcessorFactory { supplier }), Some(forwards))?;
         Ok(NodeHandle::new(name))
+    }
+
+    /// Adds a processor below `parents` that answers with futures, of which many run at a time. The supplier makes a new one for each task.
+    ///
+    /// # Errors
+    /// As [`add_processor`](Self::add_processor).
+    pub fn add_async_processor<P, S>(
+        &mut self,
+        name: &str,
+        parents: &[&NodeHandle<P::KeyIn, P::ValueIn>],
+        options: AsyncOptions,
+        supplier: S,
+    ) -> Result<NodeHandle<P::KeyOut, P::ValueOut>, TopologyError>
+    where
+        P: AsyncProcessor,
+        S: Fn() -> P + Send + Sync + 'static,
+    {
+        let handle = self.add_processor(name, parents, move || AsyncStep::new(supplier(), options))?;
+        if let Some(node) = self.nodes.last_mut() {
+            node.asynchronous = Some(options);
+        }
+        Ok(handle)
     }
 
     /// Adds a sink: records leave here for a topic.
@@ -334,7 +357,7 @@ impl Topology {
         }
         let name: Arc<str> = Arc::from(name);
         self.by_name.insert(Arc::clone(&name), self.nodes.len());
-        self.nodes.push(NodeDefinition { name, parents, kind, factory, forwards });
+        self.nodes.push(NodeDefinition { name, parents, kind, factory, forwards, asynchronous: None });
         Ok(())
     }
 

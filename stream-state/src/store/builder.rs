@@ -11,7 +11,7 @@ use stream_core::store::{ChangelogConfig, CleanupPolicy, OpenedStore, StoreFacto
 
 use super::{HandleFactory, LayeredStore, StoreOptions, Typed, open};
 use crate::key::KeySchema;
-use crate::value::{BufferedValue, Envelope, Plain, Timestamped, ValueFormat};
+use crate::value::{BufferedValue, Envelope, Plain, SessionWithHeaders, Timestamped, ValueFormat, WithHeaders};
 
 /// Says where a store keeps its rows, how they are keyed, and which handle reads them.
 ///
@@ -86,6 +86,20 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Timestamp
     }
 }
 
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, WithHeaders<V>> {
+    /// A store of values with timestamps and headers.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, WithHeaders { serde: values })
+    }
+}
+
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, SessionWithHeaders<V>> {
+    /// A store of sessions with headers.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, SessionWithHeaders { serde: values })
+    }
+}
+
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, BufferedValue<V>> {
     /// A store of changes that wait to be told.
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
@@ -96,7 +110,7 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, BufferedV
 /// Kafka Streams compacts the changelog of windows with timestamps also where they keep duplicates.
 fn changelog_of(supplier: &impl BytesStoreSupplier, format: ValueFormat) -> ChangelogConfig {
     let changelog = supplier.description().changelog;
-    let compacts = format == ValueFormat::Timestamped && changelog.cleanup_policy == CleanupPolicy::Delete;
+    let compacts = format.is_timestamped() && changelog.cleanup_policy == CleanupPolicy::Delete;
     ChangelogConfig { cleanup_policy: if compacts { CleanupPolicy::CompactDelete } else { changelog.cleanup_policy }, ..changelog }
 }
 

@@ -270,6 +270,8 @@ impl GlobalThread {
                     clock: &environment.clock,
                     max_task_idle_ms: -1,
                     emit_intervals: environment.settings.emit_intervals,
+                    executor: &Arc::default(),
+                    waker: Arc::new(|| {}),
                     global_stores: &[],
                 },
             )?;

@@ -77,6 +77,8 @@ impl Globals {
                     clock,
                     max_task_idle_ms: -1,
                     emit_intervals: options.emit_intervals,
+                    executor: &Arc::default(),
+                    waker: Arc::new(|| {}),
                     global_stores: &[],
                 },
             )?);

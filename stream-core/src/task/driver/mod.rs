@@ -168,6 +168,8 @@ impl TaskDriver {
                 clock: &(Arc::clone(&clock) as Arc<dyn Clock>),
                 max_task_idle_ms: -1,
                 emit_intervals: options.emit_intervals,
+                executor: &Arc::default(),
+                waker: Arc::new(|| {}),
                 global_stores: globals.stores(),
             },
         )?;
@@ -377,6 +379,7 @@ impl TaskDriver {
         loop {
             let (processed, progress) = self.task.process(1);
             let progress = progress?;
+            self.task.wake()?;
             if processed > 0 || progress == Progress::Empty {
                 self.task.punctuate_stream_time()?;
                 self.commit()?;
