@@ -15,5 +15,5 @@ mod topic;
 mod transaction;
 mod wire;
 
-pub use broker::{Broker, BrokerError};
+pub use broker::{Broker, BrokerError, Hanging};
 pub use config::BrokerConfig;

@@ -373,6 +373,11 @@ impl EventLoop {
                     self.close_all();
                     let _ = reply.send(());
                 }
+                Ok(Command::Hang(reply, until)) => {
+                    let _ = reply.send(());
+                    // Nothing is ever sent: it ends with the sender.
+                    let _ = until.recv();
+                }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
             }

@@ -83,7 +83,7 @@ fn take_into_committed_layers(tasks: &mut [&mut Task], offsets: &[Vec<CommitOffs
 /// Waits for the acknowledgement of every record. One that failed is never committed over: the tasks replay it.
 fn flush(environment: &CommitEnvironment<'_>) -> Result<()> {
     let producer = environment.producer.producer();
-    let flushed = producer.flush_unless(environment.timeout, &|| environment.ending.is_commit_over());
+    let flushed = producer.flush(environment.timeout);
     let lost = producer.take_failure().map_or(flushed, Err);
     match lost {
         // At least once the records are still on their way, and the flush can be repeated. A transaction would expire meanwhile.
@@ -117,8 +117,7 @@ fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environmen
             environment.producer.ensure_transaction()?;
             let started = environment.clock.monotonic();
             if !all.is_empty() {
-                let is_over = || environment.ending.is_commit_over();
-                retry(environment, started, |_| environment.producer.producer().send_offsets_unless(&all, lease.token(), &is_over))
+                retry(environment, started, |_| environment.producer.producer().send_offsets(&all, lease.token()))
                     .at(|| "offsets of the transaction")?;
             }
             kill_point(KillPoint::AfterOffsetsSent);

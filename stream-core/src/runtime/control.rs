@@ -15,6 +15,7 @@ use crate::client::{Admin, ClientContext};
 use crate::config::{ClientRole, StreamsConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::Executor;
+use crate::fault::{KillPoint, fail_point};
 use crate::handler::{Handlers, UncaughtErrorHandler, UncaughtResponse};
 use crate::id::TaskId;
 use crate::membership::Membership;
@@ -427,14 +428,10 @@ impl Control {
             return Ok(settings.metadata_interval);
         }
         PartitionPlan::check_growth(&self.plan, &plan)?;
-        let ensured = internal_topics::ensure(
-            &self.admin,
-            &self.environment.topology,
-            &plan,
-            &settings.internal_topics,
-            settings.replication_factor,
-            settings.admin_timeout,
-        );
+        let ensured = fail_point(KillPoint::NewPlan, ErrorKind::Retriable).and_then(|()| {
+            let (topology, topics) = (&self.environment.topology, &settings.internal_topics);
+            internal_topics::ensure(&self.admin, topology, &plan, topics, settings.replication_factor, settings.admin_timeout)
+        });
         match ensured {
             Err(error) if error.kind() == ErrorKind::Retriable => {
                 tracing::warn!(%error, "the topics changed, and the internal ones cannot be made yet; trying again");

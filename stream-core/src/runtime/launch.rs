@@ -126,7 +126,11 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
     let transactional_id =
         (environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2).then(|| environment.directory.transactional_id(index));
     Box::new(move || {
-        let make = || Producer::new(&properties, transactional_id.as_deref(), reports, &format!("worker-{index}"), &context);
+        let make = || {
+            let ending = Arc::clone(shared.ending());
+            Producer::new(&properties, transactional_id.as_deref(), reports, &format!("worker-{index}"), &context)
+                .map(|producer| producer.given_up_when(Arc::new(move || ending.is_commit_over())))
+        };
         let mut producer = make()?;
         if transactional_id.is_none() {
             return Ok(producer);

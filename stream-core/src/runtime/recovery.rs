@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::failing::Attempt;
+use super::rebalance::list;
 use super::worker::Worker;
 use super::{ControlEvent, RevivedTask};
 use crate::config::ProcessingGuarantee;
@@ -36,7 +37,10 @@ impl Worker {
             ErrorKind::Corrupted => tracing::warn!(worker, %error, "opening the stores anew"),
             _ => return Err(error),
         }
-        let backoff = self.note_failure(failed, Attempt::Commit, error)?;
+        let backoff = self.note_failure(failed, Attempt::Commit, error).map_err(|error| match failed {
+            Some(_) => error,
+            None => error.at(format_args!("worker {worker}, tasks {}", list(self.tasks.keys()))),
+        })?;
         match kind {
             ErrorKind::Retriable => Ok(()),
             ErrorKind::Corrupted => {
@@ -71,9 +75,7 @@ impl Worker {
     fn roll_back(&mut self, replace_producer: bool, restart: Restart) -> Result<()> {
         if self.environment.settings.guarantee == ProcessingGuarantee::AtLeastOnce {
             // Changelog records on their way must be in the log before its end is read, or a store would miss them.
-            let ending = &self.environment.ending;
-            let flushed = self.producer.producer().flush_unless(self.environment.settings.commit_timeout, &|| ending.is_commit_over());
-            if let Err(error) = flushed {
+            if let Err(error) = self.producer.producer().flush(self.environment.settings.commit_timeout) {
                 tracing::warn!(worker = self.environment.index, %error, "records that were sent before are not acknowledged yet");
             }
         }

@@ -18,6 +18,7 @@ pub(crate) struct Callbacks {
     pub(crate) context: Arc<dyn ClientContext>,
     pub(crate) deliveries: Deliveries,
     pub(crate) partition_errors: PartitionErrors,
+    last_error: Mutex<Option<String>>,
 }
 
 /// Errors of partitions that librdkafka reports beside the messages: a missing topic, a missing right.
@@ -54,7 +55,13 @@ impl Callbacks {
             context: Arc::clone(context),
             deliveries: Deliveries::default(),
             partition_errors: PartitionErrors::default(),
+            last_error: Mutex::default(),
         }
+    }
+
+    /// What the client last said of its connections: why nobody answers, as a rule.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn guarded(&self, what: &str, call: impl FnOnce(&dyn ClientContext)) {
@@ -117,6 +124,10 @@ pub(super) unsafe extern "C" fn on_error(rk: *mut rd::rd_kafka_t, code: c_int, r
         && let Some(partition) = concerned(&native.reason)
     {
         return callbacks.partition_errors.note(partition, native);
+    }
+    // That all brokers are down is what follows from another error.
+    if native.code != error::code::ALL_BROKERS_DOWN {
+        *callbacks.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(native.reason.clone());
     }
     let error = error::from_native(native, Operation::Connect);
     callbacks.guarded("error", |context| context.error(&callbacks.name, &error));

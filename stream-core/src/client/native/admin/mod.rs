@@ -160,19 +160,26 @@ impl NativeAdmin {
                 if asks_coordinator {
                     self.replace(&client)?;
                 }
-                return Err(Error::retriable(format!(
-                    "the cluster did not answer within {timeout:?}; check that the brokers can be reached"
-                )));
+                return Err(with_last_error(&client, Error::retriable(format!("the cluster did not answer within {timeout:?}"))));
             };
             let answer = Answer(answer, Arc::clone(&client));
             match ffi::rd_kafka_event_error(answer.0.as_ptr()) {
                 0 => Ok(answer),
                 code => {
                     let native = NativeError::with_reason(code, &string(rd::rd_kafka_event_error_string(answer.0.as_ptr())));
-                    Err(from_native(native, Operation::Administer))
+                    Err(with_last_error(&client, from_native(native, Operation::Administer)))
                 }
             }
         }
+    }
+}
+
+/// An error because nobody answered, with what the client said of its connections: a wrong password or a wrong protocol shows only there.
+fn with_last_error(client: &NativeClient, error: Error) -> Error {
+    client.poll(0);
+    match client.callbacks().last_error() {
+        Some(last) if error.kind() == ErrorKind::Retriable => error.at(format_args!("the client's last error: {last}")),
+        _ => error,
     }
 }
 
