@@ -192,7 +192,7 @@ pub(super) fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender
         directory: Arc::clone(&environment.directory),
         settings: StoreSettings {
             persistent_memory_bytes: config.persistent_memory_bytes(),
-            caching_enabled: config.cache_max_bytes() > 0,
+            cache_max_bytes: config.cache_max_bytes(),
             clock: Arc::clone(&environment.clock),
         },
         retry: settings.retry,

@@ -49,6 +49,8 @@ pub(super) struct Derivation<'a, K, V, V2> {
     pub(super) values: Option<SerdeRef<V2>>,
     /// Stores of the program that the transformer uses.
     pub(super) stores: &'a [&'a str],
+    /// Whether Kafka Streams takes a number for the store of a materialization without a name, although it makes none.
+    pub(super) takes_store_number: bool,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
@@ -58,9 +60,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         named: &Named,
         materialized: Option<Materialized<K, V2>>,
     ) -> KTable<K, V2> {
-        let Derivation { prefix, supplier, skips_absent, values, stores } = derivation;
-        if materialized.as_ref().is_some_and(|materialized| materialized.name.is_none()) {
-            // Kafka Streams takes a number here although no store is made: only a name makes one.
+        let Derivation { prefix, supplier, skips_absent, values, stores, takes_store_number } = derivation;
+        if takes_store_number && materialized.as_ref().is_some_and(|materialized| materialized.name.is_none()) {
             self.plan.store_name(prefix);
         }
         let name = self.plan.name_or(named.get(), prefix);

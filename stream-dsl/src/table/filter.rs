@@ -80,6 +80,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             skips_absent: true,
             values: self.values.clone(),
             stores: &[],
+            takes_store_number: true,
         };
         self.derived(derivation, named, materialized)
     }

@@ -69,6 +69,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             skips_absent: false,
             values: None,
             stores: &[],
+            takes_store_number: true,
         };
         self.derived(derivation, named, materialized)
     }

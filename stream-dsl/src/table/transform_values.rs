@@ -108,6 +108,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             skips_absent: false,
             values: None,
             stores,
+            takes_store_number: false,
         };
         self.derived(derivation, named, materialized)
     }

@@ -42,8 +42,8 @@ pub struct DriverOptions {
     pub application_id: String,
     /// Where persistent stores lie; made when they flush first.
     pub state_dir: PathBuf,
-    /// Whether tables hold changes back until the commit (`statestore.cache.max.bytes` > 0).
-    pub caching_enabled: bool,
+    /// `statestore.cache.max.bytes`: with 0 no table holds changes back until the commit.
+    pub cache_max_bytes: usize,
     /// Whether a step that fails leaves nothing behind (`processing.guarantee=exactly_once_v2`).
     pub exactly_once: bool,
     /// The handlers.
@@ -60,7 +60,7 @@ impl DriverOptions {
         Self {
             application_id: application_id.into(),
             state_dir: state_dir.into(),
-            caching_enabled: true,
+            cache_max_bytes: 10 << 20,
             exactly_once: false,
             handlers: Handlers::default(),
             emit_intervals: EmitIntervals::ALWAYS,
