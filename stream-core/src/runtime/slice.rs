@@ -144,6 +144,9 @@ impl Worker {
     pub(super) fn process_slice(&mut self) -> Result<()> {
         self.wait_until = None;
         let started = self.environment.clock.monotonic();
+        // Without an interval every record is committed by itself, as in Kafka Streams.
+        let commits_each = self.environment.settings.commit_interval.is_zero();
+        let round = if commits_each { 1 } else { ROUND };
         let mut is_more = true;
         while is_more {
             is_more = false;
@@ -163,7 +166,7 @@ impl Worker {
                     self.wait_until = [self.wait_until, Some(due)].into_iter().flatten().min();
                     continue;
                 }
-                let (processed, progress) = task.process(ROUND);
+                let (processed, progress) = task.process(round);
                 done += processed as u64;
                 if done > 0 {
                     self.failing.processed(id);
@@ -192,8 +195,8 @@ impl Worker {
                     return Ok(());
                 }
             }
-            if self.environment.clock.monotonic().saturating_sub(started) >= SLICE || self.memory.excess() > 0 || self.holds_back_too_much()
-            {
+            let is_over = commits_each || self.environment.clock.monotonic().saturating_sub(started) >= SLICE;
+            if is_over || self.memory.excess() > 0 || self.holds_back_too_much() {
                 break;
             }
         }

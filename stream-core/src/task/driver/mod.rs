@@ -1,5 +1,6 @@
 //! [`TaskDriver`]: a whole topology as one task, without broker, thread or clock of its own.
 
+mod batch;
 mod captured_output;
 mod globals;
 mod stores;
@@ -52,6 +53,8 @@ pub struct DriverOptions {
     pub emit_intervals: EmitIntervals,
     /// What the wall clock shows at first, ms.
     pub now_ms: i64,
+    /// Whether what is produced is counted and thrown away: for benchmarks. Internal topics then reach nobody.
+    pub discard_output: bool,
 }
 
 impl DriverOptions {
@@ -65,6 +68,7 @@ impl DriverOptions {
             handlers: Handlers::default(),
             emit_intervals: EmitIntervals::ALWAYS,
             now_ms: 0,
+            discard_output: false,
         }
     }
 }
@@ -90,6 +94,8 @@ pub struct TaskDriver {
     failed: bool,
     /// What a step that failed had produced.
     left_over: Vec<OwnedRecord>,
+    /// The offset of the next record that is enqueued.
+    enqueued: i64,
 }
 
 impl TaskDriver {
@@ -126,7 +132,7 @@ impl TaskDriver {
         logs: HashMap<Arc<str>, Vec<OwnedRecord>>,
     ) -> Result<Self> {
         let subtopology = whole(&built);
-        let captured = Rc::new(CapturedOutput::default());
+        let captured = Rc::new(CapturedOutput::new(options.discard_output));
         let metrics = Arc::new(TaskMetrics::default());
         let memory = Rc::new(WorkerMemory::new(MemoryBudget::new(0)));
         let changelogs = subtopology.changelogs.iter().map(|changelog| Arc::clone(&changelog.topic)).collect();
@@ -190,6 +196,7 @@ impl TaskDriver {
             logs,
             failed: false,
             left_over: Vec::new(),
+            enqueued: 0,
         };
         driver.task.note_drops(Rc::clone(&driver.drops));
         driver.globals.note_drops(&driver.drops);
