@@ -81,14 +81,16 @@ impl<K, V> Materialized<K, V> {
     }
 
     /// Rows are kept without their timestamps; an update then has the timestamp of its record, not the largest. This is what Kafka Streams
-    /// does when a program gives it a plain persistent supplier.
+    /// does when a program gives it a plain persistent supplier. A key-value store must be [`supplied`](Self::supplied) for that.
     ///
     /// ```
     /// use stream_dsl::{Materialized, StreamsBuilder};
+    /// use stream_state::Stores;
     /// let builder = StreamsBuilder::new();
     /// let clicks = builder.stream::<String, String>("in").group_by_key();
     /// // A cached row would have its timestamp as long as it is in the cache.
-    /// let plain = Materialized::named("clicks").without_timestamps().with_caching_disabled();
+    /// let supplier = Stores::persistent_key_value_store("clicks");
+    /// let plain = Materialized::supplied(supplier).without_timestamps().with_caching_disabled();
     /// clicks.count_with(plain).to_stream().to("out");
     /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
     /// # let mut input = driver.create_input_topic::<String, String>("in");
