@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::KafkaStreams;
+use crate::application::ApplicationContext;
 use crate::client::{ClientContext, TracingContext};
 use crate::config::StreamsConfig;
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::handler::{DeserializationHandler, Handlers, ProcessingHandler, ProductionHandler, UncaughtErrorHandler, UncaughtResponse};
+use crate::metrics::MetricRegistry;
 use crate::runtime::RuntimeSettings;
 use crate::store::MemoryBudget;
 use crate::task::StateDirectory;
@@ -37,7 +39,7 @@ pub(super) struct Parts {
     pub(super) settings: Arc<RuntimeSettings>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) handlers: Handlers,
-    pub(super) executor: Arc<Executor>,
+    pub(super) application: Arc<ApplicationContext>,
     pub(super) uncaught: UncaughtErrorHandler,
     pub(super) budget: Arc<MemoryBudget>,
     pub(super) context: Arc<dyn ClientContext>,
@@ -125,6 +127,11 @@ impl KafkaStreamsBuilder {
         self.config.validate()?;
         let topology = self.topology.build(self.config.application_id())?;
         let deadline = async_deadline(&topology, &self.config)?;
+        let application = ApplicationContext {
+            executor: Executor::new(self.async_runtime, self.config.num_stream_threads(), deadline),
+            metrics: Arc::new(MetricRegistry::new(Arc::clone(&self.clock))),
+            configs: self.config.app_configs(),
+        };
         let mut handlers = self.config.handlers();
         if let Some(handler) = self.deserialization {
             handlers.deserialization = handler;
@@ -139,7 +146,7 @@ impl KafkaStreamsBuilder {
         Ok(KafkaStreams::from_parts(Parts {
             topology: Arc::new(topology),
             settings: Arc::new(RuntimeSettings::new(&self.config)),
-            executor: Arc::new(Executor::new(self.async_runtime, self.config.num_stream_threads(), deadline)),
+            application: Arc::new(application),
             config: Arc::new(self.config),
             clock: self.clock,
             handlers,

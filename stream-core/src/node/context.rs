@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::punctuation::Punctuations;
 use super::push::Stopped;
 use super::wakeup::Wakeups;
+use crate::application::ApplicationContext;
 use crate::client::Message;
 use crate::config::EmitIntervals;
 use crate::error::{BoxError, Error, ErrorKind, Result};
-use crate::executor::Executor;
 use crate::handler::{DeadLetter, Decision, FailureContext, Handlers, Response};
 use crate::id::TaskId;
 use crate::metrics::TaskMetrics;
@@ -49,7 +49,7 @@ pub struct TaskContext {
     pub(crate) wakeups: Wakeups,
     /// The nodes that want no further input for now.
     pub(crate) paused: Vec<usize>,
-    pub(crate) executor: Arc<Executor>,
+    pub(crate) application: Arc<ApplicationContext>,
     pub(crate) stream_time: i64,
     pub(crate) system_time: i64,
     pub(crate) commit_requested: bool,
@@ -106,7 +106,7 @@ impl TaskContext {
             punctuations: Punctuations::default(),
             wakeups: Wakeups::default(),
             paused: Vec::new(),
-            executor: Arc::default(),
+            application: Arc::default(),
             stream_time: UNKNOWN_TIME,
             system_time: 0,
             commit_requested: false,

@@ -1,6 +1,7 @@
 //! What a processor may ask of its task.
 
 use std::any::type_name;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use crate::config::EmitIntervals;
 use crate::error::{Error, Result};
 use crate::id::TaskId;
+use crate::metrics::StreamsMetrics;
 use crate::node::{Data, Outlet, PunctuationId, PunctuationType, Stopped, StoreSet, TaskContext, Wakeup};
 use crate::record::{Record, RecordMetadata};
 use crate::store::{StateStore, StoreName};
@@ -62,7 +64,24 @@ impl InitContext<'_> {
     /// # Errors
     /// When the operating system gives it no threads.
     pub fn async_runtime(&self) -> Result<tokio::runtime::Handle> {
-        self.task.executor.handle()
+        self.task.application.executor.handle()
+    }
+
+    /// Adds metrics of the program's own.
+    pub fn metrics(&self) -> StreamsMetrics {
+        StreamsMetrics::new(Arc::clone(&self.task.application.metrics), self.task.task)
+    }
+
+    /// The settings of the application that were set, by name, with those that
+    /// [`StreamsConfig::with_app_config`](crate::config::StreamsConfig::with_app_config) added; without secrets.
+    pub fn app_configs(&self) -> &BTreeMap<String, String> {
+        &self.task.application.configs
+    }
+
+    /// Those of [`app_configs`](Self::app_configs) whose names begin with `prefix`, without it.
+    pub fn app_configs_with_prefix(&self, prefix: &str) -> BTreeMap<String, String> {
+        let stripped = self.app_configs().iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())));
+        stripped.collect()
     }
 
     /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval` (at least 1 ms).

@@ -65,7 +65,7 @@ pub(super) fn start_worker(
         committer,
         purge,
         global_stores,
-        executor: Arc::clone(&environment.executor),
+        application: Arc::clone(&environment.application),
         waker: Arc::new({
             let waker = waker.clone();
             move || waker.wake()

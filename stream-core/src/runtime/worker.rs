@@ -10,11 +10,11 @@ use std::time::Duration;
 use super::failing::Failing;
 use super::recovery::Restart;
 use super::{ControlEvent, PurgePositions, RuntimeSettings, WorkerCommand};
+use crate::application::ApplicationContext;
 use crate::client::{DataConsumer, Polled, Producer};
 use crate::commit::{CommitEnvironment, commit};
 use crate::config::ProcessingGuarantee;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::executor::Executor;
 use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded, kill_point};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
@@ -40,7 +40,7 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) committer: Arc<dyn OffsetCommitter>,
     pub(crate) purge: Arc<PurgePositions>,
     pub(crate) global_stores: Arc<[Arc<dyn SharedStore>]>,
-    pub(crate) executor: Arc<Executor>,
+    pub(crate) application: Arc<ApplicationContext>,
     /// Lets this worker look at its tasks.
     pub(crate) waker: TaskWaker,
     pub(crate) make_producer: ProducerFactory,
@@ -183,7 +183,7 @@ impl Worker {
                 clock: &self.environment.clock,
                 max_task_idle_ms: self.environment.settings.max_task_idle_ms,
                 emit_intervals: self.environment.settings.emit_intervals,
-                executor: &self.environment.executor,
+                application: &self.environment.application,
                 waker: Arc::clone(&self.environment.waker),
                 global_stores: &self.environment.global_stores,
             },

@@ -13,10 +13,10 @@ use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
 use super::progress::Progress;
 use super::start_failure::StartFailure;
+use crate::application::ApplicationContext;
 use crate::client::{DeliverySlot, Message};
 use crate::config::EmitIntervals;
 use crate::error::{Error, ErrorKind, Result};
-use crate::executor::Executor;
 use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
@@ -39,8 +39,8 @@ pub(crate) struct TaskEnvironment<'a> {
     /// `max.task.idle.ms`.
     pub(crate) max_task_idle_ms: i64,
     pub(crate) emit_intervals: EmitIntervals,
-    /// Where futures run.
-    pub(crate) executor: &'a Arc<Executor>,
+    /// What all tasks share.
+    pub(crate) application: &'a Arc<ApplicationContext>,
     /// Lets the worker look at its tasks.
     pub(crate) waker: TaskWaker,
     /// What all nodes may read.
@@ -118,7 +118,7 @@ impl Task {
         );
         context.system_time = environment.clock.now_ms();
         context.emit_intervals = environment.emit_intervals;
-        context.executor = Arc::clone(environment.executor);
+        context.application = Arc::clone(environment.application);
         context.wakeups = Wakeups::new(Arc::clone(&environment.waker));
         for (name, value) in inputs.iter().flat_map(|input| &input.processors) {
             // Each partition has what its own last commit knew: the newest is the largest.

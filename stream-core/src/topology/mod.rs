@@ -237,6 +237,15 @@ impl Topology {
         self.stores.iter().find(|definition| definition.factory.name() == store)?.factory.history_retention()
     }
 
+    /// Keeps the stores in memory whose program does not say where they are: what `dsl.store.suppliers.class` = `in-memory` means.
+    pub fn keep_default_stores_in_memory(&mut self) {
+        for store in &mut self.stores {
+            if let Some(in_memory) = store.factory.default_in_memory() {
+                store.factory = in_memory;
+            }
+        }
+    }
+
     /// Lets a store use a source topic as its changelog: it sends nothing, and is restored from the topic up to the committed offset.
     ///
     /// # Errors

@@ -31,6 +31,14 @@ pub(crate) mod sealed {
     pub trait Described {
         fn description(&self) -> Description<'_>;
 
+        /// The same in memory; `None` for a kind that is nowhere else.
+        fn in_memory(&self) -> Option<Self>
+        where
+            Self: Sized,
+        {
+            None
+        }
+
         /// How many rows the store keeps; `None`: all.
         fn max_entries(&self) -> Option<usize> {
             None
@@ -58,6 +66,7 @@ pub struct StoreBuilder<S, K, E> {
     changelog: Option<ChangelogConfig>,
     caching: bool,
     logs_headers: bool,
+    is_default: bool,
 }
 
 struct Handles<S, K, E> {
@@ -123,6 +132,7 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
             changelog,
             caching: false,
             logs_headers: false,
+            is_default: false,
         }
     }
 
@@ -154,6 +164,13 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     #[must_use]
     pub fn with_headers_logged(mut self) -> Self {
         self.logs_headers = true;
+        self
+    }
+
+    /// The program does not say where the store is: `dsl.store.suppliers.class` decides.
+    #[must_use]
+    pub fn with_default_placement(mut self) -> Self {
+        self.is_default = true;
         self
     }
 
@@ -205,6 +222,13 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Store
             KeySchema::Versioned(schema) => Some(Duration::from_millis(u64::try_from(schema.history_ms).unwrap_or(0))),
             _ => None,
         }
+    }
+
+    fn default_in_memory(&self) -> Option<Arc<dyn StoreFactory>> {
+        let supplier = self.supplier.in_memory().filter(|_| self.is_default)?;
+        let (keys, envelope) = (SerdeRef::clone(&self.handles.keys), self.handles.envelope.clone());
+        let handles = Arc::new(Handles { supplier: supplier.clone(), keys, envelope });
+        Some(Arc::new(Self { supplier, handles, changelog: self.changelog.clone(), ..*self }))
     }
 
     fn open(&self, to_open: &StoreOpen) -> Result<OpenedStore> {

@@ -140,7 +140,7 @@ impl<P: AsyncProcessor> Processor for AsyncStep<P> {
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
         let (sender, completed) = channel();
-        let deadline = self.options.deadline().unwrap_or_else(|| cx.task.executor.deadline());
+        let deadline = self.options.deadline().unwrap_or_else(|| cx.task.application.executor.deadline());
         self.spawner = Some(Spawner { runtime: cx.async_runtime()?, wakeup: cx.wakeup(), sender, completed, deadline });
         Ok(())
     }

@@ -89,6 +89,7 @@ pub(super) fn start(environment: &ControlEnvironment) -> Result<Option<GlobalHan
         settings: Arc::clone(&environment.settings),
         clock: Arc::clone(&environment.clock),
         handlers: environment.handlers.clone().for_global_topics(),
+        application: Arc::clone(&environment.application),
         budget: Arc::clone(&environment.budget),
         metrics: subtopologies.iter().map(|subtopology| environment.shared.task_metrics(TaskId::new(subtopology.id, 0))).collect(),
         applied: has_disk.then(|| AppliedPositions::at(environment.directory.global_positions())),

@@ -20,12 +20,13 @@ use super::active::{Task, TaskEnvironment};
 use super::collector::Outgoing;
 use super::prepared::{InputPosition, PreparedTask};
 use super::progress::Progress;
+use crate::application::ApplicationContext;
 use crate::client::Message;
 use crate::config::EmitIntervals;
 use crate::error::{Error, Result};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::metrics::TaskMetrics;
+use crate::metrics::{MetricName, MetricRegistry, TaskMetrics};
 use crate::node::DroppedRecord;
 use crate::record::{Headers, OwnedRecord};
 use crate::store::{CurrentRecord, MemoryBudget, StateStore, StoreOwner, WorkerMemory};
@@ -55,6 +56,8 @@ pub struct DriverOptions {
     pub now_ms: i64,
     /// Whether what is produced is counted and thrown away: for benchmarks. Internal topics then reach nobody.
     pub discard_output: bool,
+    /// The settings that processors can read.
+    pub app_configs: BTreeMap<String, String>,
 }
 
 impl DriverOptions {
@@ -69,6 +72,7 @@ impl DriverOptions {
             emit_intervals: EmitIntervals::ALWAYS,
             now_ms: 0,
             discard_output: false,
+            app_configs: BTreeMap::new(),
         }
     }
 }
@@ -86,6 +90,7 @@ pub struct TaskDriver {
     clock: Arc<ManualClock>,
     metrics: Arc<TaskMetrics>,
     drops: Rc<RefCell<Vec<DroppedRecord>>>,
+    custom: Arc<MetricRegistry>,
     slots: HashMap<Arc<str>, usize>,
     patterns: Vec<(TopicPattern, usize)>,
     changelogs: BTreeSet<Arc<str>>,
@@ -161,7 +166,13 @@ impl TaskDriver {
             prepared.push(stores::restored(store, log, end, &owner, &metrics)?);
         }
         captured.begin_at(ends);
-        let mut globals = Globals::start(&built, &options, &(Arc::clone(&clock) as Arc<dyn Clock>), &metrics, &memory)?;
+        let metric_clock = Arc::clone(&clock) as Arc<dyn Clock>;
+        let application = Arc::new(ApplicationContext {
+            metrics: Arc::new(MetricRegistry::new(metric_clock)),
+            configs: options.app_configs.clone(),
+            ..ApplicationContext::default()
+        });
+        let mut globals = Globals::start(&built, &options, &(Arc::clone(&clock) as Arc<dyn Clock>), &metrics, &memory, &application)?;
         globals.read(&logs)?;
         let task = Task::start(
             PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(&metrics), membership: 0, directory: None },
@@ -174,7 +185,7 @@ impl TaskDriver {
                 clock: &(Arc::clone(&clock) as Arc<dyn Clock>),
                 max_task_idle_ms: -1,
                 emit_intervals: options.emit_intervals,
-                executor: &Arc::default(),
+                application: &application,
                 waker: Arc::new(|| {}),
                 global_stores: globals.stores(),
             },
@@ -190,6 +201,7 @@ impl TaskDriver {
             clock,
             metrics,
             drops,
+            custom: Arc::clone(&application.metrics),
             slots,
             patterns,
             changelogs,
@@ -307,6 +319,11 @@ impl TaskDriver {
     /// What the task counted.
     pub fn metrics(&self) -> &TaskMetrics {
         &self.metrics
+    }
+
+    /// What processors measured: see [`StreamsMetrics`](crate::metrics::StreamsMetrics).
+    pub fn custom_metrics(&self) -> BTreeMap<MetricName, f64> {
+        self.custom.read()
     }
 
     /// The records that were left out so far, with the node and the reason.
