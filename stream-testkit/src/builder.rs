@@ -87,9 +87,17 @@ impl<'a> TopologyTestDriverBuilder<'a> {
         self
     }
 
-    /// Takes application id, guarantee, caching, handlers and state directory from the configuration of the application. What concerns
+    /// A setting of the program's own, for its processors: see
+    /// [`InitContext::app_configs`](stream_core::InitContext::app_configs).
+    pub fn app_config(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.options.app_configs.insert(name.into(), value.to_string());
+        self
+    }
+
+    /// Takes application id, guarantee, caching, handlers and the settings that processors read from the configuration of the application. What concerns
     /// clients and threads has no meaning here.
-    pub fn config(self, config: &StreamsConfig) -> Self {
+    pub fn config(mut self, config: &StreamsConfig) -> Self {
+        self.options.app_configs = config.app_configs();
         self.application_id(config.application_id())
             .processing_guarantee(config.processing_guarantee())
             .cache_max_bytes(config.cache_max_bytes())

@@ -92,6 +92,11 @@ pub trait StoreFactory: Send + Sync + 'static {
         None
     }
 
+    /// The same store in memory, when its program leaves it to `dsl.store.suppliers.class` where the store is; `None` when the program says it.
+    fn default_in_memory(&self) -> Option<Arc<dyn StoreFactory>> {
+        None
+    }
+
     /// Opens it. A directory that cannot be read is set aside, and the store starts empty.
     ///
     /// # Errors

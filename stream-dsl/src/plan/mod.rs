@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 pub(crate) use graph::{Graph, GraphNode, MergePoint, NodeId, NodeKind, OptimizableRepartition};
-use stream_core::config::StreamsConfig;
+use stream_core::config::{StoreSuppliers, StreamsConfig};
 use stream_core::topology::{AutoOffsetReset, NodeGroup, NodeHandle, validate_name};
 use stream_core::{Topology, TopologyError};
 
@@ -220,6 +220,9 @@ impl Plan {
         }
         for merged in merged.values() {
             merged.rename_topics(&mut topology);
+        }
+        if config.is_some_and(|config| config.dsl_store_suppliers() == StoreSuppliers::InMemory) {
+            topology.keep_default_stores_in_memory();
         }
         if config.is_some_and(StreamsConfig::ensures_explicit_naming) {
             self.0.generated.borrow().check(&topology)?;

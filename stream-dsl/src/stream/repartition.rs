@@ -154,6 +154,19 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`repartition`](Self::repartition), with serdes, name, partition count and partitioner.
+    ///
+    /// ```
+    /// use stream_dsl::{Repartitioned, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let readings = builder.stream::<String, i64>("readings");
+    /// // More tasks for heavy work than the topic has partitions. The number stays with the topic: a change of it needs a reset.
+    /// let spread = readings.repartition_with(Repartitioned::default().with_name("by-sensor").with_number_of_partitions(32));
+    /// spread.group_by_key().count();
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("(topic: by-sensor-repartition)"));
+    /// assert_eq!(text.matches("-repartition)").count(), 1, "the grouping takes the stream as it is");
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn repartition_with(&self, repartitioned: Repartitioned<K, V>) -> Self {
         let Repartitioned { keys, values, name, partitions, partitioner } = repartitioned;
         let prefix = self.plan.resource_name_or(name.as_deref(), "KSTREAM-REPARTITION-");

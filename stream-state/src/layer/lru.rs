@@ -6,7 +6,6 @@ use super::Layers;
 use super::entry::UNTOLD;
 use crate::bytes::RowBytes;
 use crate::error::StoreError;
-use crate::value::ValueFormat;
 
 /// The keys of a store that keeps so many rows, in the order of their last use.
 pub(super) struct LeastRecentlyUsed {
@@ -89,7 +88,7 @@ impl Layers {
         if let Some(eldest) = used.eldest().filter(|_| is_new && !is_cached) {
             used.forget(eldest.as_slice());
             let slot = self.put(eldest.as_slice(), None, written_at)?;
-            if self.format == ValueFormat::Timestamped {
+            if self.format.is_timestamped() {
                 // What a table's store forgets nobody hears of, as in Kafka Streams, whose tables see no eviction.
                 self.table.entry_mut(slot).flags |= UNTOLD;
             }

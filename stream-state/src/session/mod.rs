@@ -16,10 +16,17 @@ use crate::error::StoreError;
 use crate::key::SessionKeySchema;
 use crate::key::session::SessionParts;
 use crate::store::{Rows, Segmented, StoreBuilder, Typed, bytes_of};
-use crate::value::{Envelope, Plain};
+use crate::value::{Envelope, Plain, SessionWithHeaders};
 
 /// Declares a [`SessionStore`].
 pub type SessionStoreBuilder<K, V> = StoreBuilder<SessionBytesStoreSupplier, K, Plain<V>>;
+
+/// Declares a [`SessionStoreWithHeaders`].
+pub type SessionStoreWithHeadersBuilder<K, V> = StoreBuilder<SessionBytesStoreSupplier, K, SessionWithHeaders<V>>;
+
+/// A store of one value and its headers per key and session (KIP-1271). Mirrors Kafka Streams' `SessionStoreWithHeaders`; see [`Session`]
+/// for its methods.
+pub type SessionStoreWithHeaders<K, V> = Session<K, SessionWithHeaders<V>>;
 
 /// A store of one value per key and session: what aggregations over sessions use. Mirrors Kafka Streams' `SessionStore`; see [`Session`]
 /// for its methods.

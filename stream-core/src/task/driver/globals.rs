@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::captured_output::CapturedOutput;
 use super::{DriverOptions, TASK, stores};
+use crate::application::ApplicationContext;
 use crate::client::Message;
 use crate::error::Result;
 use crate::handler::{Handlers, LogAndContinue};
@@ -37,6 +38,7 @@ impl Globals {
         clock: &Arc<dyn Clock>,
         metrics: &Arc<TaskMetrics>,
         memory: &Rc<WorkerMemory>,
+        application: &Arc<ApplicationContext>,
     ) -> Result<Self> {
         let owner = StoreOwner { current: Rc::new(CurrentRecord::default()), memory: Rc::clone(memory) };
         let mut globals = Self { tasks: Vec::new(), shared: Vec::new(), topics: HashMap::new() };
@@ -77,6 +79,8 @@ impl Globals {
                     clock,
                     max_task_idle_ms: -1,
                     emit_intervals: options.emit_intervals,
+                    application,
+                    waker: Arc::new(|| {}),
                     global_stores: &[],
                 },
             )?);
