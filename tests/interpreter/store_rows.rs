@@ -85,12 +85,7 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], context: &StoreContext) -> Res
 
 /// Internal stores of joins as Java shows them: with the timestamp in front of the value where the store keeps one, and lists taken apart
 /// where the store is on disk.
-fn as_java_shows(
-    got: Vec<Entry>,
-    rows: &[StoreRow],
-    want: &[Entry],
-    headers: &BTreeMap<Vec<u8>, Vec<(String, Header)>>,
-) -> Vec<Entry> {
+fn as_java_shows(got: Vec<Entry>, rows: &[StoreRow], want: &[Entry], headers: &BTreeMap<Vec<u8>, Vec<(String, Header)>>) -> Vec<Entry> {
     let mut shown = Vec::with_capacity(got.len());
     for entry in got {
         let wanted = |value: &Bytes| want.iter().any(|want| want.key == entry.key && want.value == *value);
