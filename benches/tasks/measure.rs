@@ -44,7 +44,9 @@ pub fn measure(workload: &Workload, records: u64) -> Result<Figures, Box<dyn std
     let directory = tempfile::tempdir()?;
     let mut options = DriverOptions::new("benchmark", directory.path());
     options.discard_output = true;
-    options.caching_enabled = workload.caching;
+    if !workload.caching {
+        options.cache_max_bytes = 0;
+    }
     let mut driver = TaskDriver::new(&(workload.topology)()?, &options)?;
     let mut figures = Figures { records: 0, processing: Duration::ZERO, committing: Duration::ZERO, allocations: 0, produced: 0 };
     let warm_up = records / 10;
