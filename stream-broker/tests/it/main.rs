@@ -1,7 +1,9 @@
 //! The broker as clients see it. One program, because each links librdkafka; `cargo test --test it groups::` runs the tests of one file.
 
+mod faults;
 mod group_protocol;
 mod groups;
+mod hostile_clients;
 mod librdkafka;
 mod network;
 mod produce_fetch;
