@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -222,6 +222,17 @@ impl Broker {
         self.commands.call(Command::ResumeNetwork)?.map_err(|source| BrokerError::Listen { address: self.address, source })
     }
 
+    /// Keeps every connection, and the port, and answers nothing until the returned value is dropped: a broker that hangs, as opposed to
+    /// one that is away ([`Broker::pause_network`]). Then what was sent meanwhile is answered.
+    ///
+    /// # Errors
+    /// [`BrokerError::Stopped`].
+    pub fn hang(&self) -> Result<Hanging, BrokerError> {
+        let (ends, until) = mpsc::channel();
+        self.commands.call(|reply| Command::Hang(reply, until))?;
+        Ok(Hanging { _ends: ends })
+    }
+
     /// Closes every connection; clients may connect again at once.
     ///
     /// # Errors
@@ -278,6 +289,13 @@ impl Broker {
             let _ = thread.join();
         }
     }
+}
+
+/// As long as it lives, the broker [hangs](Broker::hang). The broker cannot be stopped meanwhile.
+#[derive(Debug)]
+#[must_use = "the broker goes on when it is dropped"]
+pub struct Hanging {
+    _ends: mpsc::Sender<()>,
 }
 
 impl Drop for Broker {

@@ -198,6 +198,30 @@ impl BrokerConfig {
         self
     }
 
+    /// `group.consumer.heartbeat.interval.ms`: how often members of consumer groups (`group.protocol=consumer`) are to be heard of. A
+    /// rebalance takes a few heartbeats. Default: 0.5 seconds; Kafka's is 5.
+    #[must_use]
+    pub fn group_consumer_heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.core.consumer_groups.heartbeat_interval_ms = i32::try_from(millis(interval).max(1)).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// `group.consumer.session.timeout.ms`: a member of a consumer group that is not heard of for so long is taken out. Default: 45
+    /// seconds.
+    #[must_use]
+    pub fn group_consumer_session_timeout(mut self, timeout: Duration) -> Self {
+        self.core.consumer_groups.session_timeout_ms = i32::try_from(millis(timeout).max(1)).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// `group.consumer.assignment.interval.ms`: the least time between two assignments of a consumer group. Default: 0; Kafka's is 1
+    /// second.
+    #[must_use]
+    pub fn group_consumer_assignment_interval(mut self, interval: Duration) -> Self {
+        self.core.consumer_groups.assignment_interval_ms = millis(interval);
+        self
+    }
+
     /// `offsets.retention.minutes`: offsets of a group without members are kept this long. Default: 7 days.
     #[must_use]
     pub fn offsets_retention(mut self, retention: Duration) -> Self {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::api;
 use crate::fetch::HeldFetches;
+use crate::group::consumer::ConsumerGroupSettings;
 use crate::group::{self, Groups};
 use crate::mistake::{self, Mistake};
 use crate::storage::Storage;
@@ -60,6 +61,8 @@ pub(crate) struct CoreConfig {
     pub(crate) group_max_session_timeout_ms: i32,
     /// `group.max.size`.
     pub(crate) group_max_size: usize,
+    /// The timers of consumer groups (KIP-848).
+    pub(crate) consumer_groups: ConsumerGroupSettings,
     /// `offsets.retention.minutes`, in milliseconds.
     pub(crate) offsets_retention_ms: i64,
     /// `offset.metadata.max.bytes`.
@@ -98,6 +101,7 @@ impl Default for CoreConfig {
             group_min_session_timeout_ms: 6_000,
             group_max_session_timeout_ms: 1_800_000,
             group_max_size: usize::MAX,
+            consumer_groups: ConsumerGroupSettings { session_timeout_ms: 45_000, heartbeat_interval_ms: 500, assignment_interval_ms: 0 },
             offsets_retention_ms: 7 * 24 * 3_600_000,
             offset_metadata_max_bytes: 4096,
             transaction_max_timeout_ms: 900_000,

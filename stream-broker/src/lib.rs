@@ -17,7 +17,7 @@ mod topic;
 mod transaction;
 mod wire;
 
-pub use broker::{Broker, BrokerError};
+pub use broker::{Broker, BrokerError, Hanging};
 pub use config::BrokerConfig;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

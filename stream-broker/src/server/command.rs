@@ -20,6 +20,8 @@ pub(crate) enum Command {
     ResumeNetwork(SyncSender<io::Result<()>>),
     /// Close every connection and go on listening.
     CutConnections(SyncSender<()>),
+    /// Do nothing until the other end of the channel is gone, and keep every connection.
+    Hang(SyncSender<()>, Receiver<()>),
     /// Misbehave.
     Inject(Box<Fault>, SyncSender<InjectedFault>),
     /// Behave again.

@@ -412,6 +412,11 @@ impl EventLoop {
                     self.close_all();
                     let _ = reply.send(());
                 }
+                Ok(Command::Hang(reply, until)) => {
+                    let _ = reply.send(());
+                    // Nothing is ever sent: it ends with the sender.
+                    let _ = until.recv();
+                }
                 Ok(Command::Inject(fault, reply)) => {
                     let _ = reply.send(self.gate.inject(*fault));
                 }
