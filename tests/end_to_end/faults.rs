@@ -71,6 +71,7 @@ fn an_application_that_is_closed_while_the_broker_hangs_leaves_its_state_to_the_
         let config = StreamsConfig::new(&application, cluster.bootstrap_servers())
             .with_state_dir(state.path())
             .set("processing.guarantee", "exactly_once_v2")
+            .and_then(|config| config.set("statestore.cache.max.bytes", "0"))
             .expect("a configuration");
         let streams = KafkaStreams::new(builder.build().expect("a topology"), config).expect("an application");
         streams.start().expect("the state directory is free");
@@ -120,22 +121,11 @@ fn an_example_that_is_told_to_end_while_the_broker_hangs_ends() {
     let hanging = broker.hang().expect("the broker hangs");
     example.signal("TERM");
     let asked = Instant::now();
-    let status = example.await_end(Duration::from_secs(30));
+    // What it was doing waits for its own timeout, then the last commit; with a transaction timeout of 6 s that is less than a minute.
+    let status = example.await_end(Duration::from_secs(50));
     drop(hanging);
     assert!(status.success(), "after {:?}: {status}\n{}", asked.elapsed(), example.output());
     example.finished();
-}
-
-#[test]
-fn an_example_that_reaches_no_broker_says_why() {
-    let state = tempfile::tempdir().expect("a folder");
-    // Nothing listens there.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-    let mut command = Command::new(Example::path("pipe"));
-    command.args(["--bootstrap-servers", &format!("127.0.0.1:{port}"), "--connect-timeout-ms", "2000", "--state-dir"]).arg(state.path());
-    let mut example = Example::spawn(command);
-    assert_eq!(example.await_end(PATIENCE).code(), Some(1));
-    assert!(example.stderr().contains("Connection refused"), "{}", example.stderr());
 }
 
 #[test]
@@ -188,7 +178,10 @@ fn a_process_whose_producer_is_full_still_gives_tasks_up() {
 fn fence_while(cluster: &Cluster, transactional_id: &str, is_over: impl Fn() -> bool) {
     while !is_over() {
         let rival = cluster.producer(&[("transactional.id", transactional_id)]);
-        rival.init_transactions(PATIENCE).expect("the id can be taken");
+        if let Err(error) = rival.init_transactions(PATIENCE) {
+            // The process took it at the same time.
+            eprintln!("the rival: {error}");
+        }
     }
 }
 
@@ -207,7 +200,7 @@ fn an_application_whose_transactions_are_always_aborted_ends_after_the_task_time
     let process = metadata.split('"').nth(3).expect("the id of the process");
     let transactional_id = format!("{}-{process}-0", word_count.application());
     let mut command = word_count.command(state.path());
-    command.args(["--config", "task.timeout.ms=3000", "--commit-interval-ms", "400"]);
+    command.args(["--config", "task.timeout.ms=3000"]);
     let mut fenced = Example::spawn(command);
     fenced.await_running();
     let is_over = AtomicBool::new(false);

@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::TaskId;
 use crate::task::StartFailure;
 
-/// How long an abort takes at least, when the time for commits is over.
-const ABORT_AT_THE_END: Duration = Duration::from_millis(500);
+/// How long an abort is waited for when the application ends.
+const ABORT_AT_THE_END: Duration = Duration::from_millis(1_500);
 
 /// How tasks start again.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,7 +100,7 @@ impl Worker {
     /// `transaction.timeout.ms`, or earlier, when a producer of the same id comes.
     fn abort_timeout(&self) -> Duration {
         let timeout = self.environment.settings.commit_timeout;
-        self.environment.ending.limit_commit(timeout).max(timeout.min(ABORT_AT_THE_END))
+        if self.environment.ending.is_asked() { timeout.min(ABORT_AT_THE_END) } else { timeout }
     }
 
     /// The new producer ends what the old one left undecided (rule R1).
