@@ -2,12 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Audit, Cluster, Example, PATIENCE, Vocabulary, WordCount, size};
 use kstreams::prelude::*;
-use rdkafka::producer::Producer;
 
 #[test]
 fn a_poison_record_stops_the_application_with_its_place_named_and_nothing_lost() {
@@ -174,17 +172,7 @@ fn a_process_whose_producer_is_full_still_gives_tasks_up() {
     assert!(processed >= 900 && read.len() as u64 == processed, "{} of {processed} records were written", read.len());
 }
 
-/// Keeps taking the transactional id of a process, as another one with a copy of its state directory would; each time its producer is fenced.
-fn fence_while(cluster: &Cluster, transactional_id: &str, is_over: impl Fn() -> bool) {
-    while !is_over() {
-        let rival = cluster.producer(&[("transactional.id", transactional_id)]);
-        if let Err(error) = rival.init_transactions(PATIENCE) {
-            // The process took it at the same time.
-            eprintln!("the rival: {error}");
-        }
-    }
-}
-
+#[cfg(feature = "fault-injection")]
 #[test]
 fn an_application_whose_transactions_are_always_aborted_ends_after_the_task_timeout_and_counts_nothing_twice() {
     let cluster = Cluster::start();
@@ -195,25 +183,15 @@ fn an_application_whose_transactions_are_always_aborted_ends_after_the_task_time
     word_count.await_processed();
     first.terminate();
 
-    let metadata = state.path().join(word_count.application()).join("kafka-streams-process-metadata");
-    let metadata = std::fs::read_to_string(metadata).expect("the process has an id");
-    let process = metadata.split('"').nth(3).expect("the id of the process");
-    let transactional_id = format!("{}-{process}-0", word_count.application());
     let mut command = word_count.command(state.path());
-    command.args(["--config", "task.timeout.ms=3000"]);
-    let mut fenced = Example::spawn(command);
-    fenced.await_running();
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| fence_while(&cluster, &transactional_id, || is_over.load(Ordering::Relaxed)));
-        word_count.feed(Vocabulary::new(50, 3, 27).take(200));
-        let status = fenced.await_end(PATIENCE);
-        is_over.store(true, Ordering::Relaxed);
-        assert_eq!(status.code(), Some(1));
-    });
-    let stderr = fenced.stderr();
+    command.args(["--config", "task.timeout.ms=3000"]).env("KSTREAMS_FAIL_POINT", "AfterProducerFlush:*");
+    let mut aborting = Example::spawn(command);
+    word_count.feed(Vocabulary::new(50, 3, 27).take(200));
+    assert_eq!(aborting.await_end(PATIENCE).code(), Some(1), "{}", aborting.output());
+    let stderr = aborting.stderr();
+    assert!(stderr.matches("failed at AfterProducerFlush").count() >= 3, "it was tried again: {stderr}");
     let reason = stderr.lines().last().unwrap_or_default();
-    for part in ["task.timeout.ms", "0_0", "1_0", "another process or a newer producer took over"] {
+    for part in ["error: ", "no progress for 3000 ms (`task.timeout.ms`)", "tasks 0_0 1_0", "a test lets AfterProducerFlush fail"] {
         assert!(reason.contains(part), "`{part}` is missing in: {reason}");
     }
 

@@ -10,7 +10,7 @@ use super::{ControlEvent, RevivedTask};
 use crate::config::ProcessingGuarantee;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::TaskId;
-use crate::task::StartFailure;
+use crate::task::{StartFailure, Task};
 
 /// How long an abort is waited for when the application ends.
 const ABORT_AT_THE_END: Duration = Duration::from_millis(1_500);
@@ -36,6 +36,10 @@ impl Worker {
             ErrorKind::Fenced => tracing::warn!(worker, %error, "rolling back to what was committed, with a new producer"),
             ErrorKind::Corrupted => tracing::warn!(worker, %error, "opening the stores anew"),
             _ => return Err(error),
+        }
+        if failed.is_none() {
+            let is_touched = self.tasks.values().any(Task::is_touched);
+            self.failing.is_of_records(is_touched);
         }
         let backoff = self.note_failure(failed, Attempt::Commit, error).map_err(|error| match failed {
             Some(_) => error,
