@@ -121,7 +121,7 @@ fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environmen
             environment.producer.ensure_transaction()?;
             let started = environment.clock.monotonic();
             if !all.is_empty() {
-                retry(environment, started, |_| environment.producer.producer().send_offsets(&all, lease.token()))
+                retry(environment, started, |remaining| environment.producer.producer().send_offsets(&all, lease.token(), remaining))
                     .at(|| "offsets of the transaction")?;
             }
             kill_point(KillPoint::AfterOffsetsSent);
