@@ -2,6 +2,7 @@
 
 mod consumer_group_protocol;
 mod consumer_groups;
+mod differential;
 mod group_protocol;
 mod groups;
 mod librdkafka;
