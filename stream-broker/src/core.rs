@@ -18,6 +18,7 @@ use crate::api;
 use crate::fetch::HeldFetches;
 use crate::group::consumer::ConsumerGroupSettings;
 use crate::group::{self, Groups};
+use crate::mistake::{self, Mistake};
 use crate::storage::Storage;
 use crate::topic::Topics;
 use crate::topic::config::TopicDefaults;
@@ -163,6 +164,11 @@ impl Outbox {
         self.outcomes.push((ticket, Outcome::Close));
     }
 
+    /// Puts an outcome in that was taken out before.
+    pub(crate) fn put(&mut self, ticket: Ticket, outcome: Outcome) {
+        self.outcomes.push((ticket, outcome));
+    }
+
     /// Takes everything that was put in.
     pub(crate) fn drain(&mut self) -> std::vec::Drain<'_, (Ticket, Outcome)> {
         self.outcomes.drain(..)
@@ -180,7 +186,8 @@ impl Ids {
         Ids { state: seed }
     }
 
-    fn next(&mut self) -> u64 {
+    /// 64 bits.
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -245,7 +252,9 @@ impl Core {
         core.groups.load(&core.topics, now)?;
         core.transactions.load(&core.topics)?;
         // What was decided is carried out, before any client asks.
-        core.transactions.end_all_decided(now);
+        if !mistake::is_made(Mistake::MarkersForgotten) {
+            core.transactions.end_all_decided(now);
+        }
         transaction::tick(&mut core, now, &mut Outbox::default());
         core.next_checkpoint = Some(now.saturating_add(core.config.checkpoint_interval_ms));
         Ok(core)

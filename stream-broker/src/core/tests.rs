@@ -17,6 +17,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
+mod simulation;
+
 use super::CoreConfig;
 use crate::harness::{Harness, body, text};
 use crate::storage::tests::simulated::Simulated;

@@ -14,6 +14,7 @@ use crate::core::Core;
 use crate::log::batch::{BatchHeader, HEADER_BYTES};
 use crate::log::compression::uncompressed_records;
 use crate::log::records::{RawRecord, Records};
+use crate::mistake::{self, Mistake};
 use crate::topic::Topics;
 use crate::topic::internal::{CONSUMER_OFFSETS, partition_for};
 use crate::transaction::Producer;
@@ -42,6 +43,7 @@ pub(crate) fn commit(
     };
     let entries: Vec<Entry> = offsets.iter().map(entry).collect();
     let writer = producer.map(|producer| (producer.id, producer.epoch));
+    let entries = if mistake::is_made(Mistake::CommitUnwritten) { Vec::new() } else { entries };
     let first = write(core, group_id, &entries, writer, now).map_err(|error| {
         tracing::warn!(%group_id, %error, "offsets cannot be written");
         ResponseError::NotCoordinator
