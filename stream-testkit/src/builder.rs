@@ -55,10 +55,10 @@ impl<'a> TopologyTestDriverBuilder<'a> {
         self
     }
 
-    /// Whether `statestore.cache.max.bytes` is above 0, as it is by default. A driver commits after each record, so that a cache only
-    /// merges what one record causes.
-    pub fn caching(mut self, enabled: bool) -> Self {
-        self.options.caching_enabled = enabled;
+    /// `statestore.cache.max.bytes`, 10 MiB by default; with 0 every update is forwarded at once. A driver commits after each record, so
+    /// that a cache only merges what one record causes.
+    pub fn cache_max_bytes(mut self, bytes: usize) -> Self {
+        self.options.cache_max_bytes = bytes;
         self
     }
 
@@ -100,7 +100,7 @@ impl<'a> TopologyTestDriverBuilder<'a> {
         self.options.app_configs = config.app_configs();
         self.application_id(config.application_id())
             .processing_guarantee(config.processing_guarantee())
-            .caching(config.cache_max_bytes() > 0)
+            .cache_max_bytes(config.cache_max_bytes())
             .emit_intervals(config.emit_intervals())
             .handlers(config.handlers())
     }

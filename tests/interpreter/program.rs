@@ -20,7 +20,8 @@ use tempfile::TempDir;
 
 use super::datum::{Datum, Nullable, Type, Visible};
 use super::extractors::ValueNumber;
-use super::stores;
+use super::processors::{CaseProcessor, Spec};
+use super::stores::{self, Declared};
 use super::windows::{Cogroup, InWindows};
 
 /// A stream or table with the types of its keys and values.
@@ -220,8 +221,7 @@ impl<'a> Program<'a> {
         if let Some(name) = statement["name"].as_str() {
             consumed = consumed.with_name(name);
         }
-        let extractor = statement["extractor"].as_str().or_else(|| self.config["default.timestamp.extractor"].as_str());
-        consumed = match extractor {
+        consumed = match statement["extractor"].as_str() {
             None | Some("fail-on-invalid") => consumed,
             Some("log-and-skip") => consumed.with_timestamp_extractor(LogAndSkipOnInvalidTimestamp),
             Some("partition-time") => consumed.with_timestamp_extractor(UsePartitionTimeOnInvalidTimestamp),
@@ -289,6 +289,14 @@ impl<'a> Program<'a> {
             }
             "add-store" => {
                 self.builder.add_shared_state_store(stores::factory(&statement["store"])?);
+                return Ok(());
+            }
+            "add-global-store" => {
+                let (key, value) = (Type::of(&statement["key"]), Type::of(&statement["value"]));
+                let consumed = self.consumed(statement, key.nullable(), value.nullable())?;
+                let (store, spec) = (Declared(stores::factory(&statement["store"])?), Spec::new(&statement["processor"])?);
+                let supplier = move || CaseProcessor::<Nullable, Nullable>::new(spec.clone());
+                self.builder.add_global_store(store, string(statement, "topic")?, consumed, supplier);
                 return Ok(());
             }
             "global-table" => {

@@ -126,11 +126,17 @@ impl KafkaStreams {
 
     /// Commits, gives up all tasks and ends the threads, for at most `timeout`. `true` when everything ended in time; else it goes on
     /// ending in the background.
+    ///
+    /// Brokers that do not answer are waited for as long as `timeout` allows, less what the rest of the end needs; then the last commit is
+    /// given up, and the tasks go on elsewhere, or after a restart, from the one before. With a few seconds or more, the state directory
+    /// is free when this returns.
     pub fn close(&self, timeout: Duration) -> bool {
         // Without a control thread there is nobody to tell; its last word was a final state.
         if self.events.send(ControlEvent::Close).is_err() {
             tracing::debug!("the control thread is gone");
         }
+        // After the event: what is given up from here on is heard of by a thread that knows why.
+        self.shared.ending().ask(timeout);
         {
             let mut launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner);
             if let Launch::Ready(..) = &*launch {
@@ -203,6 +209,7 @@ impl Drop for KafkaStreams {
             if self.events.send(ControlEvent::Close).is_err() {
                 tracing::debug!("the control thread is gone");
             }
+            self.shared.ending().ask(Duration::MAX);
         }
     }
 }

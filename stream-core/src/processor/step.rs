@@ -83,6 +83,8 @@ impl<P: Processor> Push<P::KeyIn, P::ValueIn> for ProcessorNode<P> {
         // Stores stamp their writes with the record that their own node received, not with what it forwarded last.
         let timestamp = record.timestamp;
         let before = task.current.replace_timestamp(timestamp);
+        let has_headers = !record.headers.is_empty() || task.current.has_headers();
+        let headers_before = has_headers.then(|| task.current.replace_headers(record.headers.clone()));
         // Not by `run`: a closure would be one more copy of the record.
         let mut context = ProcessorContext { node: &self.name, index: self.index, outlet: &self.outlet, task };
         let result = match context.task.catches_panics {
@@ -91,6 +93,9 @@ impl<P: Processor> Push<P::KeyIn, P::ValueIn> for ProcessorNode<P> {
         };
         let result = conclude(&self.name, result, timestamp, task);
         task.current.replace_timestamp(before);
+        if let Some(headers) = headers_before {
+            task.current.replace_headers(headers);
+        }
         result
     }
 }

@@ -22,7 +22,7 @@ use crate::membership::{OffsetCommitter, TokenCell};
 use crate::node::TaskWaker;
 use crate::store::{MemoryBudget, SharedStore, WorkerMemory};
 use crate::task::{Outgoing, PreparedTask, Task, TaskEnvironment, WorkerProducer};
-use crate::time::Clock;
+use crate::time::{Clock, Ending};
 use crate::topology::BuiltTopology;
 
 /// Makes a worker's producer, again after it was fenced.
@@ -44,6 +44,7 @@ pub(crate) struct WorkerEnvironment {
     /// Lets this worker look at its tasks.
     pub(crate) waker: TaskWaker,
     pub(crate) make_producer: ProducerFactory,
+    pub(crate) ending: Arc<Ending>,
     pub(crate) commands: Receiver<WorkerCommand>,
     pub(crate) events: Sender<ControlEvent>,
 }
@@ -290,6 +291,7 @@ impl Worker {
             committer: &*self.environment.committer,
             clock: &*self.environment.clock,
             timeout: settings.commit_timeout,
+            ending: &self.environment.ending,
             drain,
         };
         commit(&mut participants, &environment)?;

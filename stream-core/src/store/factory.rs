@@ -57,8 +57,8 @@ pub struct StoreOpen {
     pub changelog_topic: Arc<str>,
     /// Bytes that RocksDB's block cache and memtables of this store may take.
     pub persistent_memory_bytes: usize,
-    /// Whether a table holds changes back until the commit (`statestore.cache.max.bytes` > 0).
-    pub caching_enabled: bool,
+    /// `statestore.cache.max.bytes`: with 0 no table holds changes back until the commit.
+    pub cache_max_bytes: usize,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }

@@ -12,6 +12,7 @@ mod internal_topics;
 mod options;
 mod partitions;
 mod read_only_store;
+mod reorder;
 mod subtopology;
 mod validate;
 
@@ -30,6 +31,7 @@ pub use handle::NodeHandle;
 pub use internal_topics::{ExistingTopic, InternalTopicDefinition, InternalTopicSettings, InternalTopicSpec, check_existing};
 pub use options::{Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
+pub use reorder::NodeGroup;
 /// Patterns of topic names, of the crate version that this crate's API uses.
 pub use regex::Regex;
 pub use subtopology::{Changelog, SinkSpec, SourceSpec, Subtopology};

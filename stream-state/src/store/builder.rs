@@ -246,7 +246,7 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Store
             persistent: description.persistent,
             caching,
             schema: description.schema,
-            format: self.handles.envelope.settled(caching && to_open.caching_enabled).format(),
+            format: self.handles.envelope.settled(caching && to_open.cache_max_bytes > 0).format(),
             max_entries: self.supplier.max_entries(),
             logs_headers: self.logs_headers,
         };

@@ -43,7 +43,7 @@ impl Globals {
         let owner = StoreOwner { current: Rc::new(CurrentRecord::default()), memory: Rc::clone(memory) };
         let mut globals = Self { tasks: Vec::new(), shared: Vec::new(), topics: HashMap::new() };
         // What cannot be read is skipped, whatever the application's handler: as Kafka Streams' driver does.
-        let handlers = Handlers { deserialization: Arc::new(LogAndContinue), ..options.handlers.clone() };
+        let handlers = Handlers { deserialization: Arc::new(LogAndContinue), ..options.handlers.clone().for_global_topics() };
         for subtopology in built.global_subtopologies() {
             let (mut prepared, mut applied) = (Vec::new(), 0);
             for &index in &subtopology.stores {

@@ -1,5 +1,6 @@
 //! [`TaskDriver`]: a whole topology as one task, without broker, thread or clock of its own.
 
+mod batch;
 mod captured_output;
 mod globals;
 mod stores;
@@ -43,8 +44,8 @@ pub struct DriverOptions {
     pub application_id: String,
     /// Where persistent stores lie; made when they flush first.
     pub state_dir: PathBuf,
-    /// Whether tables hold changes back until the commit (`statestore.cache.max.bytes` > 0).
-    pub caching_enabled: bool,
+    /// `statestore.cache.max.bytes`: with 0 no table holds changes back until the commit.
+    pub cache_max_bytes: usize,
     /// Whether a step that fails leaves nothing behind (`processing.guarantee=exactly_once_v2`).
     pub exactly_once: bool,
     /// The handlers.
@@ -53,6 +54,8 @@ pub struct DriverOptions {
     pub emit_intervals: EmitIntervals,
     /// What the wall clock shows at first, ms.
     pub now_ms: i64,
+    /// Whether what is produced is counted and thrown away: for benchmarks. Internal topics then reach nobody.
+    pub discard_output: bool,
     /// The settings that processors can read.
     pub app_configs: BTreeMap<String, String>,
 }
@@ -63,11 +66,12 @@ impl DriverOptions {
         Self {
             application_id: application_id.into(),
             state_dir: state_dir.into(),
-            caching_enabled: true,
+            cache_max_bytes: 10 << 20,
             exactly_once: false,
             handlers: Handlers::default(),
             emit_intervals: EmitIntervals::ALWAYS,
             now_ms: 0,
+            discard_output: false,
             app_configs: BTreeMap::new(),
         }
     }
@@ -95,6 +99,8 @@ pub struct TaskDriver {
     failed: bool,
     /// What a step that failed had produced.
     left_over: Vec<OwnedRecord>,
+    /// The offset of the next record that is enqueued.
+    enqueued: i64,
 }
 
 impl TaskDriver {
@@ -131,7 +137,7 @@ impl TaskDriver {
         logs: HashMap<Arc<str>, Vec<OwnedRecord>>,
     ) -> Result<Self> {
         let subtopology = whole(&built);
-        let captured = Rc::new(CapturedOutput::default());
+        let captured = Rc::new(CapturedOutput::new(options.discard_output));
         let metrics = Arc::new(TaskMetrics::default());
         let memory = Rc::new(WorkerMemory::new(MemoryBudget::new(0)));
         let changelogs = subtopology.changelogs.iter().map(|changelog| Arc::clone(&changelog.topic)).collect();
@@ -202,6 +208,7 @@ impl TaskDriver {
             logs,
             failed: false,
             left_over: Vec::new(),
+            enqueued: 0,
         };
         driver.task.note_drops(Rc::clone(&driver.drops));
         driver.globals.note_drops(&driver.drops);
