@@ -24,7 +24,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn refused(words: &[&str], program: impl FnOnce(&StreamsBuilder)) {
     let builder = StreamsBuilder::new();
     program(&builder);
-    says(builder.build().map(drop).map_err(|error| error.to_string()), words);
+    says(text(builder.build().and_then(|topology| topology.build("app").map(drop))), words);
 }
 
 #[track_caller]
