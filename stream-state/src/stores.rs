@@ -7,7 +7,8 @@ use stream_core::serdes::SerdeRef;
 
 use crate::buffer::{BufferBytesStoreSupplier, TimeOrderedBufferBuilder};
 use crate::kv::{
-    KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder, TimestampedKeyValueStoreWithHeadersBuilder,
+    KeyValueBytesStoreSupplier, KeyValueStoreBuilder, ListValueStoreBuilder, TimestampedKeyValueStoreBuilder,
+    TimestampedKeyValueStoreWithHeadersBuilder,
 };
 use crate::session::{SessionBytesStoreSupplier, SessionStoreBuilder, SessionStoreWithHeadersBuilder};
 use crate::versioned::{VersionedBytesStoreSupplier, VersionedKeyValueStoreBuilder};
@@ -48,6 +49,15 @@ impl Stores {
         values: SerdeRef<V>,
     ) -> KeyValueStoreBuilder<K, V> {
         KeyValueStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// Declares a store of several values per key.
+    pub fn list_value_store_builder<K: 'static, V: 'static>(
+        supplier: KeyValueBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> ListValueStoreBuilder<K, V> {
+        ListValueStoreBuilder::new(supplier, keys, values)
     }
 
     /// Declares a store of values with timestamps.

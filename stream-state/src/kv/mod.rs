@@ -2,6 +2,7 @@
 
 mod cached;
 mod iter;
+mod list;
 mod supplier;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::ops::{Bound, RangeBounds};
 
 pub use cached::CachedChange;
 pub use iter::KeyValueIterator;
+pub use list::{ListValueStore, ListValueStoreBuilder};
 use stream_core::Result;
 use stream_core::serdes::{Role, Serde};
 pub use supplier::KeyValueBytesStoreSupplier;

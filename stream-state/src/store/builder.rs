@@ -11,7 +11,7 @@ use stream_core::store::{ChangelogConfig, CleanupPolicy, OpenedStore, StoreFacto
 
 use super::{HandleFactory, LayeredStore, StoreOptions, Typed, open};
 use crate::key::KeySchema;
-use crate::value::{BufferedValue, Envelope, Plain, SessionWithHeaders, Timestamped, ValueFormat, WithHeaders};
+use crate::value::{BufferedValue, Envelope, Listed, Plain, SessionWithHeaders, Timestamped, ValueFormat, WithHeaders};
 
 /// Says where a store keeps its rows, how they are keyed, and which handle reads them.
 ///
@@ -106,6 +106,13 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, SessionWi
     /// A store of sessions with headers.
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, SessionWithHeaders { serde: values })
+    }
+}
+
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Listed<V>> {
+    /// A store of lists of values.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, Listed::new(values))
     }
 }
 
