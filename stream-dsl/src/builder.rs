@@ -311,7 +311,8 @@ impl StreamsBuilder {
         self.plan.lower(None)
     }
 
-    /// The topology, rewritten as `topology.optimization` says, and checked as `ensure.explicit.internal.resource.naming` says.
+    /// The topology, rewritten as `topology.optimization` says, with its stores where `dsl.store.suppliers.class` says (those whose program
+    /// does not say it), and checked as `ensure.explicit.internal.resource.naming` says.
     ///
     /// To switch a rewrite on or off in an application that has run changes its internal topics: reset it first, or it begins with
     /// empty state.

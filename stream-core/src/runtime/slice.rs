@@ -14,6 +14,8 @@ const BATCH: usize = 1_000;
 const ROUND: usize = 100;
 /// How long a slice processes before the worker looks at its commands and at the commit.
 const SLICE: Duration = Duration::from_millis(50);
+/// How long the worker waits for records, while the producer's queue is full, before it looks for room again.
+const CONGESTION: Duration = Duration::from_millis(5);
 
 impl Worker {
     /// Fetches records into the tasks' queues; waits only when no task has anything to do.
@@ -142,18 +144,29 @@ impl Worker {
     pub(super) fn process_slice(&mut self) -> Result<()> {
         self.wait_until = None;
         let started = self.environment.clock.monotonic();
+        // Without an interval every record is committed by itself, as in Kafka Streams.
+        let commits_each = self.environment.settings.commit_interval.is_zero();
+        let round = if commits_each { 1 } else { ROUND };
         let mut is_more = true;
         while is_more {
             is_more = false;
             for (&id, task) in &mut self.tasks {
-                let mut done = task.punctuate()?;
+                // What a record leads to is sent at once, and would wait in the middle of it. Here the worker can do all else meanwhile;
+                // inputs whose queues are full are paused.
+                if self.producer.producer().is_congested() {
+                    let now = self.environment.clock.monotonic();
+                    self.wait_until = [self.wait_until, Some(now + CONGESTION)].into_iter().flatten().min();
+                    self.has_buffered = false;
+                    return Ok(());
+                }
+                let mut done = task.punctuate()? + u64::from(task.wake()?);
                 if let Some(due) = self.failing.next_read(id)
                     && due > self.environment.clock.monotonic()
                 {
                     self.wait_until = [self.wait_until, Some(due)].into_iter().flatten().min();
                     continue;
                 }
-                let (processed, progress) = task.process(ROUND);
+                let (processed, progress) = task.process(round);
                 done += processed as u64;
                 if done > 0 {
                     self.failing.processed(id);
@@ -171,7 +184,8 @@ impl Worker {
                 };
                 match progress {
                     Progress::More => is_more = true,
-                    Progress::Empty => {}
+                    // A task that is paused goes on when a processor was woken, which ends the wait for input, too.
+                    Progress::Empty | Progress::Paused => {}
                     Progress::Waiting { until } => {
                         self.wait_until = [self.wait_until, until].into_iter().flatten().min();
                     }
@@ -181,8 +195,8 @@ impl Worker {
                     return Ok(());
                 }
             }
-            if self.environment.clock.monotonic().saturating_sub(started) >= SLICE || self.memory.excess() > 0 || self.holds_back_too_much()
-            {
+            let is_over = commits_each || self.environment.clock.monotonic().saturating_sub(started) >= SLICE;
+            if is_over || self.memory.excess() > 0 || self.holds_back_too_much() {
                 break;
             }
         }

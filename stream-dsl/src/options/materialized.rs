@@ -28,7 +28,8 @@ pub struct Materialized<K, V> {
     pub(crate) logging: Option<BTreeMap<String, String>>,
     pub(crate) caching: bool,
     pub(crate) retention: Option<Duration>,
-    pub(crate) store_type: StoreType,
+    /// `None`: as `dsl.store.suppliers.class` says.
+    pub(crate) store_type: Option<StoreType>,
     pub(crate) supplier: Option<StoreSupplier>,
     pub(crate) keeps_timestamps: bool,
 }
@@ -59,6 +60,11 @@ impl<K, V> Materialized<K, V> {
     /// Whether the store keeps versions.
     pub(crate) fn is_versioned(&self) -> bool {
         matches!(self.supplier, Some(StoreSupplier::Versioned(_)))
+    }
+
+    /// Whether the program says where the store is.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.store_type.is_some() || self.supplier.is_some()
     }
 
     /// The store of this supplier, under its name. Its retention is not compared with the windows'.
@@ -246,7 +252,7 @@ impl<K, V> Materialized<K, V> {
         self
     }
 
-    /// In RocksDB or in memory.
+    /// In RocksDB or in memory, whatever `dsl.store.suppliers.class` says.
     ///
     /// ```
     /// use stream_dsl::{Materialized, StoreType, StreamsBuilder};
@@ -259,7 +265,7 @@ impl<K, V> Materialized<K, V> {
     /// ```
     #[must_use]
     pub fn with_store_type(mut self, store_type: StoreType) -> Self {
-        self.store_type = store_type;
+        self.store_type = Some(store_type);
         self
     }
 }
@@ -273,7 +279,7 @@ impl<K, V> Default for Materialized<K, V> {
             logging: Some(BTreeMap::new()),
             caching: true,
             retention: None,
-            store_type: StoreType::Persistent,
+            store_type: None,
             supplier: None,
             keeps_timestamps: true,
         }

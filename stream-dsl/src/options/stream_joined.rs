@@ -17,7 +17,8 @@ pub struct StreamJoined<K, V1, V2> {
     pub(crate) store_name: Option<String>,
     pub(crate) this_store: Option<WindowBytesStoreSupplier>,
     pub(crate) other_store: Option<WindowBytesStoreSupplier>,
-    pub(crate) store_type: StoreType,
+    /// `None`: as `dsl.store.suppliers.class` says.
+    pub(crate) store_type: Option<StoreType>,
     pub(crate) logging: Option<BTreeMap<String, String>>,
 }
 
@@ -46,7 +47,7 @@ impl<K, V1, V2> StreamJoined<K, V1, V2> {
             store_name: None,
             this_store: None,
             other_store: None,
-            store_type: StoreType::Persistent,
+            store_type: None,
             logging: Some(BTreeMap::new()),
         }
     }
@@ -156,7 +157,7 @@ impl<K, V1, V2> StreamJoined<K, V1, V2> {
     /// ```
     #[must_use]
     pub fn with_store_type(mut self, store_type: StoreType) -> Self {
-        self.store_type = store_type;
+        self.store_type = Some(store_type);
         self
     }
 

@@ -1,9 +1,7 @@
 //! [`KTable::filter`] and [`KTable::filter_not`].
 
-use std::sync::Arc;
-
 use super::KTable;
-use super::derived::Derivation;
+use super::derived::{Derivation, by_function};
 use crate::options::{Materialized, Named};
 
 impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
@@ -162,9 +160,11 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     ) -> Self {
         let derivation = Derivation {
             prefix: "KTABLE-FILTER-",
-            derive: Arc::new(move |key: &K, value: &V| (predicate(key, value) == keep).then(|| value.clone())),
+            supplier: by_function(move |key: &K, value: &V| (predicate(key, value) == keep).then(|| value.clone())),
             skips_absent: true,
             values: self.values.clone(),
+            stores: &[],
+            takes_store_number: true,
         };
         self.derived(derivation, named, materialized)
     }

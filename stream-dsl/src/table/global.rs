@@ -144,6 +144,10 @@ impl StoreFactory for Unlogged {
         self.0.is_persistent()
     }
 
+    fn default_in_memory(&self) -> Option<Arc<dyn StoreFactory>> {
+        Some(Arc::new(Self(self.0.default_in_memory()?)))
+    }
+
     fn open(&self, open: &StoreOpen) -> Result<OpenedStore> {
         self.0.open(open)
     }

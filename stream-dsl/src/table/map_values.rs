@@ -1,9 +1,7 @@
 //! [`KTable::map_values`] and [`KTable::map_values_with_key`].
 
-use std::sync::Arc;
-
 use super::KTable;
-use super::derived::Derivation;
+use super::derived::{Derivation, by_function};
 use crate::options::{Materialized, Named};
 
 impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
@@ -127,9 +125,11 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     ) -> KTable<K, V2> {
         let derivation = Derivation {
             prefix: "KTABLE-MAPVALUES-",
-            derive: Arc::new(move |key: &K, value: &V| mapper(key, value).into()),
+            supplier: by_function(move |key: &K, value: &V| mapper(key, value).into()),
             skips_absent: false,
             values: None,
+            stores: &[],
+            takes_store_number: true,
         };
         self.derived(derivation, named, materialized)
     }

@@ -312,14 +312,16 @@ impl Names {
 /// The store of records without a partner; on disk where the sides' stores are.
 fn unmatched_store<K: 'static, L: 'static, R: 'static>(name: &str, joined: &StreamJoined<K, L, R>) -> Arc<dyn StoreFactory> {
     let supplied = joined.this_store.as_ref().or(joined.other_store.as_ref());
-    let persistent = supplied.map_or(joined.store_type == StoreType::Persistent, |supplier| supplier.is_persistent());
+    let persistent = supplied.map_or(joined.store_type != Some(StoreType::InMemory), |supplier| supplier.is_persistent());
     let keys = Arc::new(UnmatchedKeySerde(Arc::clone(&joined.keys)));
     let values = Arc::new(UnmatchedValuesSerde { left: Arc::clone(&joined.this_values), right: Arc::clone(&joined.other_values) });
     let builder = Stores::key_value_store_builder(supplier(name, persistent), keys, values);
-    Arc::new(match &joined.logging {
+    let builder = match &joined.logging {
         Some(configs) => builder.with_logging_enabled(configs.clone()),
         None => builder.with_logging_disabled(),
-    })
+    };
+    let is_placed = supplied.is_some() || joined.store_type.is_some();
+    Arc::new(if is_placed { builder } else { builder.with_default_placement() })
 }
 
 fn supplier(name: &str, persistent: bool) -> KeyValueBytesStoreSupplier {

@@ -35,7 +35,7 @@ use subscription::{CombinedKeySerde, ForeignKeyPrefix, PseudoTopic, Subscription
 
 use super::source::TableSpec;
 use super::{KTable, store};
-use crate::options::{Materialized, TableJoined};
+use crate::options::{Materialized, StoreType, TableJoined};
 use crate::plan::{Slot, upstream};
 use crate::stream::ToTable;
 
@@ -234,7 +234,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             let (open_this, open_that) = (self.node.opener(), other.node.opener());
             let other_topics: Vec<String> = other.topics.iter().chain([&names.subscription_topic]).cloned().collect();
             let keys = Arc::clone(&keys);
-            let persistent = materialized.store_type;
+            let (store_type, is_placed) = (materialized.store_type.unwrap_or(StoreType::Persistent), materialized.store_type.is_some());
             plan.add(move |topology| {
                 let names = &names;
                 let subscriptions: SerdeRef<Subscription<K>> =
@@ -282,9 +282,10 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
                 })?;
                 let combined = CombinedKeySerde { foreign: prefix(), keys: Arc::clone(&keys), topic: names.pseudo_of_store("-pk") };
                 let kept = SubscriptionSerde { keys: Arc::clone(&keys), topic: names.pseudo_of_store("-pk") };
-                let supplier = store::key_value_supplier(&names.store, persistent);
+                let supplier = store::key_value_supplier(&names.store, store_type);
                 let factory =
                     Stores::timestamped_key_value_store_builder(supplier, Arc::new(combined), Arc::new(kept)).with_headers_logged();
+                let factory = if is_placed { factory } else { factory.with_default_placement() };
                 topology.add_state_store(Arc::new(factory), &[&names.receive, &names.foreign_join])?;
                 topology.connect(&names.join_foreign, &that_stores.iter().map(String::as_str).collect::<Vec<_>>())?;
 
