@@ -348,6 +348,22 @@ impl Stores {
     }
 
     /// Declares a windowed store of values with timestamps and headers (KIP-1271).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::Headers;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{Stores, ValueTimestampHeaders};
+    ///
+    /// let rows = Stores::in_memory_window_store("counts", Duration::from_millis(20), Duration::from_millis(10), false)?;
+    /// let builder = Stores::timestamped_window_store_with_headers_builder(rows, Serdes::string(), Serdes::long());
+    /// # let name = builder.store_name();
+    /// # let bench = stream_state::conformance::Bench::new(std::sync::Arc::new(builder), false);
+    /// # let store = bench.handle(&name);
+    /// store.put(&"ada".to_owned(), ValueTimestampHeaders::new(&1, 7, Headers::new()), 0)?;
+    /// assert_eq!(store.get(&"ada".to_owned(), 0)?, Some(ValueTimestampHeaders::new(1, 7, Headers::new())));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn timestamped_window_store_with_headers_builder<K: 'static, V: 'static>(
         supplier: WindowBytesStoreSupplier,
         keys: SerdeRef<K>,
@@ -412,6 +428,22 @@ impl Stores {
     }
 
     /// Declares a session store of values with headers (KIP-1271).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::Headers;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{AggregationWithHeaders, Stores};
+    ///
+    /// let visits = Stores::in_memory_session_store("visits", Duration::from_millis(100));
+    /// let builder = Stores::session_store_with_headers_builder(visits, Serdes::string(), Serdes::long());
+    /// # let name = builder.store_name();
+    /// # let bench = stream_state::conformance::Bench::new(std::sync::Arc::new(builder), false);
+    /// # let store = bench.handle(&name);
+    /// store.put(&"ada".to_owned(), AggregationWithHeaders::new(&1, Headers::new()), 10, 20)?;
+    /// assert_eq!(store.get(&"ada".to_owned(), 10, 20)?.map(|row| row.aggregation), Some(1));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn session_store_with_headers_builder<K: 'static, V: 'static>(
         supplier: SessionBytesStoreSupplier,
         keys: SerdeRef<K>,

@@ -66,12 +66,9 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
     /// The store's name.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.name(), "store");
     /// # Ok::<(), stream_core::Error>(())
@@ -108,12 +105,9 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
     /// ```
     /// # use stream_core::Headers;
     /// # use stream_state::BufferedChange;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// let change = |new| BufferedChange { old: None, new: Some(new), timestamp: 100, headers: Headers::new(), metadata: None };
     /// store.put(&"tea".to_owned(), 100, &change(3))?;
@@ -133,12 +127,9 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
     /// ```
     /// # use stream_core::Headers;
     /// # use stream_state::BufferedChange;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.num_bytes()?, 0);
     /// let change = BufferedChange { old: None, new: Some(3), timestamp: 100, headers: Headers::new(), metadata: None };
@@ -158,12 +149,9 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
     /// ```
     /// # use stream_core::Headers;
     /// # use stream_state::BufferedChange;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// let change = |new| BufferedChange { old: None, new: Some(new), timestamp: 100, headers: Headers::new(), metadata: None };
     /// store.put(&"tea".to_owned(), 100, &change(3))?;
@@ -183,12 +171,9 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
     /// ```
     /// # use stream_core::Headers;
     /// # use stream_state::BufferedChange;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// let change = BufferedChange { old: None, new: Some(3), timestamp: 100, headers: Headers::new(), metadata: None };
     /// store.put(&"tea".to_owned(), 100, &change)?;
@@ -217,12 +202,9 @@ impl<K: 'static, V: 'static> SuppressBuffer<K, V> {
     /// ```
     /// # use stream_core::Headers;
     /// # use stream_state::BufferedChange;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// let change = |old, new| BufferedChange { old, new, timestamp: 100, headers: Headers::new(), metadata: None };
     /// store.put(&"tea".to_owned(), 100, &change(None, Some(3)))?;
@@ -262,12 +244,9 @@ impl<K: 'static, V: 'static> SuppressBuffer<K, V> {
     /// ```
     /// # use stream_core::Headers;
     /// # use stream_state::BufferedChange;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// let change = |new| BufferedChange { old: None, new: Some(new), timestamp: 100, headers: Headers::new(), metadata: None };
     /// store.put(&"tea".to_owned(), 100, &change(3))?;
@@ -292,12 +271,9 @@ impl<K: 'static, V: 'static> SuppressBuffer<K, V> {
     /// ```
     /// # use stream_core::Headers;
     /// # use stream_state::BufferedChange;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// let change = |old, new| BufferedChange { old, new, timestamp: 100, headers: Headers::new(), metadata: None };
     /// store.put(&"tea".to_owned(), 100, &change(Some(3), Some(4)))?;

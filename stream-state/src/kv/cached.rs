@@ -42,12 +42,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// (`statestore.cache.max.bytes` is 0): then a table forwards every update at once.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::timestamped_key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long()).with_caching_enabled();
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), true);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
     /// # let store = bench.handle(&name);
     /// assert!(store.is_caching(), "who writes to the store must drain it before the commit");
     /// # Ok::<(), stream_core::Error>(())
@@ -61,12 +58,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     ///
     /// ```
     /// use stream_state::ValueAndTimestamp;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::timestamped_key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long()).with_caching_enabled();
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), true);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
     /// # let store = bench.handle(&name);
     /// store.put(&1, ValueAndTimestamp::new(&10, 100))?;
     /// store.put(&1, ValueAndTimestamp::new(&11, 105))?;
@@ -90,12 +84,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// ```
     /// use stream_core::Error;
     /// use stream_state::ValueAndTimestamp;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::timestamped_key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long()).with_caching_enabled();
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), true);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
     /// # let store = bench.handle(&name);
     /// store.put(&1, ValueAndTimestamp::new(&10, 100))?;
     /// let mut told = Vec::new();

@@ -90,12 +90,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// The store's name.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.name(), "store");
     /// # Ok::<(), stream_core::Error>(())
@@ -107,12 +104,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// The row of `key`.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.get(&1)?, None);
     /// store.put(&1, &10)?;
@@ -130,12 +124,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// Writes a row; `None` deletes it, and so does a value that its serde writes as null.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &10)?;
     /// store.put(&1, None)?;
@@ -153,12 +144,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// Writes a row if there is none; returns the one that there is.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.put_if_absent(&1, &10)?, None);
     /// assert_eq!(store.put_if_absent(&1, &20)?, Some(10));
@@ -179,12 +167,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// Writes several rows, in their order; `None` deletes.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put_all([(&1, Some(&10)), (&2, Some(&20)), (&1, None)])?;
     /// assert_eq!((store.get(&1)?, store.get(&2)?), (None, Some(20)));
@@ -200,12 +185,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// Deletes a row; returns what it held.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &10)?;
     /// assert_eq!(store.delete(&1)?, Some(10));
@@ -226,12 +208,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// An iterator shows the store as it is now; what is written while it is open does not show.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put_all([(&1, Some(&10)), (&2, Some(&20)), (&3, Some(&30)), (&-1, Some(&0))])?;
     /// let rows = store.range(2..)?.collect::<Result<Vec<_>, _>>()?;
@@ -249,12 +228,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// As [`range`](Self::range), from the end.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put_all([(&1, Some(&10)), (&2, Some(&20)), (&3, Some(&30))])?;
     /// let last = store.reverse_range(..3)?.next().transpose()?;
@@ -271,12 +247,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// All rows, in the order of their keys' bytes.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put_all([(&1, Some(&10)), (&2, Some(&20))])?;
     /// for row in store.all()? {
@@ -296,12 +269,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// As [`all`](Self::all), from the end.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put_all([(&1, Some(&10)), (&2, Some(&20))])?;
     /// assert_eq!(store.reverse_all()?.next().transpose()?, Some((2, 20)));
@@ -317,12 +287,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// The rows whose keys' bytes begin with those of `prefix`.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::string(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put_all([(&"ab".to_owned(), Some(&1)), (&"abc".to_owned(), Some(&2)), (&"b".to_owned(), Some(&3))])?;
     /// assert_eq!(store.prefix_scan(&"ab".to_owned(), &*Serdes::string())?.count(), 2);
@@ -342,12 +309,9 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// How many rows there are, about: exact while all rows are in memory, RocksDB's estimate otherwise.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put_all([(&1, Some(&10)), (&2, Some(&20))])?;
     /// assert_eq!(store.approximate_num_entries(), 2);

@@ -10,12 +10,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// As [`KeyValue::is_caching`](crate::KeyValue::is_caching).
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long()).with_caching_enabled();
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), true);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
     /// # let store = bench.handle(&name);
     /// assert!(store.is_caching());
     /// # Ok::<(), stream_core::Error>(())
@@ -27,12 +24,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// As [`KeyValue::next_change`](crate::KeyValue::next_change), by key and session.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long()).with_caching_enabled();
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), true);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.remove(&1, 10, 20)?;
@@ -54,12 +48,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     ///
     /// ```
     /// use stream_core::Error;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long()).with_caching_enabled();
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), true);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// let mut told = Vec::new();

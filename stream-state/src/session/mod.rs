@@ -67,12 +67,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// The store's name.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.name(), "store");
     /// # Ok::<(), stream_core::Error>(())
@@ -84,12 +81,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// How long sessions are kept after their end, ms.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.retention_ms(), 100);
     /// # Ok::<(), stream_core::Error>(())
@@ -101,12 +95,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// The largest session end that was put, ms, or -1. It rolls back with an aborted transaction.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// assert_eq!(store.stream_time_ms(), 20);
@@ -120,12 +111,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// dropped.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.put(&1, None, 10, 20)?;
@@ -151,12 +139,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// Deletes a session.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.remove(&1, 10, 20)?;
@@ -176,12 +161,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// The row of the session of `key` that lasts exactly from `start` to `end` (ms). Java's `fetchSession`.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// assert_eq!((store.get(&1, 10, 20)?, store.get(&1, 10, 19)?), (Some(5), None));
@@ -201,12 +183,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// one in memory.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.put(&1, &7, 50, 60)?;
@@ -224,12 +203,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// As [`fetch`](Self::fetch), from the end.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.put(&1, &7, 50, 60)?;
@@ -247,12 +223,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// end. In memory: by end, then by key.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// for user in [1, 2, 3] {
     ///     store.put(&user, &5, 10, 20)?;
@@ -270,12 +243,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// As [`fetch_keys`](Self::fetch_keys), from the end.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// for user in [1, 2, 3] {
     ///     store.put(&user, &5, 10, 20)?;
@@ -294,12 +264,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// Java's `findSessions(key, …)`.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.put(&1, &7, 50, 60)?;
@@ -318,12 +285,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// As [`find`](Self::find), from the end.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.put(&1, &7, 50, 60)?;
@@ -340,12 +304,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// As [`find`](Self::find), for a range of keys, in the order of [`fetch_keys`](Self::fetch_keys).
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.put(&2, &7, 50, 60)?;
@@ -362,12 +323,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// As [`find_keys`](Self::find_keys), from the end.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.put(&2, &7, 50, 60)?;
@@ -385,12 +343,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// none of them: a session that closes now may have expired with the same record. Java's `findSessions(earliestEnd, latestEnd)`.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)).ordered_by_time(), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.put(&2, &7, 15, 18)?;
@@ -421,12 +376,9 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// All sessions, in the order of [`fetch_keys`](Self::fetch_keys).
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 10, 20)?;
     /// store.put(&2, &7, 15, 18)?;

@@ -127,6 +127,14 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Timestamp
 
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, WithHeaders<V>> {
     /// A store of values with timestamps and headers.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{Stores, TimestampedKeyValueStoreWithHeadersBuilder};
+    ///
+    /// let rows = Stores::in_memory_key_value_store("last");
+    /// let _last = TimestampedKeyValueStoreWithHeadersBuilder::new(rows, Serdes::string(), Serdes::long());
+    /// ```
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, WithHeaders { serde: values })
     }
@@ -134,6 +142,15 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, WithHeade
 
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, SessionWithHeaders<V>> {
     /// A store of sessions with headers.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{SessionStoreWithHeadersBuilder, Stores};
+    ///
+    /// let visits = Stores::in_memory_session_store("visits", Duration::from_millis(100));
+    /// let _visits = SessionStoreWithHeadersBuilder::new(visits, Serdes::string(), Serdes::long());
+    /// ```
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, SessionWithHeaders { serde: values })
     }
@@ -246,6 +263,15 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     }
 
     /// The program does not say where the store is: `dsl.store.suppliers.class` decides.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// // What the DSL says of a store for which the program chose nothing.
+    /// let rows = Stores::persistent_key_value_store("counts");
+    /// let _counts = Stores::timestamped_key_value_store_builder(rows, Serdes::string(), Serdes::long()).with_default_placement();
+    /// ```
     #[must_use]
     pub fn with_default_placement(mut self) -> Self {
         self.is_default = true;

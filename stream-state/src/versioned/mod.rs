@@ -111,12 +111,9 @@ impl<K, E> Versions<K, E> {
     /// The store's name.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.name(), "store");
     /// # Ok::<(), stream_core::Error>(())
@@ -131,12 +128,9 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
     ///
     /// ```
     /// use stream_state::PutVersion;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.put(&1, &10, 500)?, PutVersion::Latest);
     /// // Late, but within the history of 100 ms: valid until the version that was there.
@@ -168,12 +162,9 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
     /// The latest version, unless it is a deletion.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &10, 500)?;
     /// store.put(&1, &9, 450)?;
@@ -191,12 +182,9 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
     /// The version that was valid at `timestamp` (ms), unless it is a deletion. Behind the history only the latest version is found.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &9, 450)?;
     /// store.put(&1, &10, 500)?;
@@ -221,12 +209,9 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
     /// none when the deletion is refused.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &10, 450)?;
     /// assert_eq!(store.delete(&1, 500)?.map(|price| price.value), Some(10));

@@ -10,12 +10,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// As [`KeyValue::is_caching`](crate::KeyValue::is_caching).
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::timestamped_window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long()).with_caching_enabled();
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), true);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
     /// # let store = bench.handle(&name);
     /// assert!(store.is_caching());
     /// # Ok::<(), stream_core::Error>(())
@@ -28,12 +25,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     ///
     /// ```
     /// use stream_state::ValueAndTimestamp;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::timestamped_window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long()).with_caching_enabled();
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), true);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
     /// # let store = bench.handle(&name);
     /// store.put(&1, ValueAndTimestamp::new(&5, 3), 0)?;
     /// store.put(&1, ValueAndTimestamp::new(&6, 4), 0)?;
@@ -53,12 +47,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// ```
     /// use stream_core::Error;
     /// use stream_state::ValueAndTimestamp;
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::timestamped_window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long()).with_caching_enabled();
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), true);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
     /// # let store = bench.handle(&name);
     /// for start in [0, 10] {
     ///     store.put(&1, ValueAndTimestamp::new(&5, 3), start)?;

@@ -70,12 +70,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// The store's name.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.name(), "store");
     /// # Ok::<(), stream_core::Error>(())
@@ -87,12 +84,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// How long rows are kept, ms.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.retention_ms(), 100);
     /// # Ok::<(), stream_core::Error>(())
@@ -104,12 +98,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// The largest window start that was put, ms, or -1. It rolls back with an aborted transaction.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// assert_eq!(store.stream_time_ms(), -1);
     /// store.put(&1, &10, 70)?;
@@ -126,12 +117,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// dropped.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &10, 0)?;
     /// store.put(&1, &11, 0)?; // the same window: overwritten
@@ -165,12 +153,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// The row of `key` in the window that starts at `start` (ms). Java's `fetch(key, time)`.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &10, 20)?;
     /// // By the start of the window, not by a time within it.
@@ -191,12 +176,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// The rows of `key` whose windows start from `from` to `to` (ms, both inclusive), earliest first.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// for start in [0, 10, 20, 30] {
     ///     store.put(&1, &start, start)?;
@@ -215,12 +197,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// As [`fetch`](Self::fetch), latest first.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 0)?;
     /// store.put(&1, &7, 10)?;
@@ -239,12 +218,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// bytes of the key, then by start. In memory, and in a store that is ordered by time: by start, then by the bytes of the key.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&2, &5, 0)?;
     /// store.put(&1, &7, 10)?;
@@ -263,12 +239,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// As [`fetch_all`](Self::fetch_all), from the end.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&2, &5, 0)?;
     /// store.put(&1, &7, 10)?;
@@ -286,12 +259,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// As [`fetch_all`](Self::fetch_all), for a range of keys in the order of their bytes. Java's `fetch(keyFrom, keyTo, …)`.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// for user in [1, 2, 3] {
     ///     store.put(&user, &5, 0)?;
@@ -309,12 +279,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// As [`fetch_keys`](Self::fetch_keys), from the end.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// for user in [1, 2, 3] {
     ///     store.put(&user, &5, 0)?;
@@ -333,12 +300,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// All rows, in the order of [`fetch_all`](Self::fetch_all).
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 0)?;
     /// store.put(&1, &7, 200)?; // moves the time of the store past the retention of the first window
@@ -355,12 +319,9 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// All rows, from the end.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use stream_core::serdes::Serdes;
-    /// # use stream_state::{Stores, conformance::Bench};
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
     /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
-    /// # let name = builder.store_name();
-    /// # let bench = Bench::new(std::sync::Arc::new(builder), false);
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
     /// # let store = bench.handle(&name);
     /// store.put(&1, &5, 0)?;
     /// store.put(&1, &7, 10)?;
