@@ -1,0 +1,14 @@
+//! The broker as clients see it. One program, because each links librdkafka; `cargo test --test it groups::` runs the tests of one file.
+
+mod group_protocol;
+mod groups;
+mod librdkafka;
+mod network;
+mod produce_fetch;
+mod program;
+mod protocol;
+mod restart;
+mod support;
+mod topics;
+mod transaction_protocol;
+mod transactions;

@@ -1,0 +1,4 @@
+//! Topologies on the task driver, without a broker.
+
+mod processor_api;
+mod task_driver;
