@@ -10,8 +10,6 @@ use super::workload::Workload;
 
 /// As many records as a worker takes from its consumer at a time.
 const BATCH: u64 = 1_000;
-/// Records between two commits: what a worker does in a tenth of a second or less.
-const COMMIT: u64 = 100_000;
 
 /// What a run took.
 #[derive(Clone, Debug)]
@@ -63,7 +61,7 @@ pub fn measure(workload: &Workload, records: u64) -> Result<Figures, Box<dyn std
             figures.allocations += allocations() - allocated;
             figures.records += taken;
         }
-        if (from + BATCH).is_multiple_of(COMMIT) {
+        if (from + BATCH).is_multiple_of(workload.commit) {
             let began = thread_time();
             driver.commit_enqueued()?;
             if is_measured {
