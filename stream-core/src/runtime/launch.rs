@@ -102,7 +102,8 @@ fn response(failure: WorkerFailure, uncaught: &UncaughtErrorHandler, is_ending: 
             None
         }
         WorkerFailure::Uncaught(error) => {
-            tracing::error!(worker, %error, "the worker failed");
+            // What follows from it is logged with the reason, once.
+            tracing::debug!(worker, %error, "the worker failed");
             let response = catch_unwind(AssertUnwindSafe(|| uncaught(&error))).unwrap_or_else(|panic| {
                 tracing::error!(worker, error = %Error::panicked(&*panic), "the uncaught-error handler failed; the application is closed");
                 UncaughtResponse::ShutdownClient
