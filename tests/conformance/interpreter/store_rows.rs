@@ -22,6 +22,7 @@ struct Entry {
 }
 
 /// What else is known of a store.
+#[derive(Default)]
 pub struct StoreContext {
     /// Of a windowed store: Java's record cache shows rows beyond it for as long as it happens to hold them, so they may be missing here,
     /// or there.
