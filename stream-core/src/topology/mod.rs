@@ -31,9 +31,9 @@ pub use handle::NodeHandle;
 pub use internal_topics::{ExistingTopic, InternalTopicDefinition, InternalTopicSettings, InternalTopicSpec, check_existing};
 pub use options::{Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
-pub use reorder::NodeGroup;
 /// Patterns of topic names, of the crate version that this crate's API uses.
 pub use regex::Regex;
+pub use reorder::NodeGroup;
 pub use subtopology::{Changelog, SinkSpec, SourceSpec, Subtopology};
 pub use validate::validate_name;
 
