@@ -191,7 +191,8 @@ fn names_are_unique_and_legal() {
             builder.stream::<String, String>("in").filter_named(|_, _| true, Named::new(name));
         });
     }
-    refused(&["same-repartition", "another name"], |builder| {
+    // The name of a grouping is that of its topic and of the nodes around it.
+    refused(&["node `same`", "another name"], |builder| {
         let stream = builder.stream::<String, String>("in");
         stream.group_by_with(|_, value: &String| value.clone(), Grouped::named("same")).count();
         stream.group_by_with(|_, value: &String| format!("{value}!"), Grouped::named("same")).count();
@@ -263,7 +264,13 @@ fn stores_are_connected_to_processors_that_exist() {
     says(text(topology.add_state_store(store("rows"), &[])), &["store `rows`", "another name"]);
     says(text(topology.connect("pass", &["none"])), &["`pass`", "`none`", "add the store first"]);
     says(text(topology.connect("source", &["rows"])), &["`source`", "only processors have stores"]);
-    topology.add_global_store(store("rates"), "read-rates", "rates", Consumed::default(), "keep", || Pass).expect("a global store");
+    says(
+        text(topology.add_global_store(store("rates"), "read-rates", "rates", Consumed::default(), "keep", || Pass)),
+        &["`rates`", "topic rates is its changelog", "disable logging"],
+    );
+    let rates = Stores::key_value_store_builder(Stores::in_memory_key_value_store("rates"), Serdes::string(), Serdes::string());
+    let rates = Arc::new(rates.with_logging_disabled());
+    topology.add_global_store(rates, "read-rates", "rates", Consumed::default(), "keep", || Pass).expect("a global store");
     says(text(topology.connect("pass", &["rates"])), &["`pass`", "`rates`", "leave the connection out"]);
 }
 
