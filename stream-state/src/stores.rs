@@ -83,6 +83,14 @@ impl Stores {
     }
 
     /// Declares a store of several values per key.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// let rows = Stores::persistent_key_value_store("waiting");
+    /// let _waiting = Stores::list_value_store_builder(rows, Serdes::string(), Serdes::long());
+    /// ```
     pub fn list_value_store_builder<K: 'static, V: 'static>(
         supplier: KeyValueBytesStoreSupplier,
         keys: SerdeRef<K>,

@@ -18,6 +18,17 @@ pub type ListValueStoreBuilder<K, V> = StoreBuilder<KeyValueBytesStoreSupplier, 
 impl<K: 'static, V: 'static> KeyValue<K, Listed<V>> {
     /// Adds a value behind those of the key. The others are copied, not read: it costs what their bytes do.
     ///
+    /// ```
+    /// # use {stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::list_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.append(&1, &10)?;
+    /// store.append(&1, &5)?;
+    /// assert_eq!(store.get(&1)?, Some(vec![10, 5]));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`put`](Self::put).
     pub fn append(&self, key: &K, value: &V) -> Result<()> {

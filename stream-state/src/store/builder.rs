@@ -158,6 +158,14 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, SessionWi
 
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Listed<V>> {
     /// A store of lists of values.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{ListValueStoreBuilder, Stores};
+    ///
+    /// let rows = Stores::persistent_key_value_store("waiting");
+    /// let _waiting = ListValueStoreBuilder::new(rows, Serdes::string(), Serdes::long());
+    /// ```
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, Listed::new(values))
     }
