@@ -4,11 +4,13 @@ mod api;
 mod broker;
 mod config;
 mod core;
+pub mod fault;
 mod fetch;
 mod group;
 #[cfg(test)]
 mod harness;
 mod log;
+mod mistake;
 mod server;
 mod storage;
 mod topic;
@@ -17,3 +19,6 @@ mod wire;
 
 pub use broker::{Broker, BrokerError, Hanging};
 pub use config::BrokerConfig;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use server::fuzzing::FuzzTarget;

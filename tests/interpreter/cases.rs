@@ -41,6 +41,11 @@ fn own() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
 }
 
+/// The case that is alone in a `.json` file.
+pub fn at(file: &Path) -> Case {
+    below(file).pop().unwrap_or_else(|| panic!("{} holds no case", file.display()))
+}
+
 /// Every case below a path, in the order of the files' names.
 ///
 /// # Panics

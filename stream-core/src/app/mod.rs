@@ -2,6 +2,7 @@
 
 mod builder;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -12,8 +13,10 @@ use std::time::Duration;
 pub use crate::runtime::{Metrics, State, TaskDescription};
 pub use builder::KafkaStreamsBuilder;
 
+use crate::application::ApplicationContext;
 use crate::config::StreamsConfig;
 use crate::error::{Error, Result};
+use crate::metrics::MetricName;
 use crate::runtime::{Control, ControlEnvironment, ControlEvent, Shared};
 use crate::store::MemoryBudget;
 use crate::topology::Topology;
@@ -42,6 +45,7 @@ pub struct KafkaStreams {
     shared: Arc<Shared>,
     events: Sender<ControlEvent>,
     budget: Arc<MemoryBudget>,
+    application: Arc<ApplicationContext>,
     launch: Mutex<Launch>,
 }
 
@@ -71,6 +75,7 @@ impl KafkaStreams {
         Self {
             shared: Arc::new(Shared::new()),
             events,
+            application: Arc::clone(&parts.application),
             budget: Arc::clone(&parts.budget),
             launch: Mutex::new(Launch::Ready(Box::new(parts), receiver)),
         }
@@ -102,6 +107,7 @@ impl KafkaStreams {
             settings: parts.settings,
             clock: parts.clock,
             handlers: parts.handlers,
+            application: parts.application,
             uncaught: parts.uncaught,
             budget: parts.budget,
             context: parts.context,
@@ -176,6 +182,12 @@ impl KafkaStreams {
     /// What was counted so far, over all tasks that this process ever had.
     pub fn metrics(&self) -> Metrics {
         self.shared.metrics()
+    }
+
+    /// What the processors of this process measured, by name: see [`StreamsMetrics`](crate::metrics::StreamsMetrics). A metric stays when its
+    /// task has moved to another process, where it begins anew.
+    pub fn custom_metrics(&self) -> BTreeMap<MetricName, f64> {
+        self.application.metrics.read()
     }
 
     /// The tasks that run in this process.

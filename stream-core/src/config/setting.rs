@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee};
+use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee, StoreSuppliers};
 use super::name::check_name;
 use crate::offset::AutoOffsetReset;
 use crate::time::{BuiltInTimestampExtractor, parse_iso8601};
@@ -70,9 +70,10 @@ pub const SETTINGS: &[Setting] = settings! {
     "bootstrap.servers" = "", Kind::Text, "some brokers of the cluster, as host:port, separated by commas";
     "buffered.records.per.partition" = "1000", up_to(1, i32::MAX as i64), "records that wait in a task per partition before it is paused";
     "client.id" = "", Kind::Text, "what brokers call the clients of this process; the application id when not set";
-    "commit.interval.ms" = "", up_to(0, i32::MAX as i64), "how often results and positions are committed; 30000, or 100 with exactly_once_v2";
+    "commit.interval.ms" = "", up_to(0, i32::MAX as i64), "how often results and positions are committed; 30000, or 100 with exactly_once_v2; 0 after every record";
     "default.timestamp.extractor" = "fail-on-invalid", Kind::Choice(parses::<BuiltInTimestampExtractor>), "fail-on-invalid, log-and-skip, use-partition-time or wallclock";
     "deserialization.exception.handler" = "log-and-fail", Kind::Choice(parses::<BuiltInHandler>), "for records that cannot be read: log-and-fail or log-and-continue";
+    "dsl.store.suppliers.class" = "rocksdb", Kind::Choice(parses::<StoreSuppliers>), "where the stores of the DSL are whose program says nothing: rocksdb or in-memory";
     "ensure.explicit.internal.resource.naming" = "false", Kind::Choice(boolean), "whether a program whose stores and internal topics have generated names is refused";
     "errors.dead.letter.queue.topic.name" = "", Kind::Text, "where the built-in handlers send the source record of a failure; it must exist; nowhere when not set";
     "group.instance.id" = "", Kind::Name, "makes the process a static member of its group: a restart within the session timeout moves no task";
@@ -108,6 +109,7 @@ pub const SETTINGS: &[Setting] = settings! {
 const ALIASES: &[(&str, &str)] = &[
     ("cache.max.bytes.buffering", "statestore.cache.max.bytes"),
     ("default.deserialization.exception.handler", "deserialization.exception.handler"),
+    ("default.dsl.store", "dsl.store.suppliers.class"),
     ("default.production.exception.handler", "production.exception.handler"),
     ("producer.transaction.timeout.ms", "transaction.timeout.ms"),
 ];

@@ -11,6 +11,7 @@ use super::global::{self, GlobalEvent, GlobalHandle};
 use super::launch::{WorkerHandle, start_restorer, start_worker};
 use super::placement::Placement;
 use super::{ControlEvent, PurgePositions, RevivedTask, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
+use crate::application::ApplicationContext;
 use crate::client::{Admin, ClientContext};
 use crate::config::{ClientRole, StreamsConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,6 +38,7 @@ pub(crate) struct ControlEnvironment {
     pub(crate) settings: Arc<RuntimeSettings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) handlers: Handlers,
+    pub(crate) application: Arc<ApplicationContext>,
     pub(crate) uncaught: UncaughtErrorHandler,
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) context: Arc<dyn ClientContext>,

@@ -65,6 +65,11 @@ pub(super) fn start_worker(
         committer,
         purge,
         global_stores,
+        application: Arc::clone(&environment.application),
+        waker: Arc::new({
+            let waker = waker.clone();
+            move || waker.wake()
+        }),
         make_producer: producer_factory(environment, index),
         ending: Arc::clone(environment.shared.ending()),
         commands: receiver,
@@ -189,7 +194,7 @@ pub(super) fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender
         directory: Arc::clone(&environment.directory),
         settings: StoreSettings {
             persistent_memory_bytes: config.persistent_memory_bytes(),
-            caching_enabled: config.cache_max_bytes() > 0,
+            cache_max_bytes: config.cache_max_bytes(),
             clock: Arc::clone(&environment.clock),
         },
         retry: settings.retry,

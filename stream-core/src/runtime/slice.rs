@@ -146,6 +146,9 @@ impl Worker {
     pub(super) fn process_slice(&mut self) -> Result<()> {
         self.wait_until = None;
         let started = self.environment.clock.monotonic();
+        // Without an interval every record is committed by itself, as in Kafka Streams.
+        let commits_each = self.environment.settings.commit_interval.is_zero();
+        let round = if commits_each { 1 } else { ROUND };
         let mut is_more = true;
         while is_more {
             is_more = false;
@@ -158,14 +161,14 @@ impl Worker {
                     self.has_buffered = false;
                     return Ok(());
                 }
-                let mut done = task.punctuate()?;
+                let mut done = task.punctuate()? + u64::from(task.wake()?);
                 if let Some(due) = self.failing.next_read(id)
                     && due > self.environment.clock.monotonic()
                 {
                     self.wait_until = [self.wait_until, Some(due)].into_iter().flatten().min();
                     continue;
                 }
-                let (processed, progress) = task.process(ROUND);
+                let (processed, progress) = task.process(round);
                 done += processed as u64;
                 if done > 0 {
                     self.failing.processed(id);
@@ -183,7 +186,8 @@ impl Worker {
                 };
                 match progress {
                     Progress::More => is_more = true,
-                    Progress::Empty => {}
+                    // A task that is paused goes on when a processor was woken, which ends the wait for input, too.
+                    Progress::Empty | Progress::Paused => {}
                     Progress::Waiting { until } => {
                         self.wait_until = [self.wait_until, until].into_iter().flatten().min();
                     }
@@ -193,8 +197,8 @@ impl Worker {
                     return Ok(());
                 }
             }
-            if self.environment.clock.monotonic().saturating_sub(started) >= SLICE || self.memory.excess() > 0 || self.holds_back_too_much()
-            {
+            let is_over = commits_each || self.environment.clock.monotonic().saturating_sub(started) >= SLICE;
+            if is_over || self.memory.excess() > 0 || self.holds_back_too_much() {
                 break;
             }
         }

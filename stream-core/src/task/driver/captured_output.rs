@@ -13,6 +13,9 @@ use crate::task::collector::Outgoing;
 /// A producer that keeps what it is given.
 #[derive(Default)]
 pub(super) struct CapturedOutput {
+    /// Whether records are counted only.
+    discards: bool,
+    discarded: Cell<u64>,
     /// What was sent since it was last taken.
     pub(super) records: RefCell<Vec<OwnedRecord>>,
     next_slot: Cell<u32>,
@@ -21,6 +24,16 @@ pub(super) struct CapturedOutput {
 }
 
 impl CapturedOutput {
+    /// One that keeps what it is given, or only counts it.
+    pub(super) fn new(discards: bool) -> Self {
+        Self { discards, ..Self::default() }
+    }
+
+    /// How many records were only counted.
+    pub(super) fn discarded(&self) -> u64 {
+        self.discarded.get()
+    }
+
     /// The offsets that the next records of some topics get.
     pub(super) fn begin_at(&self, ends: HashMap<Arc<str>, i64>) {
         self.ends.borrow_mut().extend(ends);
@@ -29,6 +42,15 @@ impl CapturedOutput {
 
 impl Outgoing for CapturedOutput {
     fn send(&self, record: &OutgoingRecord<'_>, slot: DeliverySlot) -> Result<()> {
+        if self.discards {
+            let offset = self.discarded.get();
+            self.discarded.set(offset + 1);
+            if slot != DeliverySlot::UNTRACKED {
+                // One number for all topics: it grows in each.
+                self.acknowledged.borrow_mut().insert(slot, i64::try_from(offset).unwrap_or(i64::MAX));
+            }
+            return Ok(());
+        }
         let mut ends = self.ends.borrow_mut();
         let end = ends.entry(Arc::clone(record.topic)).or_insert(0);
         let offset = *end;
