@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use common::{Application, CommonFlags, Input};
+use common::{Application, CommonFlags, Input, print_line};
 use kstreams::prelude::*;
 
 /// Ask a slow service about each record
@@ -78,7 +78,6 @@ fn main() -> ExitCode {
         }
         let summary = running.close()?;
         let seconds = summary.duration.as_secs_f64();
-        println!("duration: {seconds:.1} s, {:.0} records in per second", summary.metrics.consumed as f64 / seconds);
-        Ok(())
+        print_line(format_args!("duration: {seconds:.1} s, {:.0} records in per second", summary.metrics.consumed as f64 / seconds))
     })
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use common::{Application, CommonFlags, Failure, Input, Outcome, TopicReader};
+use common::{Application, CommonFlags, Failure, Input, Outcome, TopicReader, print_line};
 use kstreams::prelude::*;
 use rdkafka::Message;
 use unicode_segmentation::UnicodeSegmentation;
@@ -68,13 +68,12 @@ fn main() -> ExitCode {
         let state = running.state_location();
         let summary = running.close()?;
         let seconds = summary.duration.as_secs_f64();
-        println!("duration: {seconds:.1} s, {:.0} records in per second", summary.metrics.consumed as f64 / seconds);
-        println!("state:    {state}");
-        println!(
-            "next:     --bootstrap-servers HOST:PORT runs it on Kafka; start it there twice to share the work; --help lists all flags;"
-        );
-        println!("          `make demo-logs` runs the second example; README.md shows the program in 25 lines");
-        Ok(())
+        print_line(format_args!("duration: {seconds:.1} s, {:.0} records in per second", summary.metrics.consumed as f64 / seconds))?;
+        print_line(format_args!("state:    {state}"))?;
+        print_line(
+            "next:     --bootstrap-servers HOST:PORT runs it on Kafka; start it there twice to share the work; --help lists all flags;",
+        )?;
+        print_line("          `make demo-logs` runs the second example; README.md shows the program in 25 lines")
     })
 }
 
@@ -85,14 +84,12 @@ fn print_most_frequent(reader: &mut TopicReader) -> Result<(), Failure> {
             if let (Some(Ok(word)), Some(Ok(count))) = (record.key_view::<str>(), record.payload().map(<[u8; 8]>::try_from)) {
                 counts.insert(word.to_owned(), u64::from_be_bytes(count));
             }
+            Ok(())
         },
         Duration::from_secs(60),
     )?;
     let mut ranked: Vec<(&String, &u64)> = counts.iter().collect();
     ranked.sort_by(|(word, count), (other_word, other)| other.cmp(count).then_with(|| word.cmp(other_word)));
-    println!("{} different words, {} in all; the most frequent:", counts.len(), counts.values().sum::<u64>());
-    for (word, count) in ranked.iter().take(20) {
-        println!("{count:>8}  {word}");
-    }
-    Ok(())
+    print_line(format_args!("{} different words, {} in all; the most frequent:", counts.len(), counts.values().sum::<u64>()))?;
+    ranked.iter().take(20).try_for_each(|(word, count)| print_line(format_args!("{count:>8}  {word}")))
 }

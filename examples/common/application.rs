@@ -7,7 +7,7 @@ use stream_broker::{Broker, BrokerConfig};
 use tempfile::TempDir;
 
 use super::events::Events;
-use super::{Cluster, CommonFlags, Failure, Running};
+use super::{Cluster, CommonFlags, Failure, Running, note};
 
 /// A configured example.
 pub struct Application {
@@ -45,7 +45,7 @@ impl Application {
         let cluster = Cluster::new(&config, &bootstrap_servers);
         cluster.await_connection(Duration::from_millis(flags.connect_timeout_ms))?;
         if broker.is_some() {
-            eprintln!("broker: embedded, at {bootstrap_servers}");
+            note(format_args!("broker: embedded, at {bootstrap_servers}"));
         }
         Ok(Self { config, cluster, events, broker, temporary_state, partitions: flags.partitions })
     }

@@ -1,9 +1,9 @@
 //! Plain Kafka clients of an example, beside the application: they create topics, feed lines and read results.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kstreams::core::config::ClientRole;
 use kstreams::prelude::StreamsConfig;
@@ -20,7 +20,7 @@ use super::BoxError;
 /// How long one request may take once the cluster was reached.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a request is waited for before it is made again, and a signal is heard of.
+/// How long a request is waited for before a signal is heard of.
 const REQUEST_STEP: Duration = Duration::from_secs(3);
 
 /// Remembers what a client last said of its connections: a wrong password or a wrong protocol shows only there.
@@ -38,19 +38,32 @@ impl rdkafka::ClientContext for LastError {
 
 impl ConsumerContext for LastError {}
 
-/// Makes a request again and again until it is answered, for at most [`REQUEST_TIMEOUT`] or until `stop`, for which the answer is `None`.
-fn answered<T>(stop: &AtomicBool, request: impl Fn(Duration) -> Result<T, KafkaError>) -> Result<Option<T>, KafkaError> {
-    let started = Instant::now();
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        match request(REQUEST_STEP) {
-            Ok(answer) => return Ok(Some(answer)),
-            Err(error) if started.elapsed() >= REQUEST_TIMEOUT => return Err(error),
-            // It may have been refused at once.
-            Err(_) => std::thread::sleep(Duration::from_millis(100)),
-        }
+/// Why the lag of a group is not known.
+#[derive(Debug)]
+pub struct UnknownLag {
+    reading: String,
+    error: KafkaError,
+}
+
+impl UnknownLag {
+    fn of<T>(result: Result<T, KafkaError>, reading: impl FnOnce() -> String) -> Result<T, Self> {
+        result.map_err(|error| Self { reading: reading(), error })
+    }
+
+    /// Whether to ask again would not help: the cluster refuses the answer.
+    pub fn is_lasting(&self) -> bool {
+        use RDKafkaErrorCode::{
+            Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SaslAuthenticationFailed, TopicAuthorizationFailed,
+        };
+        let refusals =
+            [Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SaslAuthenticationFailed, TopicAuthorizationFailed];
+        self.error.rdkafka_error_code().is_some_and(|code| refusals.contains(&code))
+    }
+}
+
+impl fmt::Display for UnknownLag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reading, self.error)
     }
 }
 
@@ -152,9 +165,12 @@ impl Cluster {
     /// How many records of these topics, and then of the application's repartition topics, are not behind the group's committed offsets.
     ///
     /// Source topics are asked first: what they led to in a repartition topic was committed with them, so when both are at their ends,
-    /// everything is processed. `None`: `stop` was set before all was answered.
-    pub fn lag(&self, observer: &BaseConsumer, topics: &[String], stop: &AtomicBool) -> Result<Option<i64>, BoxError> {
-        let Some(metadata) = answered(stop, |timeout| observer.fetch_metadata(None, timeout))? else { return Ok(None) };
+    /// everything is processed.
+    ///
+    /// # Errors
+    /// When one of the requests is not answered within seconds. None is made again here, so that the caller hears of signals.
+    pub fn lag(&self, observer: &BaseConsumer, topics: &[String]) -> Result<i64, UnknownLag> {
+        let metadata = UnknownLag::of(observer.fetch_metadata(None, REQUEST_STEP), || "reading which topics there are".to_owned())?;
         let prefix = format!("{}-", self.application_id);
         let repartition =
             metadata.topics().iter().map(|topic| topic.name()).filter(|name| name.starts_with(&prefix) && name.ends_with("-repartition"));
@@ -165,12 +181,10 @@ impl Cluster {
             for partition in topic.partitions() {
                 partitions.add_partition(name, partition.id());
             }
-            let Some(committed) = answered(stop, |timeout| observer.committed_offsets(partitions.clone(), timeout))? else {
-                return Ok(None);
-            };
+            let reading = || format!("reading the lag of group {} on topic {name}", self.application_id);
+            let committed = UnknownLag::of(observer.committed_offsets(partitions, REQUEST_STEP), reading)?;
             for element in committed.elements() {
-                let ends = answered(stop, |timeout| observer.fetch_watermarks(name, element.partition(), timeout))?;
-                let Some((low, high)) = ends else { return Ok(None) };
+                let (low, high) = UnknownLag::of(observer.fetch_watermarks(name, element.partition(), REQUEST_STEP), reading)?;
                 let position = match element.offset() {
                     Offset::Offset(offset) => offset,
                     _ => low,
@@ -178,6 +192,6 @@ impl Cluster {
                 lag += (high - position).max(0);
             }
         }
-        Ok(Some(lag))
+        Ok(lag)
     }
 }

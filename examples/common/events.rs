@@ -8,7 +8,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::BoxError;
+use super::{BoxError, Failure};
 
 /// Something that happened.
 pub enum Event {
@@ -16,6 +16,10 @@ pub enum Event {
     Signal,
     /// The input is read to its end and delivered; how many lines it had.
     Fed(Result<u64, BoxError>),
+    /// The application runs: the group has given this process its part of the work.
+    Running,
+    /// What happens could not be printed.
+    Unprinted(Failure),
     /// The application ended by itself.
     Ended,
 }

@@ -33,7 +33,7 @@ pub struct CommonFlags {
     pub processing_guarantee: Option<Guarantee>,
 
     /// `commit.interval.ms`; short, so that an example that has done its work need not wait for the next commit
-    #[arg(long, value_name = "MS", default_value_t = 100)]
+    #[arg(long, value_name = "MS", default_value_t = 100, overrides_with = "commit_interval_ms")]
     pub commit_interval_ms: u64,
 
     /// `statestore.cache.max.bytes`: how many bytes of changes tables hold back until a commit; 0 forwards each update at once
@@ -90,9 +90,25 @@ impl FromStr for Input {
     }
 }
 
+/// Settings that have a flag of their own. Given twice, one would silently win, or an embedded broker would start beside the named cluster.
+const OWN_FLAGS: [(&str, &str); 9] = [
+    ("bootstrap.servers", "--bootstrap-servers"),
+    ("metadata.broker.list", "--bootstrap-servers"),
+    ("application.id", "--application-id"),
+    ("state.dir", "--state-dir"),
+    ("num.stream.threads", "--threads"),
+    ("processing.guarantee", "--processing-guarantee"),
+    ("commit.interval.ms", "--commit-interval-ms"),
+    ("statestore.cache.max.bytes", "--cache-max-bytes"),
+    ("cache.max.bytes.buffering", "--cache-max-bytes"),
+];
+
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        Some((name, value)) if !name.trim().is_empty() => match OWN_FLAGS.iter().find(|(own, _)| *own == name.trim()) {
+            Some((own, flag)) => Err(format!("`{own}` has a flag of its own; use {flag} {}", value.trim())),
+            None => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        },
         _ => Err("expected KEY=VALUE, as in max.task.idle.ms=500".to_owned()),
     }
 }

@@ -8,6 +8,9 @@ mod cluster;
 mod events;
 mod feed;
 mod flags;
+mod follow;
+mod lines;
+mod output;
 mod reader;
 mod running;
 
@@ -18,8 +21,10 @@ use std::process::ExitCode;
 pub use application::Application;
 pub use cluster::Cluster;
 pub use flags::{CommonFlags, Input};
+pub use output::{note, print, print_line};
 pub use reader::TopicReader;
 pub use running::{Outcome, Running, Summary};
+use tracing_subscriber::EnvFilter;
 
 /// Any error of an example.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -31,6 +36,8 @@ pub enum Failure {
     Usage(BoxError),
     /// Something went wrong while it ran: exit code 1.
     Run(BoxError),
+    /// Whoever read standard output has left, as `head` does when it has enough. Nothing is wrong: it is asked to end, as by SIGTERM.
+    OutputClosed,
 }
 
 impl Failure {
@@ -50,21 +57,24 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(error) | Self::Run(error) => error.fmt(f),
+            Self::OutputClosed => f.write_str("standard output is closed"),
         }
     }
 }
 
-/// Runs an example: log lines go to stderr (`RUST_LOG`; by default warnings, without those of the example's own
-/// clients, which take the end of a partition for an error), an error becomes one line and the exit code.
+/// What is logged by default: warnings. Not those of the example's own clients, which take the end of a partition for an error and report
+/// each attempt to reach a broker; and not why the application ended, which is the last line of the example.
+const LOG_FILTER: &str = "warn,rdkafka=off,librdkafka=off,kstreams::failure=off";
+
+/// Runs an example: log lines go to stderr (`RUST_LOG` says which), an error becomes one line and the exit code.
 pub fn run(example: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rdkafka=off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
-    match example() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
-        }
-    }
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal());
+    log.with_writer(std::io::stderr).log_internal_errors(false).init();
+    let failure = match example() {
+        Ok(()) | Err(Failure::OutputClosed) => return ExitCode::SUCCESS,
+        Err(failure) => failure,
+    };
+    note(format_args!("error: {failure}"));
+    ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
 }

@@ -9,7 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{BoxError, Cluster};
+use super::{BoxError, Cluster, Failure};
 
 /// A reader of all partitions of one topic.
 pub struct TopicReader {
@@ -45,27 +45,41 @@ impl TopicReader {
     }
 
     /// Gives every record that comes within `duration` to `take`.
-    pub fn read_for(&mut self, mut take: impl FnMut(&BorrowedMessage<'_>), duration: Duration) {
+    ///
+    /// # Errors
+    /// What `take` says.
+    pub fn read_for(
+        &mut self,
+        mut take: impl FnMut(&BorrowedMessage<'_>) -> Result<(), Failure>,
+        duration: Duration,
+    ) -> Result<(), Failure> {
         let deadline = Instant::now() + duration;
         loop {
             let remaining = deadline.saturating_duration_since(Instant::now());
             match self.consumer.poll(remaining) {
                 Some(Ok(record)) => {
                     Self::note(&mut self.positions, &record);
-                    take(&record);
+                    take(&record)?;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) | None => {}
                 // Passing conditions; librdkafka goes on by itself.
                 Some(Err(error)) => tracing::warn!(%error, "reading the results"),
             }
             if remaining.is_zero() {
-                return;
+                return Ok(());
             }
         }
     }
 
     /// Gives every record up to the present end of each partition to `take`.
-    pub fn read_to_end(&mut self, mut take: impl FnMut(&BorrowedMessage<'_>), timeout: Duration) -> Result<(), BoxError> {
+    ///
+    /// # Errors
+    /// What `take` says, and when the ends are not reached in time.
+    pub fn read_to_end(
+        &mut self,
+        mut take: impl FnMut(&BorrowedMessage<'_>) -> Result<(), Failure>,
+        timeout: Duration,
+    ) -> Result<(), Failure> {
         // An end that was reported before may be out of date. A new assignment fetches anew and reports each end again.
         self.assign()?;
         let deadline = Instant::now() + timeout;
@@ -74,7 +88,7 @@ impl TopicReader {
             match self.consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(record)) => {
                     Self::note(&mut self.positions, &record);
-                    take(&record);
+                    take(&record)?;
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     ended.insert(partition);

@@ -1,6 +1,6 @@
 //! An example while it runs, and its end.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,8 @@ use rdkafka::consumer::BaseConsumer;
 
 use super::events::Event;
 use super::feed::feed;
-use super::{Application, BoxError, Cluster, Failure, Input};
+use super::output::note_unended;
+use super::{Application, Cluster, Failure, Input, note, print_line};
 
 /// How long the end may take before it is given up.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -47,6 +48,9 @@ pub struct Running {
     started: Instant,
     fed_topics: Vec<String>,
     feeding: usize,
+    /// Whether it had its part of the work yet. Before that, nothing of what a process before it left is known.
+    has_run: bool,
+    lag_is_known: bool,
     is_closed: bool,
 }
 
@@ -55,7 +59,17 @@ impl Running {
         let streams = Arc::new(streams);
         watch(&streams, application.events.sender())?;
         let observer = application.cluster.observer()?;
-        Ok(Self { observer, streams, application, started: Instant::now(), fed_topics: Vec::new(), feeding: 0, is_closed: false })
+        Ok(Self {
+            observer,
+            streams,
+            application,
+            started: Instant::now(),
+            fed_topics: Vec::new(),
+            feeding: 0,
+            has_run: false,
+            lag_is_known: true,
+            is_closed: false,
+        })
     }
 
     /// Plain clients of the cluster.
@@ -99,7 +113,7 @@ impl Running {
             }
             let fed = self.feeding == 0;
             let lag = if fed || progress.is_due() { self.lag()? } else { None };
-            if fed && lag == Some(0) {
+            if fed && self.has_run && lag == Some(0) {
                 progress.end();
                 return Ok(Outcome::Processed);
             }
@@ -108,8 +122,8 @@ impl Running {
     }
 
     /// Whether everything that was fed is processed and committed.
-    pub fn is_processed(&self) -> Result<bool, Failure> {
-        Ok(self.feeding == 0 && self.lag()? == Some(0))
+    pub fn is_processed(&mut self) -> Result<bool, Failure> {
+        Ok(self.feeding == 0 && self.has_run && self.lag()? == Some(0))
     }
 
     /// Waits for one event, at most `timeout`; `Some` when the example shall end.
@@ -121,6 +135,11 @@ impl Running {
                 self.feeding -= 1;
                 Ok(None)
             }
+            Some(Event::Running) => {
+                self.has_run = true;
+                Ok(None)
+            }
+            Some(Event::Unprinted(failure)) => Err(failure),
             Some(Event::Ended) => {
                 let reason = self.streams.failure().unwrap_or_else(|| "the application ended by itself".to_owned());
                 Err(reason.into())
@@ -129,9 +148,22 @@ impl Running {
         }
     }
 
-    /// How much is left to be processed; `None` when a signal came before that was known.
-    fn lag(&self) -> Result<Option<i64>, BoxError> {
-        self.application.cluster.lag(&self.observer, &self.fed_topics, &self.application.events.stop_flag())
+    /// How much is left to be processed; `None` while no broker tells. What the application does meanwhile is its own affair: it waits, or
+    /// ends with an error after `task.timeout.ms`.
+    fn lag(&mut self) -> Result<Option<i64>, Failure> {
+        match self.application.cluster.lag(&self.observer, &self.fed_topics) {
+            Ok(lag) => {
+                self.lag_is_known = true;
+                Ok(Some(lag))
+            }
+            Err(failure) if failure.is_lasting() => Err(failure.to_string().into()),
+            Err(failure) => {
+                if std::mem::take(&mut self.lag_is_known) {
+                    tracing::warn!("{failure}; trying again");
+                }
+                Ok(None)
+            }
+        }
     }
 
     /// Where the stores of this run lie.
@@ -150,7 +182,8 @@ impl Running {
         self.is_closed = true;
         let summary = Summary { metrics: self.streams.metrics(), duration: self.started.elapsed() };
         let Metrics { consumed, produced, restored, commits, dropped, .. } = summary.metrics;
-        println!("finished: in {consumed}, out {produced}, restored {restored}, dropped {dropped}, commits {commits}");
+        let text = format!("finished: in {consumed}, out {produced}, restored {restored}, dropped {dropped}, commits {commits}");
+        let printed = print_line(text);
         if self.streams.state() == State::Error {
             let reason = self.streams.failure().unwrap_or_else(|| "the application ended with an error".to_owned());
             return Err(reason.into());
@@ -158,7 +191,7 @@ impl Running {
         if !closed {
             return Err(format!("the application did not end within {} s", CLOSE_TIMEOUT.as_secs()).into());
         }
-        Ok(summary)
+        printed.map(|()| summary)
     }
 }
 
@@ -175,6 +208,8 @@ impl Drop for Running {
 /// Prints `running: tasks …` whenever the application runs with other tasks than before, and reports its end.
 fn watch(streams: &Arc<KafkaStreams>, events: std::sync::mpsc::Sender<Event>) -> Result<(), Failure> {
     let (states, streams) = (streams.states(), Arc::downgrade(streams));
+    // Nobody listens any more when the example has ended meanwhile.
+    let tell = move |event| drop(events.send(event));
     std::thread::Builder::new().name("states".to_owned()).spawn(move || {
         let mut shown = None;
         for state in block_on_stream(states) {
@@ -186,13 +221,15 @@ fn watch(streams: &Arc<KafkaStreams>, events: std::sync::mpsc::Sender<Event>) ->
                     if shown.as_ref() != Some(&tasks) {
                         let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
                         let names = if names.is_empty() { "none; all are with other processes".to_owned() } else { names.join(" ") };
-                        println!("running: tasks {names}");
+                        // Whatever comes of it, the states that follow have to be reported.
+                        if let Err(failure) = print_line(format_args!("running: tasks {names}")) {
+                            tell(Event::Unprinted(failure));
+                        }
                         shown = Some(tasks);
                     }
+                    tell(Event::Running);
                 }
-                State::Error | State::NotRunning => {
-                    let _ = events.send(Event::Ended);
-                }
+                State::Error | State::NotRunning => tell(Event::Ended),
                 _ => {}
             }
         }
@@ -225,19 +262,17 @@ impl Progress {
         let text =
             format!("progress: {} records in, {} out, {} commits{lag}{feeding}", metrics.consumed, metrics.produced, metrics.commits);
         if self.terminal {
-            eprint!("\r\x1b[2K{text}");
-            // A terminal that takes no more output is no reason to stop.
-            let _ = std::io::stderr().flush();
+            note_unended(format_args!("\r\x1b[2K{text}"));
             self.visible = true;
         } else {
-            eprintln!("{text}");
+            note(text);
         }
         self.shown = Instant::now();
     }
 
     fn end(&mut self) {
         if std::mem::take(&mut self.visible) {
-            eprintln!();
+            note("");
         }
     }
 }

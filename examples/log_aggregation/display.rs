@@ -1,9 +1,10 @@
 //! Shows findings: a table that renews itself on a terminal, JSON lines elsewhere.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::time::{Duration, Instant};
 
+use crate::common::{Failure, print};
 use crate::entry::Level;
 use crate::finding::Finding;
 
@@ -35,13 +36,9 @@ impl Display {
     }
 
     /// Takes a finding as it stands in the output topic.
-    pub fn take(&mut self, json: &[u8]) -> std::io::Result<()> {
+    pub fn take(&mut self, json: &[u8]) -> Result<(), Failure> {
         match self {
-            Self::Lines => {
-                let mut out = stdout().lock();
-                out.write_all(json)?;
-                out.write_all(b"\n")
-            }
+            Self::Lines => print(&[json, b"\n"].concat()),
             Self::Table(table) => {
                 match serde_json::from_slice(json) {
                     Ok(finding) => table.take(finding),
@@ -53,13 +50,11 @@ impl Display {
     }
 
     /// Draws the table when it is time to.
-    pub fn renew(&mut self, now: bool) -> std::io::Result<()> {
+    pub fn renew(&mut self, now: bool) -> Result<(), Failure> {
         match self {
             Self::Table(table) if now || table.drawn.is_none_or(|drawn| drawn.elapsed() >= RENEWAL) => {
                 table.drawn = Some(Instant::now());
-                let mut out = stdout().lock();
-                write!(out, "\x1b[H\x1b[2J{table}")?;
-                out.flush()
+                print(format!("\x1b[H\x1b[2J{table}").as_bytes())
             }
             _ => Ok(()),
         }

@@ -2,7 +2,7 @@
 //! most frequent messages. Lines that no format accepts are counted and kept in a topic of their own.
 //!
 //! ```text
-//! cat examples/data/logs/* | cargo run --release --example log_aggregation -- --input - --owners examples/data/logs/owners.csv --year 2024
+//! cat examples/data/logs/*.log | cargo run --release --example log_aggregation -- --input - --partitions 1 --year 2024
 //! cargo run --release --example log_aggregation -- --input /var/log/syslog --follow
 //! ```
 
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use common::{Application, CommonFlags, Failure, Input, Outcome, Running, TopicReader};
+use common::{Application, CommonFlags, Failure, Input, Outcome, Running, TopicReader, note};
 use display::Display;
 use entry::{Level, LogEntry};
 use finding::{ErrorRate, Finding, ServiceLevel, ServiceMessage};
@@ -32,6 +32,9 @@ use line::{LineTimestamp, LogLine, LogLineSerde};
 use rdkafka::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// A hundred years.
+const MAX_GRACE_HOURS: u64 = 876_600;
 
 /// Aggregate log lines: syslog, dpkg, apt, nginx and JSON
 #[derive(Parser)]
@@ -66,7 +69,7 @@ struct Flags {
     follow: bool,
 
     /// How many hours late a line may be and still count
-    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(0..=MAX_GRACE_HOURS))]
     grace_hours: u64,
 
     /// The year of lines that name none (RFC 3164); by default the latest that is not in the future
@@ -147,6 +150,10 @@ fn topology(flags: &Flags) -> Result<Topology, TopologyError> {
 fn main() -> ExitCode {
     common::run(|| {
         let flags = Flags::parse();
+        if flags.follow && flags.input == Some(Input::Stdin) {
+            let reason = "--follow needs a file that grows; standard input is read to its end without it (leave --follow out)";
+            return Err(Failure::usage(reason));
+        }
         let owners = flags.owners.as_deref().map(read_owners).transpose()?;
         let application = Application::new("log-aggregation", &flags.common)?;
         for topic in [&flags.input_topic, &flags.output_topic, &flags.unparsable_topic, &flags.owners_topic] {
@@ -161,7 +168,8 @@ fn main() -> ExitCode {
         let mut display = Display::new();
         show_until_end(&mut running, &flags, &mut display)?;
         let summary = running.close()?;
-        eprintln!("{} lines and intermediate records in {:.1} s", summary.metrics.consumed, summary.duration.as_secs_f64());
+        let seconds = summary.duration.as_secs_f64();
+        note(format_args!("{} lines and intermediate records in {seconds:.1} s", summary.metrics.consumed));
         Ok(())
     })
 }
@@ -174,20 +182,12 @@ fn show_until_end(running: &mut Running, flags: &Flags, display: &mut Display) -
         let stopped = running.step(Duration::ZERO)? == Some(Outcome::Stopped);
         let processed = finite && running.is_processed()?;
         if stopped || processed {
-            findings.read_to_end(|record| show(display, record.payload()), Duration::from_secs(30))?;
+            findings.read_to_end(|record| record.payload().map_or(Ok(()), |json| display.take(json)), Duration::from_secs(30))?;
             display.renew(true)?;
             return Ok(());
         }
-        findings.read_for(|record| show(display, record.payload()), Duration::from_millis(300));
+        findings.read_for(|record| record.payload().map_or(Ok(()), |json| display.take(json)), Duration::from_millis(300))?;
         display.renew(false)?;
-    }
-}
-
-fn show(display: &mut Display, payload: Option<&[u8]>) {
-    if let Some(json) = payload {
-        if let Err(error) = display.take(json) {
-            tracing::warn!(%error, "a finding cannot be shown");
-        }
     }
 }
 

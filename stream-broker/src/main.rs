@@ -1,6 +1,7 @@
 //! The broker as a program: `stream-broker --listen 127.0.0.1:9092 --data-dir kafka-data`.
 
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -96,8 +97,9 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Invocation, Stri
             "--no-auto-create" => config.auto_create_topics(false),
             "--message-max-bytes" => config.message_max_bytes(number(&flag, &value()?)?),
             "--log-memory-mb" => {
-                let mebibytes: u32 = number(&flag, &value()?)?;
-                config.log_memory_bytes(u64::from(mebibytes) << 20)
+                // With no memory at all, no record could ever be kept.
+                let mebibytes: NonZeroU32 = number(&flag, &value()?)?;
+                config.log_memory_bytes(u64::from(mebibytes.get()) << 20)
             }
             "--retention-ms" => {
                 let text = value()?;

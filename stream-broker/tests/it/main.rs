@@ -2,6 +2,7 @@
 
 mod consumer_group_protocol;
 mod consumer_groups;
+mod differential;
 mod faults;
 mod group_protocol;
 mod groups;

@@ -37,6 +37,7 @@ fn a_wrong_command_line_is_explained_and_ends_with_code_two() {
         (&["--partitions", "many"], "needs a number"),
         (&["--partitions"], "needs a value"),
         (&["--no-auto-create=1"], "takes no value"),
+        (&["--log-memory-mb", "0"], "needs a number in its range"),
     ] {
         let output = program(arguments).wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

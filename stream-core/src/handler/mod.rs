@@ -112,7 +112,7 @@ pub trait ProcessingHandler: Send + Sync + 'static {
     }
 }
 
-/// Logs and stops: the default of all three.
+/// Stops: the default of all three. The log has the error once, with the place of the record, when the worker or the application ends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogAndFail;
 
@@ -126,7 +126,7 @@ macro_rules! stock_handler {
             $($($panics)*)?
 
             fn handle(&self, failure: &FailureContext<'_>, $($topic: &str,)? error: &BoxError) -> Response {
-                tracing::error!(task = %failure.task, node = failure.node, source = ?failure.metadata, $($topic = $topic,)? %error, concat!($what, "; stopping"));
+                tracing::debug!(task = %failure.task, node = failure.node, source = ?failure.metadata, $($topic = $topic,)? %error, concat!($what, "; stopping"));
                 Response::fail()
             }
         }

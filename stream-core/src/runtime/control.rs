@@ -31,6 +31,9 @@ const GROUP_POLL: Duration = Duration::from_millis(20);
 /// Between looks at the topics while they cannot be read. The look blocks this thread, so not too often.
 const TOPICS_BACKOFF: Duration = Duration::from_secs(10);
 
+/// The log target of the reason why the application ends, given once: a program that prints `KafkaStreams::failure` itself leaves it out.
+const FAILURE: &str = "kstreams::failure";
+
 /// What the control thread is given.
 pub(crate) struct ControlEnvironment {
     pub(crate) topology: Arc<BuiltTopology>,
@@ -99,17 +102,23 @@ impl Control {
             Ok(None) => None,
             // What it waited for was given up, because it is not needed any more.
             Err(error) if error.kind() == ErrorKind::Closed && shared.ending().is_asked() => None,
-            Err(error) => Some(error),
+            Err(error) => {
+                tracing::error!(target: FAILURE, %error, "the application cannot start");
+                Some(error)
+            }
         }));
         // Whoever closes the application waits for a final state. The other threads end when this one does not listen any more.
-        let failure = ended.unwrap_or_else(|panic| Some(Error::panicked(&*panic).with_kind(ErrorKind::Internal).at("the control thread")));
+        let failure = ended.unwrap_or_else(|panic| {
+            let error = Error::panicked(&*panic).with_kind(ErrorKind::Internal).at("the control thread");
+            tracing::error!(target: FAILURE, %error, "the application ends");
+            Some(error)
+        });
         match failure {
             None => {
                 shared.set_state(State::PendingShutdown);
                 shared.set_state(State::NotRunning);
             }
             Some(error) => {
-                tracing::error!(%error, "the application ended with an error");
                 shared.set_failure(error);
                 shared.set_state(State::PendingError);
                 shared.set_state(State::Error);
@@ -240,12 +249,15 @@ impl Control {
 
     fn close_with(&mut self, failure: Option<Error>) {
         if self.closing.is_some() {
+            if let Some(error) = failure {
+                tracing::warn!(%error, "something else fails while the application closes");
+            }
             return;
         }
         let shared = &self.environment.shared;
         match &failure {
             Some(error) => {
-                tracing::error!(%error, "closing");
+                tracing::error!(target: FAILURE, %error, "the application closes");
                 shared.set_state(State::PendingError);
             }
             None => shared.set_state(State::PendingShutdown),
@@ -344,17 +356,20 @@ impl Control {
             && closing.failure.is_none()
         {
             // The end that was asked for did not go as asked.
+            tracing::error!(target: FAILURE, %error, "the application does not end as it was asked to");
             self.environment.shared.set_state(State::PendingError);
             closing.failure = Some(error);
             return Ok(());
         }
         match response {
             UncaughtResponse::ReplaceThread if self.closing.is_none() => {
-                tracing::warn!(worker = stopped.worker, %error, "replacing the worker");
+                tracing::error!(worker = stopped.worker, %error, "the worker failed; another takes its place");
                 self.start_worker(stopped.worker)?;
                 self.place_missing();
             }
-            UncaughtResponse::ReplaceThread => {}
+            UncaughtResponse::ReplaceThread => {
+                tracing::warn!(worker = stopped.worker, %error, "a worker failed while the application closes")
+            }
             UncaughtResponse::ShutdownClient => self.close_with(Some(error)),
             UncaughtResponse::ShutdownApplication => {
                 if let Err(error) = self.membership.shut_down_application() {
@@ -449,7 +464,8 @@ impl Control {
     fn show_state(&self) {
         let shared = &self.environment.shared;
         shared.set_tasks(self.placement.all_running().collect());
-        shared.set_state(if self.has_joined && self.placement.is_settled() { State::Running } else { State::Rebalancing });
+        // A process that was lost owns nothing, and so nothing moves; but it runs nothing, either.
+        shared.set_state(if self.has_joined && !self.is_lost && self.placement.is_settled() { State::Running } else { State::Rebalancing });
     }
 
     fn start_worker(&mut self, index: usize) -> Result<()> {

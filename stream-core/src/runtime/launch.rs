@@ -102,7 +102,8 @@ fn response(failure: WorkerFailure, uncaught: &UncaughtErrorHandler, is_ending: 
             None
         }
         WorkerFailure::Uncaught(error) => {
-            tracing::error!(worker, %error, "the worker failed");
+            // What follows from it is logged with the reason, once.
+            tracing::debug!(worker, %error, "the worker failed");
             let response = catch_unwind(AssertUnwindSafe(|| uncaught(&error))).unwrap_or_else(|panic| {
                 tracing::error!(worker, error = %Error::panicked(&*panic), "the uncaught-error handler failed; the application is closed");
                 UncaughtResponse::ShutdownClient
@@ -118,6 +119,8 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
     let properties = environment.config.client_properties(ClientRole::Producer);
     let context = Arc::clone(&environment.context);
     let retry = environment.settings.retry;
+    // In the middle of a record nothing else can be done; the group must not take that for a worker that is stuck.
+    let patience = environment.config.max_poll_interval() / 2;
     let clock = Arc::clone(&environment.clock);
     let shared = Arc::clone(&environment.shared);
     // Offsets of delivery reports are only needed for changelogs.
@@ -129,7 +132,7 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
         let make = || {
             let ending = Arc::clone(shared.ending());
             Producer::new(&properties, transactional_id.as_deref(), reports, &format!("worker-{index}"), &context)
-                .map(|producer| producer.given_up_when(Arc::new(move || ending.is_commit_over())))
+                .map(|producer| producer.given_up_when(Arc::new(move || ending.is_commit_over())).with_patience(patience))
         };
         let mut producer = make()?;
         if transactional_id.is_none() {

@@ -75,7 +75,7 @@ impl GlobalThread {
     pub(super) fn run(mut self) {
         let ran = catch_unwind(AssertUnwindSafe(|| self.follow())).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
         if let Err(error) = ran {
-            tracing::error!(%error, "the global thread stops");
+            tracing::debug!(%error, "the global thread stops");
             (self.environment.tell)(GlobalEvent::Failed(error.at("global stores")));
         }
     }
