@@ -2,8 +2,8 @@
 //! when time passes.
 //!
 //! A [`Fault`] is an effect, the requests that it strikes (by kind, node, topic, partition, `client.id`) and how often. It is given to
-//! [`Broker::inject`](crate::Broker::inject), whose result tells when it struck. Nothing else of the broker changes, and everything repeats:
-//! a fault without chance strikes the same requests each time, one with [`Fault::one_in`] does so for the same
+//! [`Broker::inject`](crate::Broker::inject), whose result tells when it struck. Nothing else of the broker changes, and everything
+//! repeats: a fault without chance strikes the same requests each time, one with [`Fault::one_in`] does so for the same
 //! [`BrokerConfig::seed`](crate::BrokerConfig::seed).
 //!
 //! | effect | instead of the request | when it is carried out |
@@ -119,8 +119,8 @@
 //! # A transaction times out, without waiting
 //!
 //! A producer falls asleep in the middle of a transaction. A minute later, which takes no time here, the broker has aborted it: the
-//! producer is fenced, and nobody waits for its records. The [manual clock](crate::BrokerConfig::manual_clock) makes sure that nothing else times
-//! out, however slow the machine is.
+//! producer is fenced, and nobody waits for its records. The [manual clock](crate::BrokerConfig::manual_clock) makes sure that nothing
+//! else times out, however slow the machine is.
 //!
 //! ```
 //! # use std::time::{Duration, SystemTime};
@@ -152,8 +152,8 @@
 //!
 //! # Chance that repeats, and waiting in an asynchronous test
 //!
-//! Of the writes one in three is refused on average; with this seed, the same two of the first twenty each time. [`InjectedFault::reached`] is a future for any executor: it works in a `#[tokio::test]` as it does here.
-//! The broker has a thread of its own, and its methods block for microseconds only.
+//! Of the writes one in three is refused on average; with this seed, the same two of the first twenty each time.
+//! [`InjectedFault::reached`] is a future for any executor: it works in a `#[tokio::test]` as it does here. The broker has a thread of its own, and its methods block for microseconds only.
 //!
 //! ```
 //! # use std::time::Duration;

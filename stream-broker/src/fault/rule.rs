@@ -69,8 +69,8 @@ impl Fault {
     }
 
     /// Answers with this error instead of doing what is asked. Of a request about several partitions only those that
-    /// [`Fault::topic`] or [`Fault::partition`] name are refused. With [`Fault::after`] the request is carried out all the same: the client is told
-    /// of a failure that was none.
+    /// [`Fault::topic`] or [`Fault::partition`] name are refused. With [`Fault::after`] the request is carried out all the same: the
+    /// client is told of a failure that was none.
     pub fn error(code: ErrorCode) -> Self {
         Fault::new(Effect::Error(code), Moment::Before)
     }
@@ -172,8 +172,8 @@ impl Fault {
         self
     }
 
-    /// Strikes one of this many of its requests on average, by chance. The chance comes from [`BrokerConfig::seed`](crate::BrokerConfig::seed):
-    /// with the same seed, the same of a fault's requests are struck.
+    /// Strikes one of this many of its requests on average, by chance. The chance comes from
+    /// [`BrokerConfig::seed`](crate::BrokerConfig::seed): with the same seed, the same of a fault's requests are struck.
     pub fn one_in(mut self, requests: u64) -> Self {
         self.one_in = requests.max(1);
         self
