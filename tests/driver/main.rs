@@ -1,4 +1,7 @@
 //! Topologies on the task driver, without a broker.
 
+mod caching;
+mod headers;
 mod processor_api;
+mod restarts;
 mod task_driver;
