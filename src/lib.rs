@@ -26,6 +26,9 @@ mod book_joins {}
 #[doc = include_str!("../docs/src/processors.md")]
 mod book_processors {}
 #[cfg(doctest)]
+#[doc = include_str!("../docs/src/async.md")]
+mod book_async {}
+#[cfg(doctest)]
 #[doc = include_str!("../docs/src/stores.md")]
 mod book_stores {}
 #[cfg(doctest)]

@@ -14,7 +14,8 @@ pub use stream_core::app::{KafkaStreams, Metrics, State, TaskDescription};
 pub use stream_core::config::{ProcessingGuarantee, StreamsConfig};
 pub use stream_core::handler::{Decision, LogAndContinue, LogAndFail, UncaughtResponse};
 pub use stream_core::processor::{
-    FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, InitContext, Processor, ProcessorContext, PunctuationType,
+    AsyncContext, AsyncOptions, AsyncOrder, AsyncProcessor, FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, InitContext, Processor,
+    ProcessorContext, PunctuationType, async_trait,
 };
 pub use stream_core::record::{Headers, Record, RecordMetadata};
 #[cfg(feature = "bincode")]

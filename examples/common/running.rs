@@ -98,7 +98,7 @@ impl Running {
                 return Ok(outcome);
             }
             let fed = self.feeding == 0;
-            let lag = if fed || progress.is_due() { Some(self.lag()?) } else { None };
+            let lag = if fed || progress.is_due() { self.lag()? } else { None };
             if fed && lag == Some(0) {
                 progress.end();
                 return Ok(Outcome::Processed);
@@ -109,7 +109,7 @@ impl Running {
 
     /// Whether everything that was fed is processed and committed.
     pub fn is_processed(&self) -> Result<bool, Failure> {
-        Ok(self.feeding == 0 && self.lag()? == 0)
+        Ok(self.feeding == 0 && self.lag()? == Some(0))
     }
 
     /// Waits for one event, at most `timeout`; `Some` when the example shall end.
@@ -129,8 +129,9 @@ impl Running {
         }
     }
 
-    fn lag(&self) -> Result<i64, BoxError> {
-        self.application.cluster.lag(&self.observer, &self.fed_topics)
+    /// How much is left to be processed; `None` when a signal came before that was known.
+    fn lag(&self) -> Result<Option<i64>, BoxError> {
+        self.application.cluster.lag(&self.observer, &self.fed_topics, &self.application.events.stop_flag())
     }
 
     /// Where the stores of this run lie.

@@ -4,8 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -15,6 +16,7 @@ use mio::net::TcpListener;
 
 use crate::config::BrokerConfig;
 use crate::core::{Core, CoreConfig};
+use crate::fault::{Fault, InjectedFault};
 use crate::server::command::{Command, Commands, LoopEnded};
 use crate::server::{Clock, EventLoop};
 use crate::storage::Directory;
@@ -115,7 +117,7 @@ impl Broker {
     /// An address is wrong or taken, a setting is out of range, the data folder cannot be used, or the operating system refuses
     /// resources.
     pub fn start(config: BrokerConfig) -> Result<Broker, BrokerError> {
-        let BrokerConfig { listen, advertised, data_dir, mut core, limits } = config;
+        let BrokerConfig { listen, advertised, data_dir, mut core, limits, seed, clock } = config;
         if core.num_partitions < 1 {
             return Err(BrokerError::Setting { name: "num.partitions", value: core.num_partitions.to_string(), expected: "at least 1" });
         }
@@ -135,14 +137,14 @@ impl Broker {
             format!("{}:{}", core.advertised_host, core.advertised_port)
         };
         // Two brokers of one process must not give out the same topic ids.
-        core.seed = RandomState::new().hash_one(address);
+        core.seed = seed.unwrap_or_else(|| RandomState::new().hash_one(address));
         let (poll, waker) = EventLoop::poll().map_err(BrokerError::Start)?;
         let (commands, receiver) = Commands::new(waker);
         let core = match data_dir {
-            Some(folder) => open(core, &folder).map_err(|source| BrokerError::DataDir { folder, source })?,
+            Some(folder) => open(core, &folder, clock).map_err(|source| BrokerError::DataDir { folder, source })?,
             None => Core::new(core),
         };
-        let event_loop = EventLoop::new(poll, listener, core, receiver, limits).map_err(BrokerError::Start)?;
+        let event_loop = EventLoop::new(poll, listener, core, receiver, limits, clock).map_err(BrokerError::Start)?;
         let thread = std::thread::Builder::new()
             .name(format!("kafka-broker-{}", address.port()))
             .spawn(move || {
@@ -220,12 +222,54 @@ impl Broker {
         self.commands.call(Command::ResumeNetwork)?.map_err(|source| BrokerError::Listen { address: self.address, source })
     }
 
+    /// Keeps every connection, and the port, and answers nothing until the returned value is dropped: a broker that hangs, as opposed to
+    /// one that is away ([`Broker::pause_network`]). Then what was sent meanwhile is answered.
+    ///
+    /// # Errors
+    /// [`BrokerError::Stopped`].
+    pub fn hang(&self) -> Result<Hanging, BrokerError> {
+        let (ends, until) = mpsc::channel();
+        self.commands.call(|reply| Command::Hang(reply, until))?;
+        Ok(Hanging { _ends: ends })
+    }
+
     /// Closes every connection; clients may connect again at once.
     ///
     /// # Errors
     /// [`BrokerError::Stopped`].
     pub fn cut_connections(&self) -> Result<(), BrokerError> {
         Ok(self.commands.call(Command::CutConnections)?)
+    }
+
+    /// Has the broker misbehave as the fault says; [`fault`](crate::fault) teaches how. The result tells when the fault struck, and ends it.
+    ///
+    /// # Errors
+    /// [`BrokerError::Stopped`].
+    pub fn inject(&self, fault: Fault) -> Result<InjectedFault, BrokerError> {
+        let fault = Box::new(fault);
+        Ok(self.commands.call(|reply| Command::Inject(fault, reply))?)
+    }
+
+    /// Ends all faults. What they swallowed stays lost, what they hold back comes at its time.
+    ///
+    /// # Errors
+    /// [`BrokerError::Stopped`].
+    pub fn clear_faults(&self) -> Result<(), BrokerError> {
+        Ok(self.commands.call(Command::ClearFaults)?)
+    }
+
+    /// Moves the broker's clock on, and does everything that becomes due on the way, in order: sessions and transactions end, held
+    /// fetches are answered, retention and compaction work. When this returns it is done, however long the time was. Clocks of
+    /// clients do not move. Works with a running clock and with one that stands ([`BrokerConfig::manual_clock`]).
+    ///
+    /// Returns the broker's time.
+    ///
+    /// # Errors
+    /// [`BrokerError::Stopped`].
+    pub fn advance_clock(&self, by: Duration) -> Result<SystemTime, BrokerError> {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let now = self.commands.call(|reply| Command::AdvanceClock(by, reply))?;
+        Ok(UNIX_EPOCH + Duration::from_millis(now.max(0).unsigned_abs()))
     }
 
     /// Stops the broker and waits until its thread has ended and its port is free. Dropping the handle does the same.
@@ -247,6 +291,13 @@ impl Broker {
     }
 }
 
+/// As long as it lives, the broker [hangs](Broker::hang). The broker cannot be stopped meanwhile.
+#[derive(Debug)]
+#[must_use = "the broker goes on when it is dropped"]
+pub struct Hanging {
+    _ends: mpsc::Sender<()>,
+}
+
 impl Drop for Broker {
     fn drop(&mut self) {
         self.end();
@@ -255,11 +306,11 @@ impl Drop for Broker {
 
 /// Opens the data in a folder. Segments on a disk have Kafka's size; those in memory are small, because the cleaner never touches the
 /// last one.
-fn open(mut core: CoreConfig, folder: &Path) -> io::Result<Core> {
+fn open(mut core: CoreConfig, folder: &Path, mut clock: Clock) -> io::Result<Core> {
     core.internal_topics.segment_bytes = DISK_SEGMENT_BYTES;
     core.log_memory_bytes = u64::MAX;
     let storage = Arc::new(Directory::open(folder)?);
-    Core::open(core, storage, Clock::default().now())
+    Core::open(core, storage, clock.now())
 }
 
 fn bind(listen: &str) -> Result<TcpListener, BrokerError> {

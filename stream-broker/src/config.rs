@@ -1,10 +1,10 @@
 //! Settings of a broker.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::core::CoreConfig;
-use crate::server::Limits;
+use crate::server::{Clock, Limits};
 
 /// How a broker is started. Names follow Kafka's broker configuration; the defaults suit tests: the loopback interface, a
 /// free port, topics created at their first mention, groups that do not wait for further members.
@@ -26,6 +26,8 @@ pub struct BrokerConfig {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) core: CoreConfig,
     pub(crate) limits: Limits,
+    pub(crate) seed: Option<u64>,
+    pub(crate) clock: Clock,
 }
 
 impl Default for BrokerConfig {
@@ -36,6 +38,8 @@ impl Default for BrokerConfig {
             data_dir: None,
             core: CoreConfig::default(),
             limits: Limits { request_max_bytes: 100 << 20, unsent_max_bytes: 4 << 20 },
+            seed: None,
+            clock: Clock::default(),
         }
     }
 }
@@ -194,6 +198,30 @@ impl BrokerConfig {
         self
     }
 
+    /// `group.consumer.heartbeat.interval.ms`: how often members of consumer groups (`group.protocol=consumer`) are to be heard of. A
+    /// rebalance takes a few heartbeats. Default: 0.5 seconds; Kafka's is 5.
+    #[must_use]
+    pub fn group_consumer_heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.core.consumer_groups.heartbeat_interval_ms = i32::try_from(millis(interval).max(1)).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// `group.consumer.session.timeout.ms`: a member of a consumer group that is not heard of for so long is taken out. Default: 45
+    /// seconds.
+    #[must_use]
+    pub fn group_consumer_session_timeout(mut self, timeout: Duration) -> Self {
+        self.core.consumer_groups.session_timeout_ms = i32::try_from(millis(timeout).max(1)).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// `group.consumer.assignment.interval.ms`: the least time between two assignments of a consumer group. Default: 0; Kafka's is 1
+    /// second.
+    #[must_use]
+    pub fn group_consumer_assignment_interval(mut self, interval: Duration) -> Self {
+        self.core.consumer_groups.assignment_interval_ms = millis(interval);
+        self
+    }
+
     /// `offsets.retention.minutes`: offsets of a group without members are kept this long. Default: 7 days.
     #[must_use]
     pub fn offsets_retention(mut self, retention: Duration) -> Self {
@@ -212,6 +240,23 @@ impl BrokerConfig {
     #[must_use]
     pub fn producer_id_expiration(mut self, expiration: Duration) -> Self {
         self.core.producer_id_expiration_ms = millis(expiration);
+        self
+    }
+
+    /// Where all ids that the broker makes up (of the cluster, of topics, of members) and the chances of its faults
+    /// ([`Fault::one_in`](crate::fault::Fault::one_in)) come from: the same seed gives the same. Default: another for each broker.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// A clock that shows this time and stands still, except for [`Broker::advance_clock`](crate::Broker::advance_clock): nothing times
+    /// out while a test is being debugged, nor because a machine is slow. Fetches of clients that wait for records (`fetch.wait.max.ms`)
+    /// are answered when there are some, or the clock moves. Default: the system's clock.
+    #[must_use]
+    pub fn manual_clock(mut self, now: SystemTime) -> Self {
+        self.clock = Clock::standing_at(now);
         self
     }
 

@@ -87,6 +87,28 @@ pub(crate) fn skip_tagged_fields(bytes: &mut &[u8]) -> Option<()> {
     Some(())
 }
 
+/// The tagged field with this tag at the end of a flexible structure, which is read to its end. `None` if it has none,
+/// `Some(None)` if the field is not among its fields.
+pub(crate) fn tagged_field<'a>(bytes: &mut &'a [u8], wanted: u32) -> Option<Option<&'a [u8]>> {
+    let mut found = None;
+    for _ in 0..get_uvarint(bytes)? {
+        let tag = get_uvarint(bytes)?;
+        let size = get_uvarint(bytes)? as usize;
+        let field = take(bytes, size)?;
+        if tag == wanted {
+            found = Some(field);
+        }
+    }
+    Some(found)
+}
+
+/// A tagged field; the number of fields stands before the first.
+pub(crate) fn put_tagged_field(out: &mut Vec<u8>, tag: u32, field: &[u8]) {
+    put_uvarint(out, tag);
+    put_uvarint(out, field.len() as u32);
+    out.put_slice(field);
+}
+
 fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     let (taken, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;

@@ -21,6 +21,8 @@ pub(crate) enum KillPoint {
     AfterStoreFlush,
     RestoreHalfway,
     RestoreComplete,
+    /// The topics changed; those of the new plan are to be made.
+    NewPlan,
     RevokeBeforeCommit,
     RevokeAfterCommit,
 }

@@ -4,7 +4,7 @@
 //! from, and what a program uses that writes its own [`Processor`]s.
 //!
 //! Layers, lowest first; a module uses only lower ones:
-//! `error, id, time, record, serdes, offset, partition, fault` → `store, client, config, metrics, handler` → `node` → `processor` → `topology` →
+//! `error, id, time, record, serdes, offset, partition, fault` → `store, client, config, metrics, handler, executor` → `application` → `node` → `processor` → `topology` →
 //! `task` → `restore, commit, membership` → `runtime` → `app`.
 
 #![deny(unsafe_code)]
@@ -18,8 +18,10 @@ pub mod record;
 pub mod serdes;
 pub mod time;
 
+mod application;
 pub mod client;
 pub mod config;
+mod executor;
 pub mod handler;
 pub mod metrics;
 pub mod store;

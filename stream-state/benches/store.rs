@@ -123,7 +123,7 @@ fn attach_with(
         directory: directory.join(factory.name()),
         changelog_topic: Arc::from("bench-changelog"),
         persistent_memory_bytes,
-        caching_enabled: true,
+        cache_max_bytes: 10 << 20,
         clock: Arc::new(SystemClock::new()),
     });
     (opened.unwrap_or_else(|error| panic!("{error}")).store.attach(&owner), owner)

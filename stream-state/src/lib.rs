@@ -18,16 +18,22 @@ mod window;
 pub use buffer::{BufferBytesStoreSupplier, BufferedChange, SuppressBuffer, TimeOrderedBuffer, TimeOrderedBufferBuilder};
 pub use kv::{
     CachedChange, KeyValue, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder, TimestampedKeyValueStore,
-    TimestampedKeyValueStoreBuilder,
+    TimestampedKeyValueStoreBuilder, TimestampedKeyValueStoreWithHeaders, TimestampedKeyValueStoreWithHeadersBuilder,
 };
-pub use session::{Session, SessionBytesStoreSupplier, SessionIterator, SessionKey, SessionStore, SessionStoreBuilder};
+pub use session::{
+    Session, SessionBytesStoreSupplier, SessionIterator, SessionKey, SessionStore, SessionStoreBuilder, SessionStoreWithHeaders,
+    SessionStoreWithHeadersBuilder,
+};
 pub use store::{BytesStoreSupplier, StoreBuilder};
 pub use stores::Stores;
-pub use value::{BufferedValue, Envelope, Plain, Timestamped, ValueAndTimestamp, Versioned};
+pub use value::{
+    AggregationWithHeaders, BufferedValue, Envelope, Plain, SessionWithHeaders, Timestamped, ValueAndTimestamp, ValueTimestampHeaders,
+    Versioned, WithHeaders,
+};
 pub use versioned::{
     PutVersion, VersionedBytesStoreSupplier, VersionedKeyValueStore, VersionedKeyValueStoreBuilder, VersionedRecord, Versions,
 };
 pub use window::{
-    TimestampedWindowStore, TimestampedWindowStoreBuilder, Window, WindowBytesStoreSupplier, WindowIterator, WindowKey, WindowStore,
-    WindowStoreBuilder, WindowedIterator,
+    TimestampedWindowStore, TimestampedWindowStoreBuilder, TimestampedWindowStoreWithHeaders, TimestampedWindowStoreWithHeadersBuilder,
+    Window, WindowBytesStoreSupplier, WindowIterator, WindowKey, WindowStore, WindowStoreBuilder, WindowedIterator,
 };

@@ -6,10 +6,14 @@ use stream_core::Result;
 use stream_core::serdes::SerdeRef;
 
 use crate::buffer::{BufferBytesStoreSupplier, TimeOrderedBufferBuilder};
-use crate::kv::{KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder};
-use crate::session::{SessionBytesStoreSupplier, SessionStoreBuilder};
+use crate::kv::{
+    KeyValueBytesStoreSupplier, KeyValueStoreBuilder, TimestampedKeyValueStoreBuilder, TimestampedKeyValueStoreWithHeadersBuilder,
+};
+use crate::session::{SessionBytesStoreSupplier, SessionStoreBuilder, SessionStoreWithHeadersBuilder};
 use crate::versioned::{VersionedBytesStoreSupplier, VersionedKeyValueStoreBuilder};
-use crate::window::{TimestampedWindowStoreBuilder, WindowBytesStoreSupplier, WindowStoreBuilder};
+use crate::window::{
+    TimestampedWindowStoreBuilder, TimestampedWindowStoreWithHeadersBuilder, WindowBytesStoreSupplier, WindowStoreBuilder,
+};
 
 /// Makes suppliers and builders of stores. Mirrors Kafka Streams' `Stores`.
 ///
@@ -53,6 +57,62 @@ impl Stores {
         values: SerdeRef<V>,
     ) -> TimestampedKeyValueStoreBuilder<K, V> {
         TimestampedKeyValueStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// Declares a store of values with timestamps and headers (KIP-1271): a row keeps where it came from, such as a trace id, and the
+    /// changelog has the headers in its records.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_core::store::StoreName;
+    /// use stream_core::{BoxError, InitContext, Processor, ProcessorContext, Record};
+    /// use stream_state::{Stores, TimestampedKeyValueStoreWithHeaders, ValueTimestampHeaders};
+    /// use stream_testkit::ProcessorTestDriver;
+    ///
+    /// const LAST: StoreName<TimestampedKeyValueStoreWithHeaders<String, String>> = StoreName::new("last");
+    ///
+    /// /// Forwards the record of each key that came before, as it was.
+    /// #[derive(Default)]
+    /// struct Previous { last: Option<TimestampedKeyValueStoreWithHeaders<String, String>> }
+    ///
+    /// impl Processor for Previous {
+    ///     type KeyIn = String;
+    ///     type ValueIn = String;
+    ///     type KeyOut = String;
+    ///     type ValueOut = String;
+    ///
+    ///     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
+    ///         self.last = Some(cx.store(&LAST)?);
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn process(&mut self, record: Record<String, String>, cx: &mut ProcessorContext<'_, String, String>) -> Result<(), BoxError> {
+    ///         let Some(last) = &self.last else { return Ok(()) };
+    ///         let before = last.get(&record.key)?;
+    ///         last.put(&record.key, ValueTimestampHeaders::new(&record.value, record.timestamp, record.headers.clone()))?;
+    ///         if let Some(ValueTimestampHeaders { value, timestamp, headers }) = before {
+    ///             cx.forward(Record { key: record.key, value, timestamp, headers })?;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let last = Stores::in_memory_key_value_store("last");
+    /// let last = Stores::timestamped_key_value_store_with_headers_builder(last, Serdes::string(), Serdes::string());
+    /// let mut driver = ProcessorTestDriver::with_stores(Previous::default(), &[&last])?;
+    /// let mut first = Record::new("k".to_owned(), "one".to_owned(), 5);
+    /// first.headers.add("trace", Some(b"42"));
+    /// driver.process(first.clone())?;
+    /// driver.process(Record::new("k".to_owned(), "two".to_owned(), 6))?;
+    /// assert_eq!(driver.forwarded()[0].record, first);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    pub fn timestamped_key_value_store_with_headers_builder<K: 'static, V: 'static>(
+        supplier: KeyValueBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> TimestampedKeyValueStoreWithHeadersBuilder<K, V> {
+        TimestampedKeyValueStoreWithHeadersBuilder::new(supplier, keys, values)
     }
 
     /// A store of versions in RocksDB, which keeps `history` behind the largest timestamp.
@@ -126,6 +186,15 @@ impl Stores {
         TimestampedWindowStoreBuilder::new(supplier, keys, values)
     }
 
+    /// Declares a windowed store of values with timestamps and headers (KIP-1271).
+    pub fn timestamped_window_store_with_headers_builder<K: 'static, V: 'static>(
+        supplier: WindowBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> TimestampedWindowStoreWithHeadersBuilder<K, V> {
+        TimestampedWindowStoreWithHeadersBuilder::new(supplier, keys, values)
+    }
+
     /// A session store in RocksDB. Sessions are kept for at least `retention` behind the largest session end.
     #[cfg(feature = "rocksdb")]
     pub fn persistent_session_store(name: impl Into<String>, retention: Duration) -> SessionBytesStoreSupplier {
@@ -144,6 +213,15 @@ impl Stores {
         values: SerdeRef<V>,
     ) -> SessionStoreBuilder<K, V> {
         SessionStoreBuilder::new(supplier, keys, values)
+    }
+
+    /// Declares a session store of values with headers (KIP-1271).
+    pub fn session_store_with_headers_builder<K: 'static, V: 'static>(
+        supplier: SessionBytesStoreSupplier,
+        keys: SerdeRef<K>,
+        values: SerdeRef<V>,
+    ) -> SessionStoreWithHeadersBuilder<K, V> {
+        SessionStoreWithHeadersBuilder::new(supplier, keys, values)
     }
 
     /// The buffer of a `suppress`, in memory, restored from its changelog at every start.

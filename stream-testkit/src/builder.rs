@@ -55,10 +55,10 @@ impl<'a> TopologyTestDriverBuilder<'a> {
         self
     }
 
-    /// Whether `statestore.cache.max.bytes` is above 0, as it is by default. A driver commits after each record, so that a cache only
-    /// merges what one record causes.
-    pub fn caching(mut self, enabled: bool) -> Self {
-        self.options.caching_enabled = enabled;
+    /// `statestore.cache.max.bytes`, 10 MiB by default; with 0 every update is forwarded at once. A driver commits after each record, so
+    /// that a cache only merges what one record causes.
+    pub fn cache_max_bytes(mut self, bytes: usize) -> Self {
+        self.options.cache_max_bytes = bytes;
         self
     }
 
@@ -87,12 +87,20 @@ impl<'a> TopologyTestDriverBuilder<'a> {
         self
     }
 
-    /// Takes application id, guarantee, caching, handlers and state directory from the configuration of the application. What concerns
+    /// A setting of the program's own, for its processors: see
+    /// [`InitContext::app_configs`](stream_core::InitContext::app_configs).
+    pub fn app_config(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.options.app_configs.insert(name.into(), value.to_string());
+        self
+    }
+
+    /// Takes application id, guarantee, caching, handlers and the settings that processors read from the configuration of the application. What concerns
     /// clients and threads has no meaning here.
-    pub fn config(self, config: &StreamsConfig) -> Self {
+    pub fn config(mut self, config: &StreamsConfig) -> Self {
+        self.options.app_configs = config.app_configs();
         self.application_id(config.application_id())
             .processing_guarantee(config.processing_guarantee())
-            .caching(config.cache_max_bytes() > 0)
+            .cache_max_bytes(config.cache_max_bytes())
             .emit_intervals(config.emit_intervals())
             .handlers(config.handlers())
     }

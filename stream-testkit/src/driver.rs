@@ -1,12 +1,12 @@
 //! [`TopologyTestDriver`].
 
 use std::cell::{Ref, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stream_core::metrics::TaskMetrics;
+use stream_core::metrics::{MetricName, TaskMetrics};
 use stream_core::record::OwnedRecord;
 use stream_core::serdes::{DefaultSerde, SerdeRef};
 use stream_core::store::StoreName;
@@ -148,6 +148,14 @@ impl TopologyTestDriver {
     /// After a restart that failed.
     pub fn metrics<T>(&self, read: impl FnOnce(&TaskMetrics) -> T) -> Result<T> {
         Ok(read(self.session.borrow().task()?.metrics()))
+    }
+
+    /// What processors measured, by name: see [`StreamsMetrics`](stream_core::metrics::StreamsMetrics). The time is that of the driver's clock.
+    ///
+    /// # Errors
+    /// After a restart that failed.
+    pub fn custom_metrics(&self) -> Result<BTreeMap<MetricName, f64>> {
+        Ok(self.session.borrow().task()?.custom_metrics())
     }
 
     /// The topology as the task runs it: its sub-topologies, internal topics and co-partitioned groups.

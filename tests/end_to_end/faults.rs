@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Audit, Cluster, Example, PATIENCE, Vocabulary, WordCount, size};
 use kstreams::prelude::*;
+use rdkafka::producer::Producer;
 
 #[test]
 fn a_poison_record_stops_the_application_with_its_place_named_and_nothing_lost() {
@@ -50,6 +52,181 @@ fn a_broker_that_is_away_and_comes_back_loses_nothing() {
     word_count.feed(vocabulary.by_ref().take(2000));
     word_count.await_processed();
     example.terminate();
+    word_count.assert_exactly_once();
+}
+
+#[test]
+fn an_application_that_is_closed_while_the_broker_hangs_leaves_its_state_to_the_next_one() {
+    let cluster = Cluster::start();
+    let Some(broker) = cluster.embedded() else {
+        println!("skipped: this cluster's broker is not ours to stop");
+        return;
+    };
+    let (input, output) = (cluster.topic("input", 2, &[]), cluster.topic("output", 2, &[]));
+    let state = tempfile::tempdir().expect("a folder");
+    let application = cluster.unique("closed");
+    let start = || {
+        let builder = StreamsBuilder::new();
+        builder.stream::<String, String>(input.as_str()).group_by_key().count().to_stream().to(output.as_str());
+        let config = StreamsConfig::new(&application, cluster.bootstrap_servers())
+            .with_state_dir(state.path())
+            .set("processing.guarantee", "exactly_once_v2")
+            .expect("a configuration");
+        let streams = KafkaStreams::new(builder.build().expect("a topology"), config).expect("an application");
+        streams.start().expect("the state directory is free");
+        streams
+    };
+    let feed = |from: i32| cluster.produce(&input, (from..from + 100).map(|number| (Some("key"), number.to_string())));
+    let counted = |count: i64| {
+        let mut next = 1;
+        cluster.read_until(&output, PATIENCE, |row| {
+            assert_eq!(row.value_long(), next, "each record is counted once");
+            next += 1;
+            next > count
+        });
+    };
+    let first = start();
+    feed(0);
+    counted(100);
+    let hanging = broker.hang().expect("the broker hangs");
+    // Its commits, and those of the idle position, wait for answers.
+    let asked = Instant::now();
+    assert!(first.close(Duration::from_secs(10)), "it is in state {} after {:?}", first.state(), asked.elapsed());
+    assert_eq!((first.state(), first.failure()), (State::NotRunning, None));
+    drop(hanging);
+
+    let second = start();
+    feed(100);
+    counted(200);
+    assert!(second.close(PATIENCE));
+}
+
+#[test]
+fn an_example_that_is_told_to_end_while_the_broker_hangs_ends() {
+    let cluster = Cluster::start();
+    let Some(broker) = cluster.embedded() else {
+        println!("skipped: this cluster's broker is not ours to stop");
+        return;
+    };
+    let state = tempfile::tempdir().expect("a folder");
+    let lines = state.path().join("lines.txt");
+    std::fs::write(&lines, "one two three\n".repeat(1_000)).expect("a file to feed");
+    let word_count = WordCount::new(&cluster, 2);
+    let mut command = word_count.command(state.path());
+    // It feeds, and asks all the time how far it is.
+    command.arg("--input").arg(&lines);
+    let mut example = Example::spawn(command);
+    cluster.read_until(word_count.output(), PATIENCE, |_| true);
+    let hanging = broker.hang().expect("the broker hangs");
+    example.signal("TERM");
+    let asked = Instant::now();
+    let status = example.await_end(Duration::from_secs(30));
+    drop(hanging);
+    assert!(status.success(), "after {:?}: {status}\n{}", asked.elapsed(), example.output());
+    example.finished();
+}
+
+#[test]
+fn an_example_that_reaches_no_broker_says_why() {
+    let state = tempfile::tempdir().expect("a folder");
+    // Nothing listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let mut command = Command::new(Example::path("pipe"));
+    command.args(["--bootstrap-servers", &format!("127.0.0.1:{port}"), "--connect-timeout-ms", "2000", "--state-dir"]).arg(state.path());
+    let mut example = Example::spawn(command);
+    assert_eq!(example.await_end(PATIENCE).code(), Some(1));
+    assert!(example.stderr().contains("Connection refused"), "{}", example.stderr());
+}
+
+#[test]
+fn a_process_whose_producer_is_full_still_gives_tasks_up() {
+    let cluster = Cluster::start();
+    let (input, output) = (cluster.topic("input", 2, &[]), cluster.topic("output", 1, &[]));
+    let application = cluster.unique("full");
+    let states = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+    let start = |index: usize| {
+        let builder = StreamsBuilder::new();
+        builder.stream::<Option<String>, String>(input.as_str()).to(output.as_str());
+        let settings = [
+            ("commit.interval.ms", "60000"),
+            // Nothing is sent before the queue is full, nor for long after.
+            ("producer.queue.buffering.max.messages", "1000"),
+            ("producer.batch.num.messages", "10000"),
+            ("producer.linger.ms", "40000"),
+            ("producer.delivery.timeout.ms", "80000"),
+        ];
+        let config = StreamsConfig::new(&application, cluster.bootstrap_servers()).with_state_dir(states[index].path());
+        let config = settings.iter().try_fold(config, |config, (name, value)| config.set(name, value)).expect("a configuration");
+        let streams = KafkaStreams::new(builder.build().expect("a topology"), config).expect("an application");
+        streams.start().expect("it starts");
+        streams
+    };
+    let first = start(0);
+    assert!(first.wait_for(State::Running, PATIENCE));
+    let records = 4_000;
+    cluster.produce(&input, (0..records).map(|number| (None::<&str>, number.to_string())));
+    let deadline = Instant::now() + PATIENCE;
+    while first.metrics().consumed < 900 {
+        assert!(Instant::now() < deadline, "{:?}", first.metrics());
+        std::thread::yield_now();
+    }
+    let started = Instant::now();
+    let second = start(1);
+    // Half of the tasks move, after a commit that sends what waits.
+    while second.tasks().len() != 1 {
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?} have {:?} and {:?}", started.elapsed(), first.tasks(), second.tasks());
+        second.wait_for(State::Rebalancing, Duration::from_millis(50));
+    }
+    assert!(first.close(PATIENCE) && second.close(PATIENCE));
+    assert_eq!((first.failure(), second.failure()), (None, None));
+    let read: std::collections::BTreeSet<String> = cluster.read_all(&output).iter().map(crate::harness::Row::value_text).collect();
+    let processed = first.metrics().produced + second.metrics().produced;
+    assert!(processed >= 900 && read.len() as u64 == processed, "{} of {processed} records were written", read.len());
+}
+
+/// Keeps taking the transactional id of a process, as another one with a copy of its state directory would; each time its producer is fenced.
+fn fence_while(cluster: &Cluster, transactional_id: &str, is_over: impl Fn() -> bool) {
+    while !is_over() {
+        let rival = cluster.producer(&[("transactional.id", transactional_id)]);
+        rival.init_transactions(PATIENCE).expect("the id can be taken");
+    }
+}
+
+#[test]
+fn an_application_whose_transactions_are_always_aborted_ends_after_the_task_timeout_and_counts_nothing_twice() {
+    let cluster = Cluster::start();
+    let state = tempfile::tempdir().expect("a folder");
+    let mut word_count = WordCount::new(&cluster, 1);
+    let first = word_count.start(state.path());
+    word_count.feed(Vocabulary::new(50, 3, 26).take(200));
+    word_count.await_processed();
+    first.terminate();
+
+    let metadata = state.path().join(word_count.application()).join("kafka-streams-process-metadata");
+    let metadata = std::fs::read_to_string(metadata).expect("the process has an id");
+    let process = metadata.split('"').nth(3).expect("the id of the process");
+    let transactional_id = format!("{}-{process}-0", word_count.application());
+    let mut command = word_count.command(state.path());
+    command.args(["--config", "task.timeout.ms=3000", "--commit-interval-ms", "400"]);
+    let mut fenced = Example::spawn(command);
+    fenced.await_running();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| fence_while(&cluster, &transactional_id, || is_over.load(Ordering::Relaxed)));
+        word_count.feed(Vocabulary::new(50, 3, 27).take(200));
+        let status = fenced.await_end(PATIENCE);
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(status.code(), Some(1));
+    });
+    let stderr = fenced.stderr();
+    let reason = stderr.lines().last().unwrap_or_default();
+    for part in ["task.timeout.ms", "0_0", "1_0", "another process or a newer producer took over"] {
+        assert!(reason.contains(part), "`{part}` is missing in: {reason}");
+    }
+
+    let last = word_count.start(state.path());
+    word_count.await_processed();
+    last.terminate();
     word_count.assert_exactly_once();
 }
 

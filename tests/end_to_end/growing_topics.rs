@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "fault-injection")]
+use crate::harness::Example;
 use crate::harness::{Cluster, PATIENCE, send};
 use kstreams::core::topology::SourceTopics;
 use kstreams::prelude::*;
@@ -114,6 +116,28 @@ fn partitions_that_are_added_under_a_stateless_application_become_tasks_of_their
         members[0].streams.wait_for(State::Rebalancing, Duration::from_millis(100));
     }
     members.into_iter().for_each(Member::close);
+}
+
+#[cfg(feature = "fault-injection")]
+#[test]
+fn a_passing_error_while_the_topics_change_is_tried_again() {
+    let cluster = Cluster::start();
+    let (input, output) = (cluster.topic("input", 1, &[]), cluster.topic("output", 1, &[]));
+    let state = tempfile::tempdir().expect("a folder");
+    let mut command = Example::command("pipe", &cluster, &cluster.unique("replanning"), state.path());
+    command.args(["--input-topic", &input, "--output-topic", &output, "--config", "metadata.max.age.ms=500"]);
+    command.env("KSTREAMS_FAIL_POINT", "NewPlan");
+    let example = Example::spawn(command);
+    example.await_running();
+    grow(&cluster, &input, 3);
+    for partition in 0..3 {
+        produce(&cluster, &input, partition, values(&format!("after-{partition}"), 20));
+    }
+    // The example writes them in upper case.
+    await_once(&cluster, &output, &(0..3).flat_map(|partition| values(&format!("AFTER-{partition}"), 20)).collect());
+    let stderr = example.stderr();
+    example.terminate();
+    assert!(stderr.contains("failed at NewPlan"), "the point was passed: {stderr}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! One program, because each links RocksDB; `cargo test --test end_to_end faults::` runs the tests of one file.
 
+mod async_processing;
 mod changelogs;
 mod crashes;
 mod faults;

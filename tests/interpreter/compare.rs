@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::expected::{Produced, readable};
+use super::expected::{Produced, bytes, readable};
 use super::run::{Failure, FailureKind, Observed, ObservedStep};
-use super::store_rows;
+use super::store_rows::{self, StoreContext};
 
 /// Readable differences; none when the case is equal.
 pub fn differences(case: &Value, observed: &Observed) -> Vec<String> {
@@ -168,10 +168,23 @@ impl Comparison<'_> {
         }
         for store in wanted {
             let Some(rows) = store["name"].as_str().and_then(|name| stores.get(name)) else { continue };
-            if let Err(difference) = store_rows::compare(store, rows, retention_ms(self.case, store)) {
+            let context = StoreContext { retention_ms: retention_ms(self.case, store), ..self.store_context(store, observed) };
+            if let Err(difference) = store_rows::compare(store, rows, &context) {
                 self.found.push(format!("store {}\n{difference}", store["name"]));
             }
         }
+    }
+
+    /// What else is known of a store.
+    fn store_context(&self, store: &Value, observed: &Observed) -> StoreContext {
+        let changelog = format!("app-{}-changelog", store["name"].as_str().unwrap_or_default());
+        let records = observed.steps.iter().flat_map(|step| &step.records).filter(|record| record.topic == changelog);
+        let headers = records.filter_map(|record| Some((record.key.clone()?, record.headers.clone()))).collect();
+        // Java finds the versions of a key by asking for it: of those in the changelog, else of those that were piped.
+        let mut topics = self.expected["internal-topics"].as_array().into_iter().flatten();
+        let is_logged = topics.any(|topic| topic["name"] == changelog);
+        let piped = self.case["steps"].as_array().into_iter().flatten().filter_map(|step| bytes(&step["key"]).ok().flatten());
+        StoreContext { retention_ms: None, headers, asked: (!is_logged).then(|| piped.collect()) }
     }
 
     /// In Java a window store of window size 0 has no full scan, and the case does not list it: those of a join with difference 0.
@@ -192,11 +205,24 @@ impl Comparison<'_> {
 /// How long a windowed store keeps its rows, by its changelog's config.
 pub fn retention_ms(case: &Value, store: &Value) -> Option<i64> {
     const ADDITIONAL_RETENTION_MS: i64 = 86_400_000;
+    if !matches!(store["kind"].as_str(), Some("window" | "session")) {
+        return None;
+    }
     let name = format!("app-{}-changelog", store["name"].as_str()?);
     let mut topics = case["expected"]["internal-topics"].as_array().into_iter().flatten();
-    let config = &topics.find(|topic| topic["name"] == name)?["config"]["retention.ms"];
-    let retention: i64 = config.as_str()?.parse().ok()?;
-    (matches!(store["kind"].as_str(), Some("window" | "session"))).then_some(retention - ADDITIONAL_RETENTION_MS)
+    let Some(topic) = topics.find(|topic| topic["name"] == name) else {
+        // Not logged: the longest of the case's windows.
+        let statements = case["topology"].as_array().into_iter().flatten();
+        return statements.filter(|statement| statement["op"] == "windowed-by").map(|statement| kept_ms(&statement["windows"])).max();
+    };
+    let retention: i64 = topic["config"]["retention.ms"].as_str()?.parse().ok()?;
+    Some(retention - ADDITIONAL_RETENTION_MS)
+}
+
+/// How long a store keeps windows of a kind, unless the program says something else.
+fn kept_ms(windows: &Value) -> i64 {
+    let ms = |field: &str| windows[field].as_i64().unwrap_or(0);
+    ms("size-ms") + 2 * ms("difference-ms") + ms("gap-ms") + ms("grace-ms")
 }
 
 /// Whether our error is of the kind of the innermost exception.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use kstreams::dsl::{GlobalKTable, JoinWindows, KStream, KTable, MaybeNull, StoreType, StreamJoined, TableJoined};
+use kstreams::dsl::{GlobalKTable, JoinWindows, KStream, KTable, MaybeNull, StreamJoined, TableJoined};
 use kstreams::state::{Stores, WindowBytesStoreSupplier};
 use serde_json::Value;
 
 use super::datum::{Datum, Nullable, Visible};
 use super::functions::{Joiner, joiner, key_selector};
-use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, string};
+use super::program::{Bind, Bound, Done, Program, Typed, known, named, out, store_type, string};
 use super::streams::Streamed;
 use super::tables::Stored;
 
@@ -265,8 +265,8 @@ impl Program<'_> {
         if let Some(supplier) = supplier(&statement["other-store"])? {
             joined = joined.with_other_store_supplier(supplier);
         }
-        if self.store_type(statement) == StoreType::InMemory {
-            joined = joined.with_store_type(StoreType::InMemory);
+        if let Some(store_type) = store_type(statement) {
+            joined = joined.with_store_type(store_type);
         }
         if let Some(configs) = statement["topic-config"].as_object() {
             let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -20,7 +20,8 @@ use tempfile::TempDir;
 
 use super::datum::{Datum, Nullable, Type, Visible};
 use super::extractors::ValueNumber;
-use super::stores;
+use super::processors::{CaseProcessor, Spec};
+use super::stores::{self, Declared};
 use super::windows::{Cogroup, InWindows};
 
 /// A stream or table with the types of its keys and values.
@@ -202,7 +203,7 @@ impl<'a> Program<'a> {
     /// The settings that decide about the topology.
     fn streams_config(&self) -> Done<StreamsConfig> {
         let mut config = StreamsConfig::new("app", "localhost:9092");
-        for name in ["topology.optimization", "ensure.explicit.internal.resource.naming"] {
+        for name in ["topology.optimization", "ensure.explicit.internal.resource.naming", "dsl.store.suppliers.class"] {
             if let Some(value) = self.config[name].as_str() {
                 config = config.set(name, value).map_err(|error| error.to_string())?;
             }
@@ -220,8 +221,7 @@ impl<'a> Program<'a> {
         if let Some(name) = statement["name"].as_str() {
             consumed = consumed.with_name(name);
         }
-        let extractor = statement["extractor"].as_str().or_else(|| self.config["default.timestamp.extractor"].as_str());
-        consumed = match extractor {
+        consumed = match statement["extractor"].as_str() {
             None | Some("fail-on-invalid") => consumed,
             Some("log-and-skip") => consumed.with_timestamp_extractor(LogAndSkipOnInvalidTimestamp),
             Some("partition-time") => consumed.with_timestamp_extractor(UsePartitionTimeOnInvalidTimestamp),
@@ -253,8 +253,8 @@ impl<'a> Program<'a> {
 
     /// The options of a store that do not depend on its kind.
     pub fn materialized_from<K, V>(&self, spec: &Value, mut materialized: Materialized<K, V>) -> Done<Materialized<K, V>> {
-        if self.store_type(spec) == StoreType::InMemory {
-            materialized = materialized.with_store_type(StoreType::InMemory);
+        if let Some(store_type) = store_type(spec) {
+            materialized = materialized.with_store_type(store_type);
         }
         if let Some(ms) = spec["retention-ms"].as_u64() {
             materialized = materialized.with_retention(Duration::from_millis(ms));
@@ -264,12 +264,6 @@ impl<'a> Program<'a> {
             None => materialized.with_logging_disabled(),
         };
         Ok(if spec["caching"] == false { materialized.with_caching_disabled() } else { materialized })
-    }
-
-    /// Where the stores of a statement are kept.
-    pub fn store_type(&self, spec: &Value) -> StoreType {
-        let store_type = spec["store-type"].as_str().or_else(|| self.config["dsl.store.suppliers.class"].as_str());
-        if store_type == Some("in-memory") { StoreType::InMemory } else { StoreType::Persistent }
     }
 
     fn run(&mut self, statement: &Value) -> Done<()> {
@@ -295,6 +289,14 @@ impl<'a> Program<'a> {
             }
             "add-store" => {
                 self.builder.add_shared_state_store(stores::factory(&statement["store"])?);
+                return Ok(());
+            }
+            "add-global-store" => {
+                let (key, value) = (Type::of(&statement["key"]), Type::of(&statement["value"]));
+                let consumed = self.consumed(statement, key.nullable(), value.nullable())?;
+                let (store, spec) = (Declared(stores::factory(&statement["store"])?), Spec::new(&statement["processor"])?);
+                let supplier = move || CaseProcessor::<Nullable, Nullable>::new(spec.clone());
+                self.builder.add_global_store(store, string(statement, "topic")?, consumed, supplier);
                 return Ok(());
             }
             "global-table" => {
@@ -337,4 +339,9 @@ impl<'a> Program<'a> {
         }
         Ok(())
     }
+}
+
+/// Where the stores of a statement are kept, if it says so.
+pub fn store_type(spec: &Value) -> Option<StoreType> {
+    spec["store-type"].as_str().map(|name| if name == "in-memory" { StoreType::InMemory } else { StoreType::Persistent })
 }

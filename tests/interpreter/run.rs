@@ -9,6 +9,7 @@ use kstreams::core::config::{EmitIntervals, ProcessingGuarantee};
 use kstreams::core::handler::Handlers;
 use kstreams::core::handler::LogAndContinue;
 use kstreams::core::serdes::{SerdeError, Serdes};
+use kstreams::core::time::BuiltInTimestampExtractor;
 use kstreams::core::topology::{BuiltTopology, InternalTopicSettings};
 use kstreams::core::{Error, Record, Topology, TopologyError};
 use serde_json::{Value, json};
@@ -149,6 +150,11 @@ fn driver(case: &Value, topology: &Topology, state_dir: Option<&Path>) -> Result
     if config["processing.exception.handler"] == "continue" {
         handlers.processing = Arc::new(LogAndContinue);
     }
+    handlers.default_timestamp_extractor = match config["default.timestamp.extractor"].as_str() {
+        Some("log-and-skip") => BuiltInTimestampExtractor::LogAndSkip,
+        Some("partition-time") => BuiltInTimestampExtractor::UsePartitionTime,
+        _ => BuiltInTimestampExtractor::FailOnInvalid,
+    };
     if let Some(topic) = config["errors.dead.letter.queue.topic.name"].as_str() {
         handlers = handlers.with_dead_letter_queue(topic);
     }
@@ -172,7 +178,7 @@ fn driver(case: &Value, topology: &Topology, state_dir: Option<&Path>) -> Result
         .emit_intervals(intervals)
         .application_id("app")
         .processing_guarantee(guarantee)
-        .caching(config["statestore.cache.max.bytes"] != 0)
+        .cache_max_bytes(config["statestore.cache.max.bytes"].as_u64().and_then(|bytes| bytes.try_into().ok()).unwrap_or(10 << 20))
         .handlers(handlers)
         .build()
 }

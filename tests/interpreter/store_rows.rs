@@ -1,11 +1,13 @@
 //! Compares the rows of a store with those of a case.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kstreams::core::time::UNKNOWN_TIME;
 use serde_json::Value;
 use stream_testkit::StoreRow;
 
 use super::compare::shown_row;
-use super::expected::{Bytes, bytes, number};
+use super::expected::{Bytes, Header, bytes, number};
 
 /// A row of either side, in one form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,9 +21,19 @@ struct Entry {
     timestamp: Option<i64>,
 }
 
-/// Compares; the error shows both sides. `retention_ms` is that of a windowed store: Java's record cache shows rows beyond it for as long
-/// as it happens to hold them, so they may be missing here, or there.
-pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> Result<(), String> {
+/// What else is known of a store.
+pub struct StoreContext {
+    /// Of a windowed store: Java's record cache shows rows beyond it for as long as it happens to hold them, so they may be missing here,
+    /// or there.
+    pub retention_ms: Option<i64>,
+    /// Those of the last record of each key in its changelog.
+    pub headers: BTreeMap<Vec<u8>, Vec<(String, Header)>>,
+    /// The only keys of a versioned store that the case lists, where it is not logged.
+    pub asked: Option<BTreeSet<Vec<u8>>>,
+}
+
+/// Compares; the error shows both sides.
+pub fn compare(wanted: &Value, rows: &[StoreRow], context: &StoreContext) -> Result<(), String> {
     let kind = wanted["kind"].as_str().ok_or("the case names no kind of store")?;
     if !["key-value", "window", "session", "versioned", "buffer"].contains(&kind) {
         return Err(format!("no store is of kind {kind}"));
@@ -42,14 +54,17 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> 
         _ => rows.iter().map(|row| entry_of_row(kind, row, timestamped, starts)).collect::<Result<Vec<_>, _>>()?,
     };
     if raw {
-        got = as_java_shows(got, rows, &want);
+        got = as_java_shows(got, rows, &want, &context.headers);
+    }
+    if let Some(asked) = context.asked.as_ref().filter(|_| kind == "versioned") {
+        got.retain(|entry| asked.contains(&entry.key));
     }
     // The order of a window store's scan differs between its kinds in Java, too.
     if kind != "key-value" {
         want.sort();
         got.sort();
     }
-    if let Some(retention) = retention_ms {
+    if let Some(retention) = context.retention_ms {
         let time = |entry: &Entry| entry.to.unwrap_or(entry.from);
         let latest = want.iter().map(time).max().unwrap_or(0);
         want.retain(|entry| time(entry) > latest - retention || got.contains(entry));
@@ -70,16 +85,22 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], retention_ms: Option<i64>) -> 
 
 /// Internal stores of joins as Java shows them: with the timestamp in front of the value where the store keeps one, and lists taken apart
 /// where the store is on disk.
-fn as_java_shows(got: Vec<Entry>, rows: &[StoreRow], want: &[Entry]) -> Vec<Entry> {
+fn as_java_shows(
+    got: Vec<Entry>,
+    rows: &[StoreRow],
+    want: &[Entry],
+    headers: &BTreeMap<Vec<u8>, Vec<(String, Header)>>,
+) -> Vec<Entry> {
     let mut shown = Vec::with_capacity(got.len());
     for entry in got {
         let wanted = |value: &Bytes| want.iter().any(|want| want.key == entry.key && want.value == *value);
         let timestamp = rows.iter().find(|row| row.key == entry.key).map_or(-1, |row| row.timestamp);
-        // In front of the value Java has headers, none as a zero byte, and the time. Where our store keeps no time, the changelog's records
-        // show it.
+        // In front of the value Java has headers and the time. Ours are in the changelog only; where our store keeps no time, the
+        // changelog's records show it.
+        let header_bytes = headers.get(&entry.key).map_or_else(|| vec![0], |headers| header_bytes(headers));
         let same = |want: &&Entry| {
             let (Some(wanted), Some(value)) = (&want.value, &entry.value) else { return false };
-            let time = wanted.strip_suffix(value.as_slice()).and_then(|front| front.strip_prefix(&[0]));
+            let time = wanted.strip_suffix(value.as_slice()).and_then(|front| front.strip_prefix(header_bytes.as_slice()));
             let time = time.and_then(|time| time.try_into().ok()).map(i64::from_be_bytes);
             want.key == entry.key && time.is_some_and(|time| timestamp == UNKNOWN_TIME || time == timestamp)
         };
@@ -96,6 +117,30 @@ fn as_java_shows(got: Vec<Entry>, rows: &[StoreRow], want: &[Entry]) -> Vec<Entr
         }
     }
     shown
+}
+
+/// Headers in front of a value: their size, how many there are, and each key and value behind its length; none are a zero byte.
+fn header_bytes(headers: &[(String, Header)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let number = |number: usize, out: &mut Vec<u8>| out.push(u8::try_from(2 * number).unwrap_or(u8::MAX));
+    if !headers.is_empty() {
+        number(headers.len(), &mut body);
+    }
+    for (name, value) in headers {
+        number(name.len(), &mut body);
+        body.extend_from_slice(name.as_bytes());
+        match value {
+            Header::Bytes(Some(value)) => {
+                number(value.len(), &mut body);
+                body.extend_from_slice(value);
+            }
+            _ => body.push(1),
+        }
+    }
+    let mut bytes = Vec::new();
+    number(body.len(), &mut bytes);
+    bytes.extend(body);
+    bytes
 }
 
 /// The elements of a list in Kafka's form: a byte for the kind of list, the count, and each element behind its length.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kstreams::core::processor::InitContext;
-use kstreams::core::store::{StoreFactory, StoreName};
+use kstreams::core::store::{ChangelogConfig, OpenedStore, StoreFactory, StoreName, StoreOpen};
 use kstreams::core::{BoxError, Error};
 use kstreams::state::{
     BytesStoreSupplier, Envelope, KeyValueStore, SessionBytesStoreSupplier, SessionStore, StoreBuilder, Stores, TimestampedKeyValueStore,
@@ -38,6 +38,27 @@ pub fn factory(spec: &Value) -> Done<Arc<dyn StoreFactory>> {
         }
         other => return out(format_args!("store kind {other}")),
     })
+}
+
+/// A declared store for those who want a factory of their own.
+pub struct Declared(pub Arc<dyn StoreFactory>);
+
+impl StoreFactory for Declared {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn changelog(&self) -> Option<&ChangelogConfig> {
+        self.0.changelog()
+    }
+
+    fn is_persistent(&self) -> bool {
+        self.0.is_persistent()
+    }
+
+    fn open(&self, open: &StoreOpen) -> Result<OpenedStore, Error> {
+        self.0.open(open)
+    }
 }
 
 /// The supplier of a versioned store.

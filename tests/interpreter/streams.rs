@@ -244,6 +244,11 @@ impl Program<'_> {
                     Bound::Counts(table) => self.left_join(statement, stream.node, key, value, &table)?,
                     _ => return out("a left join with this"),
                 },
+                (Bound::Changes(stream), "left-join") => match self.get(statement, "other")? {
+                    Bound::Table(table) => self.left_join(statement, stream.node, key, value, &table)?,
+                    Bound::Counts(table) => self.left_join(statement, stream.node, key, value, &table)?,
+                    _ => return out("a left join with this"),
+                },
                 (_, op) => return out(format_args!("{op} on this stream")),
             },
         })
@@ -281,20 +286,20 @@ impl Program<'_> {
         Ok(Typed { node, key, value: joined }.bind())
     }
 
-    fn left_join<VT: Visible>(
+    fn left_join<K: MaybeNull<Datum> + Streamed, VT: Visible>(
         &self,
         statement: &Value,
-        stream: KStream<Nullable, Nullable>,
+        stream: KStream<K, Nullable>,
         key: Type,
         value: Type,
         table: &Typed<KTable<Datum, VT>>,
     ) -> Done<Bound>
     where
-        Nullable: MaybeNull<Datum>,
+        Typed<KStream<K, Nullable>>: Bind,
     {
         let (join, joined) = known(joiner(string(statement, "joiner")?, value, table.value), statement, "joiner")?;
-        let joiner = move |key: &Nullable, one: &Datum, two: Option<&VT>| join(key, &one.datum(), &two.and_then(Visible::datum));
-        let node = stream.non_null_value().left_join_with_key(&table.node, joiner, options(statement, key.nullable(), value.serde()));
+        let joiner = move |key: &K, one: &Datum, two: Option<&VT>| join(&key.datum(), &one.datum(), &two.and_then(Visible::datum));
+        let node = stream.non_null_value().left_join_with_key(&table.node, joiner, options(statement, K::serde(key), value.serde()));
         Ok(Typed { node, key, value: joined }.bind())
     }
 
@@ -353,6 +358,8 @@ impl Program<'_> {
                 name.strip_suffix(suffix.as_str()).is_some_and(|prefix| streams.keys().all(|other| other.starts_with(prefix)))
             };
             let name = streams.keys().find(prefix_is_last).ok_or_else(|| format!("no branch {suffix}"))?;
+            let mapped = branch["map-values"].as_str().and_then(|mapper| value_mapper(mapper, value));
+            let value = mapped.map_or(value, |(_, value)| value);
             let bound = Typed { node: streams[name].clone(), key, value }.bind();
             self.bound.insert(id.to_owned(), bound);
         }

@@ -159,7 +159,9 @@ impl Program<'_> {
                 }
                 let mapper = move |key: &K, value: &V| {
                     let (key, value) = (key.datum(), value.datum());
-                    Some((select(&key, &value)?, map(&key, &value)?))
+                    // Both functions are asked, also where the first finds no key.
+                    let (selected, mapped) = (select(&key, &value), map(&key, &value));
+                    Some((selected?, mapped?))
                 };
                 let node = Rc::new(table.node.group_by_with(mapper, grouped));
                 Ok(Bound::GroupedTable(Typed { node, key: group, value }))

@@ -25,7 +25,7 @@ type Built = Result<(), TopologyError>;
 impl Program<'_> {
     /// Whether a statement is one of the topology's own.
     pub fn is_of_topology(op: &str) -> bool {
-        matches!(op, "add-source" | "add-processor" | "add-sink" | "add-state-store" | "connect" | "add-read-only-store")
+        matches!(op, "add-source" | "add-processor" | "add-sink" | "add-state-store" | "connect" | "add-read-only-store" | "add-topology-global-store")
     }
 
     pub fn on_topology(&self, statement: &Value, topology: &mut Topology) -> Done<Built> {
@@ -80,7 +80,7 @@ impl Program<'_> {
             }
             "add-state-store" => topology.add_state_store(stores::factory(&statement["store"])?, &strings(&statement["processors"])),
             "connect" => topology.connect(string(statement, "processor")?, &strings(&statement["stores"])),
-            "add-read-only-store" => {
+            op @ ("add-read-only-store" | "add-topology-global-store") => {
                 let spec = Spec::new(&statement["processor"])?;
                 let consumed = self.consumed(
                     &with_name_removed(statement),
@@ -91,7 +91,10 @@ impl Program<'_> {
                 let (source, topic, processor) =
                     (string(statement, "source-name")?, string(statement, "topic")?, string(statement, "processor-name")?);
                 let supplier = move || CaseProcessor::<Nullable, Nullable>::new(spec.clone());
-                topology.add_read_only_state_store(store, source, topic, consumed, processor, supplier)
+                match op {
+                    "add-read-only-store" => topology.add_read_only_state_store(store, source, topic, consumed, processor, supplier),
+                    _ => topology.add_global_store(store, source, topic, consumed, processor, supplier),
+                }
             }
             op => return out(op),
         })

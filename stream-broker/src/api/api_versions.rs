@@ -1,8 +1,9 @@
 //! `ApiVersions`: what this broker serves.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::StrBytes;
 
 use super::{Ctx, SUPPORTED};
 use crate::core::{Core, Outbox};
@@ -15,7 +16,25 @@ pub(crate) fn handle(_core: &mut Core, request: ApiVersionsRequest, ctx: &Ctx, _
     if malformed {
         return out.answer(ctx.ticket, response.with_error_code(ResponseError::InvalidRequest.code()));
     }
-    out.answer(ctx.ticket, response.with_api_keys(announced()));
+    out.answer(ctx.ticket, features(response.with_api_keys(announced()), ctx.version));
+}
+
+/// Features with their greatest level, which is the one in use; all begin with 0.
+const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
+/// First version whose clients understand a feature that begins with level 0.
+const KNOWS_LEVEL_ZERO: i16 = 4;
+
+/// What `transaction.version` 2 says, for instance, is that partitions need not be added to transactions (KIP-890).
+fn features(response: ApiVersionsResponse, version: i16) -> ApiVersionsResponse {
+    let name = |name: &'static str| StrBytes::from_static_str(name);
+    let supported = FEATURES
+        .iter()
+        .filter(|_| version >= KNOWS_LEVEL_ZERO)
+        .map(|&(feature, level)| SupportedFeatureKey::default().with_name(name(feature)).with_max_version(level));
+    let finalized = FEATURES.iter().map(|&(feature, level)| {
+        FinalizedFeatureKey::default().with_name(name(feature)).with_min_version_level(level).with_max_version_level(level)
+    });
+    response.with_supported_features(supported.collect()).with_finalized_features_epoch(0).with_finalized_features(finalized.collect())
 }
 
 /// The answer to a version of `ApiVersions` that is not known, in version 0, which every client reads (KIP-511): it names the

@@ -2,17 +2,15 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
-use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
+use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::Ctx;
+use super::{ALL_GROUP_OPERATIONS, Ctx};
 use crate::core::{Core, Outbox};
-use crate::group::{ClassicGroup, DEAD, State};
+use crate::group::{ClassicGroup, DEAD, Group, State};
 
 /// First version that says that a group does not exist; before, it is described as a dead one without an error.
 const GROUP_ID_NOT_FOUND: i16 = 6;
-/// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, by their codes: there is no authorizer, so all.
-const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 pub(crate) fn handle(core: &mut Core, request: DescribeGroupsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     let with_operations = request.include_authorized_operations;
@@ -21,23 +19,23 @@ pub(crate) fn handle(core: &mut Core, request: DescribeGroupsRequest, ctx: &Ctx,
         .into_iter()
         .map(|id| {
             let described = match core.groups.get(&id.0) {
-                Some(group) => describe(group),
-                None => absent(&id, ctx.version),
+                Some(Group::Classic(group)) => describe(group),
+                Some(Group::Consumer(_)) => absent(ctx.version, format!("Group {} is not a classic group.", id.0.as_str())),
+                None => absent(ctx.version, format!("Group {} not found.", id.0.as_str())),
             };
             let described = described.with_group_id(id);
-            if with_operations { described.with_authorized_operations(ALL_OPERATIONS) } else { described }
+            if with_operations { described.with_authorized_operations(ALL_GROUP_OPERATIONS) } else { described }
         })
         .collect();
     out.answer(ctx.ticket, DescribeGroupsResponse::default().with_groups(groups));
 }
 
-fn absent(id: &GroupId, version: i16) -> DescribedGroup {
+fn absent(version: i16, message: String) -> DescribedGroup {
     let dead = DescribedGroup::default().with_group_state(StrBytes::from_static_str(DEAD));
     if version < GROUP_ID_NOT_FOUND {
         return dead;
     }
-    dead.with_error_code(ResponseError::GroupIdNotFound.code())
-        .with_error_message(Some(StrBytes::from_string(format!("Group {} not found.", id.0.as_str()))))
+    dead.with_error_code(ResponseError::GroupIdNotFound.code()).with_error_message(Some(StrBytes::from_string(message)))
 }
 
 /// Metadata and assignments are those of a generation: while none is complete, there are none to show.

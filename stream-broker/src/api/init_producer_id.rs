@@ -26,10 +26,7 @@ fn initialize(core: &mut Core, request: &InitProducerIdRequest, now: i64, out: &
     if (id == NO_PRODUCER_ID) != (epoch == NO_PRODUCER_EPOCH) {
         return Err(ResponseError::InvalidRequest);
     }
-    core.topics.reserve_producer_id(core.transactions.peek_producer_id(), now).map_err(|error| {
-        tracing::warn!(%error, "producer ids cannot be set aside");
-        ResponseError::CoordinatorLoadInProgress
-    })?;
+    reserve_producer_id(core, now)?;
     let Some(transactional_id) = &request.transactional_id else {
         // An idempotent producer has nothing to fence: it always gets a new id.
         return Ok(Producer { id: core.transactions.next_producer_id(), epoch: 0 });
@@ -46,4 +43,15 @@ fn initialize(core: &mut Core, request: &InitProducerIdRequest, now: i64, out: &
             Err(ResponseError::ConcurrentTransactions)
         }
     }
+}
+
+/// Makes sure that the next producer id is one that no broker after this one will give out.
+///
+/// # Errors
+/// `COORDINATOR_LOAD_IN_PROGRESS` if the disk fails, which clients retry.
+pub(super) fn reserve_producer_id(core: &mut Core, now: i64) -> Result<(), ResponseError> {
+    core.topics.reserve_producer_id(core.transactions.peek_producer_id(), now).map_err(|error| {
+        tracing::warn!(%error, "producer ids cannot be set aside");
+        ResponseError::CoordinatorLoadInProgress
+    })
 }

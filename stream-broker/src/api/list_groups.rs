@@ -7,20 +7,18 @@ use kafka_protocol::protocol::StrBytes;
 use super::Ctx;
 use crate::core::{Core, Outbox};
 
-const CLASSIC: &str = "classic";
-
 pub(crate) fn handle(core: &mut Core, request: ListGroupsRequest, ctx: &Ctx, _now: i64, out: &mut Outbox) {
     let passes = |filter: &[StrBytes], name: &str| filter.is_empty() || filter.iter().any(|f| f.as_str().eq_ignore_ascii_case(name));
     let groups = core
         .groups
         .iter()
-        .filter(|group| passes(&request.states_filter, group.state.name()) && passes(&request.types_filter, CLASSIC))
+        .filter(|group| passes(&request.states_filter, group.state_name()) && passes(&request.types_filter, group.type_name()))
         .map(|group| {
             ListedGroup::default()
-                .with_group_id(GroupId(group.id.clone()))
-                .with_protocol_type(group.protocol_type.clone().unwrap_or_default())
-                .with_group_state(StrBytes::from_static_str(group.state.name()))
-                .with_group_type(StrBytes::from_static_str(CLASSIC))
+                .with_group_id(GroupId(group.id().clone()))
+                .with_protocol_type(group.protocol_type())
+                .with_group_state(StrBytes::from_static_str(group.state_name()))
+                .with_group_type(StrBytes::from_static_str(group.type_name()))
         })
         .collect();
     out.answer(ctx.ticket, ListGroupsResponse::default().with_groups(groups));

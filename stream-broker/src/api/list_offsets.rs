@@ -15,6 +15,9 @@ const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+/// The first version that knows it.
+const KNOWS_LATEST_TIERED: i16 = 9;
 
 /// The first version whose answers name the leader epoch.
 const NAMES_LEADER_EPOCH: i16 = 4;
@@ -57,6 +60,8 @@ fn answer(partition: Option<&Partition>, asked: &ListOffsetsPartition, isolation
         LATEST => Ok(Some(without_time(end))),
         EARLIEST | EARLIEST_LOCAL => Ok(Some(without_time(partition.log.start_offset()))),
         MAX_TIMESTAMP => partition.log.greatest_timestamp().map(|found| found.filter(|found| found.offset < end)),
+        // Nothing is in a remote tier.
+        LATEST_TIERED if version >= KNOWS_LATEST_TIERED => Ok(None),
         timestamp if timestamp >= 0 => partition.log.offset_for_time(timestamp).map(|found| found.filter(|found| found.offset < end)),
         _ => return response.with_error_code(ResponseError::UnsupportedVersion.code()),
     };

@@ -5,6 +5,8 @@ mod add_partitions_to_txn;
 mod alter_configs;
 mod api_versions;
 mod config_resource;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -28,6 +30,7 @@ mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod list_transactions;
 mod metadata;
 mod offset_commit;
@@ -37,6 +40,7 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
 mod txn_offset_commit;
+mod write_txn_markers;
 
 use std::net::IpAddr;
 
@@ -50,12 +54,12 @@ pub(crate) use api_versions::unsupported_version_response;
 /// The APIs that are served and the versions of each, as `ApiVersions` announces them.
 pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Produce, 3, 13),
-    (ApiKey::Fetch, 4, 17),
-    (ApiKey::ListOffsets, 1, 8),
+    (ApiKey::Fetch, 4, 18),
+    (ApiKey::ListOffsets, 1, 10),
     (ApiKey::Metadata, 0, 13),
     (ApiKey::OffsetCommit, 2, 9),
     (ApiKey::OffsetFetch, 1, 9),
-    (ApiKey::FindCoordinator, 0, 4),
+    (ApiKey::FindCoordinator, 0, 6),
     (ApiKey::JoinGroup, 0, 9),
     (ApiKey::Heartbeat, 0, 4),
     (ApiKey::LeaveGroup, 0, 5),
@@ -66,25 +70,32 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
     (ApiKey::DeleteRecords, 0, 2),
-    (ApiKey::InitProducerId, 0, 4),
+    (ApiKey::InitProducerId, 0, 5),
     (ApiKey::OffsetForLeaderEpoch, 2, 4),
-    (ApiKey::AddPartitionsToTxn, 0, 3),
-    (ApiKey::AddOffsetsToTxn, 0, 3),
-    (ApiKey::EndTxn, 0, 3),
-    (ApiKey::TxnOffsetCommit, 0, 3),
+    (ApiKey::AddPartitionsToTxn, 0, 5),
+    (ApiKey::AddOffsetsToTxn, 0, 4),
+    (ApiKey::EndTxn, 0, 5),
+    (ApiKey::WriteTxnMarkers, 1, 1),
+    (ApiKey::TxnOffsetCommit, 0, 5),
     (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::AlterConfigs, 0, 2),
     (ApiKey::DescribeLogDirs, 1, 4),
     (ApiKey::CreatePartitions, 0, 3),
     (ApiKey::DeleteGroups, 0, 2),
     (ApiKey::IncrementalAlterConfigs, 0, 1),
+    (ApiKey::ListPartitionReassignments, 0, 0),
     (ApiKey::OffsetDelete, 0, 0),
     (ApiKey::DescribeCluster, 0, 2),
     (ApiKey::DescribeProducers, 0, 0),
     (ApiKey::DescribeTransactions, 0, 0),
-    (ApiKey::ListTransactions, 0, 1),
+    (ApiKey::ListTransactions, 0, 2),
+    (ApiKey::ConsumerGroupHeartbeat, 0, 1),
+    (ApiKey::ConsumerGroupDescribe, 0, 1),
     (ApiKey::DescribeTopicPartitions, 0, 0),
 ];
+
+/// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, by their codes: there is no authorizer, so all.
+const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 /// Whether requests of this API and version are served.
 pub(crate) fn is_supported(api: ApiKey, version: i16) -> bool {
@@ -141,6 +152,8 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         RequestKind::DescribeGroups(r) => describe_groups::handle(core, r, ctx, now, out),
         RequestKind::ListGroups(r) => list_groups::handle(core, r, ctx, now, out),
         RequestKind::DeleteGroups(r) => delete_groups::handle(core, r, ctx, now, out),
+        RequestKind::ConsumerGroupHeartbeat(r) => consumer_group_heartbeat::handle(core, r, ctx, now, out),
+        RequestKind::ConsumerGroupDescribe(r) => consumer_group_describe::handle(core, r, ctx, now, out),
         RequestKind::OffsetCommit(r) => offset_commit::handle(core, r, ctx, now, out),
         RequestKind::OffsetFetch(r) => offset_fetch::handle(core, r, ctx, now, out),
         RequestKind::OffsetDelete(r) => offset_delete::handle(core, r, ctx, now, out),
@@ -150,6 +163,8 @@ pub(crate) fn dispatch(core: &mut Core, request: Request<'_>, now: i64, out: &mu
         RequestKind::EndTxn(r) => end_txn::handle(core, r, ctx, now, out),
         RequestKind::DescribeTransactions(r) => describe_transactions::handle(core, r, ctx, now, out),
         RequestKind::ListTransactions(r) => list_transactions::handle(core, r, ctx, now, out),
+        RequestKind::WriteTxnMarkers(r) => write_txn_markers::handle(core, r, ctx, now, out),
+        RequestKind::ListPartitionReassignments(r) => list_partition_reassignments::handle(core, r, ctx, now, out),
         RequestKind::TxnOffsetCommit(r) => txn_offset_commit::handle(core, r, ctx, now, out),
         // Only what `SUPPORTED` lists is ever decoded; anything else cannot be answered in its own format.
         _ => out.close(ticket),

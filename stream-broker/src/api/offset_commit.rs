@@ -27,7 +27,11 @@ pub(crate) fn handle(core: &mut Core, request: OffsetCommitRequest, ctx: &Ctx, n
         for partition in topic.partitions {
             let index = partition.partition_index;
             let result = accepted.and_then(|()| {
-                core.topics.partition(&topic.name.0, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
+                let found = core.topics.get(&topic.name.0).filter(|found| found.partition(index).is_some());
+                let topic_id = found.ok_or(ResponseError::UnknownTopicOrPartition)?.id;
+                if !core.groups.may_commit(&request.group_id.0, &committer, &(topic_id, index)) {
+                    return Err(ResponseError::StaleMemberEpoch);
+                }
                 let metadata = checked_metadata(partition.committed_metadata, core.config.offset_metadata_max_bytes)?;
                 let (offset, leader_epoch) = (partition.committed_offset, partition.committed_leader_epoch);
                 let offset = CommittedOffset { offset, leader_epoch, metadata, committed_at: now, expires_at, position: 0 };

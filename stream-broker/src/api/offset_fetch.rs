@@ -11,7 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::Ctx;
 use crate::core::{Core, Outbox};
-use crate::group::{ClassicGroup, CommittedOffset};
+use crate::group::{CommittedOffset, Group};
 
 /// First version that asks for several groups.
 const BATCHED: i16 = 8;
@@ -39,6 +39,11 @@ pub(crate) fn handle(core: &mut Core, request: OffsetFetchRequest, ctx: &Ctx, _n
 /// A group that does not exist has committed nothing; that is no error.
 fn fetch(core: &Core, request: OffsetFetchRequestGroup, stable: bool) -> OffsetFetchResponseGroup {
     let group = core.groups.get(&request.group_id.0);
+    if let Some(Group::Consumer(consumers)) = group
+        && let Err(error) = consumers.accept_fetch(request.member_id.as_ref(), request.member_epoch)
+    {
+        return OffsetFetchResponseGroup::default().with_group_id(request.group_id).with_error_code(error.code());
+    }
     let topics = match (request.topics, group) {
         (Some(topics), group) => topics
             .into_iter()
@@ -53,9 +58,9 @@ fn fetch(core: &Core, request: OffsetFetchRequestGroup, stable: bool) -> OffsetF
     OffsetFetchResponseGroup::default().with_group_id(request.group_id).with_topics(topics)
 }
 
-fn all(group: &ClassicGroup, stable: bool) -> Vec<OffsetFetchResponseTopics> {
+fn all(group: &Group, stable: bool) -> Vec<OffsetFetchResponseTopics> {
     group
-        .offsets
+        .offsets()
         .iter()
         .map(|(topic, partitions)| {
             let partitions = partitions.map(|(index, _)| position(Some(group), topic, index, stable)).collect();
@@ -66,13 +71,13 @@ fn all(group: &ClassicGroup, stable: bool) -> Vec<OffsetFetchResponseTopics> {
 
 /// With `stable`, an offset that an open transaction may still change is not told: a reader that began there would repeat
 /// what the transaction has done.
-fn position(group: Option<&ClassicGroup>, topic: &str, index: i32, stable: bool) -> OffsetFetchResponsePartitions {
+fn position(group: Option<&Group>, topic: &str, index: i32, stable: bool) -> OffsetFetchResponsePartitions {
     let answer = OffsetFetchResponsePartitions::default()
         .with_partition_index(index)
         .with_committed_offset(NO_OFFSET)
         .with_committed_leader_epoch(-1)
         .with_metadata(Some(StrBytes::default()));
-    let Some(offsets) = group.map(|g| &g.offsets) else {
+    let Some(offsets) = group.map(Group::offsets) else {
         return answer;
     };
     if stable && offsets.is_pending(topic, index) {

@@ -11,17 +11,21 @@ use crate::log::batch::BatchHeader;
 use crate::log::compression::ZSTD;
 use crate::topic::internal;
 use crate::topic::partition::{AppendError, Appended};
+use crate::transaction::{self, Producer, TransactionVersion};
 
 /// The first version that names topics by their ids (KIP-516).
 const TOPIC_IDS: i16 = 13;
 /// The first version whose clients know `TRANSACTION_ABORTABLE` (KIP-890).
 const KNOWS_ABORTABLE: i16 = 11;
+/// The first version that adds partitions to the transaction by itself (KIP-890, version 2).
+const ADDS_PARTITIONS: i16 = 12;
 /// The first version whose clients may send zstd (KIP-110).
 const KNOWS_ZSTD: i16 = 7;
 
 pub(crate) fn handle(core: &mut Core, request: ProduceRequest, ticket: Ticket, version: i16, now: i64, out: &mut Outbox) {
     let acks = request.acks;
     let unauthorized = request.transactional_id.is_none() && has_transactional(&request);
+    let transactional_id = request.transactional_id.map(|id| id.0);
     let mut failed = false;
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for TopicProduceData { name, topic_id, partition_data, .. } in request.topic_data {
@@ -41,7 +45,7 @@ pub(crate) fn handle(core: &mut Core, request: ProduceRequest, ticket: Ticket, v
                     "a transactional batch was sent without a transactional id",
                 ))
             } else {
-                append(core, topic_name, data, acks, version, now)
+                append(core, topic_name, data, &Terms { acks, version, transactional_id: transactional_id.as_ref() }, now)
             };
             if outcome.as_ref().is_ok_and(|appended| appended.bytes > 0) {
                 core.wake_fetches(topic_name, index, now, out);
@@ -70,8 +74,16 @@ fn has_transactional(request: &ProduceRequest) -> bool {
         .any(|header| header.is_transactional())
 }
 
-fn append(core: &mut Core, topic: &str, data: PartitionProduceData, acks: i16, version: i16, now: i64) -> Result<Appended, AppendError> {
+/// What a request says of all its batches.
+struct Terms<'a> {
+    acks: i16,
+    version: i16,
+    transactional_id: Option<&'a StrBytes>,
+}
+
+fn append(core: &mut Core, topic: &str, data: PartitionProduceData, terms: &Terms<'_>, now: i64) -> Result<Appended, AppendError> {
     use ResponseError as Code;
+    let &Terms { acks, version, .. } = terms;
     if !matches!(acks, -1..=1) {
         return Err(AppendError::new(Code::InvalidRequiredAcks, format!("acks is {acks}; it must be 0, 1 or -1 (all)")));
     }
@@ -93,20 +105,29 @@ fn append(core: &mut Core, topic: &str, data: PartitionProduceData, acks: i16, v
                 format!("zstd needs version {KNOWS_ZSTD} of the produce request"),
             ));
         }
-        let (id, epoch) = (header.producer_id, header.producer_epoch);
+        let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
         // A partition takes part in a transaction only after the coordinator was told (KIP-890), or the marker that ends the
         // transaction would not reach it and its records would hang for ever. Once open here it need not be asked again.
-        if header.is_transactional()
-            && header.has_producer()
-            && !partition.producers.has_open_transaction(id, epoch)
-            && partition.producers.epoch(id).is_none_or(|known| epoch >= known)
-            && !core.transactions.is_added(id, epoch, topic, data.index)
-        {
-            let code = if version >= KNOWS_ABORTABLE { Code::TransactionAbortable } else { Code::InvalidTxnState };
-            return Err(AppendError::new(
-                code,
-                format!("partition {topic}-{} was not added to a transaction of producer {id} with epoch {epoch}", data.index),
-            ));
+        if header.is_transactional() && header.has_producer() && !partition.producers.has_open_transaction(producer.id, producer.epoch) {
+            let known = partition.producers.epoch(producer.id);
+            if version >= ADDS_PARTITIONS {
+                add_to_transaction(core, topic, data.index, producer, terms.transactional_id, now)?;
+                // The sequence begins anew with each epoch, so a first batch that is none has lost others before it.
+                if known.is_none() && header.base_sequence > 0 {
+                    let text = format!(
+                        "the first batch of producer {} in {topic}-{} has sequence {}",
+                        producer.id, data.index, header.base_sequence
+                    );
+                    return Err(AppendError::new(Code::OutOfOrderSequenceNumber, text));
+                }
+            } else if known.is_none_or(|known| producer.epoch >= known)
+                && !core.transactions.is_added(producer.id, producer.epoch, topic, data.index)
+            {
+                let code = if version >= KNOWS_ABORTABLE { Code::TransactionAbortable } else { Code::InvalidTxnState };
+                let Producer { id, epoch } = producer;
+                let text = format!("partition {topic}-{} was not added to a transaction of producer {id} with epoch {epoch}", data.index);
+                return Err(AppendError::new(code, text));
+            }
         }
     }
     if !core.topics.has_memory_for(records.len(), now) {
@@ -121,6 +142,32 @@ fn append(core: &mut Core, topic: &str, data: PartitionProduceData, acks: i16, v
     let appended = partition.append(&records, now)?;
     core.topics.grew(appended.bytes);
     Ok(appended)
+}
+
+/// Makes the partition part of the producer's transaction, which begins so if it has not yet.
+fn add_to_transaction(
+    core: &mut Core,
+    topic: &str,
+    index: i32,
+    producer: Producer,
+    transactional_id: Option<&StrBytes>,
+    now: i64,
+) -> Result<(), AppendError> {
+    let nobody = StrBytes::default();
+    let id = transactional_id.unwrap_or(&nobody);
+    let added = transaction::logged(core, id, now, |transactions| {
+        transactions.add_partitions(id, producer, [(topic, index)], TransactionVersion::V2, now)
+    });
+    added.map_err(|error| {
+        // Whoever produces knows only the older name for it.
+        let code = if error == ResponseError::ProducerFenced { ResponseError::InvalidProducerEpoch } else { error };
+        let Producer { id: producer_id, epoch } = producer;
+        let text = format!(
+            "partition {topic}-{index} cannot be added to the transaction of '{}', producer {producer_id} with epoch {epoch}: {error}",
+            id.as_str()
+        );
+        AppendError::new(code, text)
+    })
 }
 
 fn unknown(topic: &str, partition: i32) -> AppendError {

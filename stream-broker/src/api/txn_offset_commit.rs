@@ -5,14 +5,21 @@ use kafka_protocol::messages::txn_offset_commit_response::{TxnOffsetCommitRespon
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
 use super::offset_commit::checked_metadata;
-use super::{Ctx, error_code};
+use super::{Ctx, error_code, fencing};
 use crate::core::{Core, Outbox};
 use crate::group::{self, CommittedOffset, Committer};
 use crate::topic::internal::{CONSUMER_OFFSETS, partition_for};
-use crate::transaction::Producer;
+use crate::transaction::{self, Producer, TransactionVersion};
+
+/// First version whose clients know `TRANSACTION_ABORTABLE`.
+const KNOWS_ABORTABLE: i16 = 4;
+/// First version that adds the group to the transaction by itself (KIP-890, version 2).
+const ADDS_GROUP: i16 = 5;
 
 pub(crate) fn handle(core: &mut Core, request: TxnOffsetCommitRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
-    let accepted = accept(core, &request, now);
+    let committer =
+        Committer { generation: request.generation_id, member_id: &request.member_id, instance_id: request.group_instance_id.as_ref() };
+    let accepted = accept(core, &request, &committer, ctx.version, now);
     let mut offsets = Vec::new();
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -20,7 +27,11 @@ pub(crate) fn handle(core: &mut Core, request: TxnOffsetCommitRequest, ctx: &Ctx
         for partition in topic.partitions {
             let index = partition.partition_index;
             let result = accepted.and_then(|_| {
-                core.topics.partition(&topic.name.0, index).ok_or(ResponseError::UnknownTopicOrPartition)?;
+                let found = core.topics.get(&topic.name.0).filter(|found| found.partition(index).is_some());
+                let topic_id = found.ok_or(ResponseError::UnknownTopicOrPartition)?.id;
+                if !core.groups.may_commit(&request.group_id.0, &committer, &(topic_id, index)) {
+                    return Err(ResponseError::IllegalGeneration);
+                }
                 let metadata = checked_metadata(partition.committed_metadata, core.config.offset_metadata_max_bytes)?;
                 let (offset, leader_epoch) = (partition.committed_offset, partition.committed_leader_epoch);
                 let offset = CommittedOffset { offset, leader_epoch, metadata, committed_at: now, expires_at: None, position: 0 };
@@ -49,16 +60,30 @@ pub(crate) fn handle(core: &mut Core, request: TxnOffsetCommitRequest, ctx: &Ctx
 }
 
 /// The producer must be the current one and have added the group; the member must be one of the current generation.
-fn accept(core: &mut Core, request: &TxnOffsetCommitRequest, now: i64) -> Result<Producer, ResponseError> {
+fn accept(
+    core: &mut Core,
+    request: &TxnOffsetCommitRequest,
+    committer: &Committer<'_>,
+    version: i16,
+    now: i64,
+) -> Result<Producer, ResponseError> {
     let group_id = &request.group_id.0;
     if group_id.is_empty() {
         return Err(ResponseError::InvalidGroupId);
     }
     let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
     let partition = partition_for(group_id, core.topics.internal_partition_count(CONSUMER_OFFSETS));
-    core.transactions.check_group(&request.transactional_id.0, producer, partition)?;
-    let committer =
-        Committer { generation: request.generation_id, member_id: &request.member_id, instance_id: request.group_instance_id.as_ref() };
-    core.groups.accept_transactional_commit(group_id, &committer, now)?;
+    let id = &request.transactional_id.0;
+    if version >= ADDS_GROUP {
+        let offsets = [(CONSUMER_OFFSETS, partition)];
+        transaction::logged(core, id, now, |transactions| transactions.add_partitions(id, producer, offsets, TransactionVersion::V2, now))
+            .map_err(|error| fencing(error, 0, i16::MAX))?;
+    } else {
+        core.transactions.check_group(id, producer, partition).map_err(|error| match error {
+            ResponseError::InvalidTxnState if version >= KNOWS_ABORTABLE => ResponseError::TransactionAbortable,
+            other => other,
+        })?;
+    }
+    core.groups.accept_transactional_commit(group_id, committer, now)?;
     Ok(producer)
 }

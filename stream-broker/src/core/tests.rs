@@ -17,6 +17,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
+mod simulation;
+
 use super::CoreConfig;
 use crate::harness::{Harness, body, text};
 use crate::storage::tests::simulated::Simulated;
@@ -184,7 +186,7 @@ fn facts(broker: &Harness) -> Option<Facts> {
     Some(Facts {
         start: log.start_offset(),
         end: log.end_offset(),
-        committed: broker.core.groups.get(&text("g")).and_then(|group| group.offsets.get("t", 0)).map(|offset| offset.offset),
+        committed: broker.core.groups.get(&text("g")).and_then(|group| group.offsets().get("t", 0)).map(|offset| offset.offset),
         retention: topic.config().value("retention.ms"),
         records: records(broker, log.start_offset()),
     })
@@ -204,11 +206,13 @@ fn state(broker: &Harness) -> String {
         }
     }
     for group in broker.core.groups.iter() {
-        text += &format!("{} {:?} {} {:?}\n", group.id.as_str(), group.state, group.generation, group.protocol);
-        for (topic, partitions) in group.offsets.iter() {
+        if let Some(group) = group.classic() {
+            text += &format!("{} {:?} {} {:?}\n", group.id.as_str(), group.state, group.generation, group.protocol);
+        }
+        for (topic, partitions) in group.offsets().iter() {
             text += &format!("{topic} {:?}\n", partitions.collect::<Vec<_>>());
         }
-        text += &format!("pending {:?}\n", group.offsets.is_pending("t", 0));
+        text += &format!("pending {:?}\n", group.offsets().is_pending("t", 0));
     }
     let mut transactions: Vec<_> = broker.core.transactions.iter().map(|transaction| format!("{transaction:?}\n")).collect();
     transactions.sort();
@@ -394,12 +398,12 @@ fn members_of_a_group_go_on_after_a_restart() {
     };
     assert_eq!(body!(Heartbeat, restarted.call(3, heartbeat(joined.generation_id))).error_code, 0);
     assert_eq!(body!(Heartbeat, restarted.call(3, heartbeat(joined.generation_id + 1))).error_code, ILLEGAL_GENERATION);
-    let member = restarted.core.groups.get(&text("g")).unwrap().members.values().next().unwrap();
+    let member = restarted.core.groups.get(&text("g")).unwrap().classic().unwrap().members.values().next().unwrap();
     assert_eq!((&member.assignment[..], member.client_id.as_str()), (&b"all"[..], "client"));
     // A member that does not come back is missed, as if there had been no restart.
     restarted.pass(10_001);
-    assert_eq!(restarted.core.groups.get(&text("g")).unwrap().state.name(), "Empty");
-    assert_eq!(start(&left.copy()).core.groups.get(&text("g")).unwrap().generation, joined.generation_id + 1);
+    assert_eq!(restarted.core.groups.get(&text("g")).unwrap().state_name(), "Empty");
+    assert_eq!(start(&left.copy()).core.groups.get(&text("g")).unwrap().classic().unwrap().generation, joined.generation_id + 1);
 }
 
 #[test]
@@ -423,7 +427,11 @@ fn a_deleted_topic_does_not_come_back_and_one_of_its_name_is_empty() {
     }
     let restarted = start(&storage.copy());
     assert!(
-        restarted.core.groups.get(&text("g")).is_none_or(|group| !group.offsets.is_pending("t", 0) && group.offsets.get("t", 0).is_none())
+        restarted
+            .core
+            .groups
+            .get(&text("g"))
+            .is_none_or(|group| !group.offsets().is_pending("t", 0) && group.offsets().get("t", 0).is_none())
     );
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Committer<'a> {
 }
 
 impl Committer<'_> {
-    fn is_member(&self) -> bool {
+    pub(crate) fn is_member(&self) -> bool {
         self.generation >= 0 || !self.member_id.is_empty() || self.instance_id.is_some()
     }
 }

@@ -1,6 +1,6 @@
 //! `__consumer_offsets`: what groups commit and who their members are, written before anybody is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
 
@@ -9,11 +9,12 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::offsets::CommittedOffset;
 use super::record::{self, Key};
-use super::{Change, Groups};
+use super::{Change, ClassicGroup, Group, Groups, consumer};
 use crate::core::Core;
 use crate::log::batch::{BatchHeader, HEADER_BYTES};
 use crate::log::compression::uncompressed_records;
 use crate::log::records::{RawRecord, Records};
+use crate::mistake::{self, Mistake};
 use crate::topic::Topics;
 use crate::topic::internal::{CONSUMER_OFFSETS, partition_for};
 use crate::transaction::Producer;
@@ -42,6 +43,7 @@ pub(crate) fn commit(
     };
     let entries: Vec<Entry> = offsets.iter().map(entry).collect();
     let writer = producer.map(|producer| (producer.id, producer.epoch));
+    let entries = if mistake::is_made(Mistake::CommitUnwritten) { Vec::new() } else { entries };
     let first = write(core, group_id, &entries, writer, now).map_err(|error| {
         tracing::warn!(%group_id, %error, "offsets cannot be written");
         ResponseError::NotCoordinator
@@ -50,8 +52,8 @@ pub(crate) fn commit(
     for ((topic, partition, offset), delta) in offsets.into_iter().zip(0..) {
         let offset = CommittedOffset { position: first + delta, ..offset };
         match producer {
-            Some(producer) => group.offsets.commit_in_transaction(producer.id, &topic, partition, offset),
-            None => group.offsets.commit(&topic, partition, offset),
+            Some(producer) => group.offsets_mut().commit_in_transaction(producer.id, &topic, partition, offset),
+            None => group.offsets_mut().commit(&topic, partition, offset),
         }
     }
     if let Some(producer) = producer {
@@ -63,27 +65,31 @@ pub(crate) fn commit(
 /// Writes what has changed in groups besides commits. If the disk fails, it is written with what changes next: a group that is
 /// lost so would only have its members join again.
 pub(crate) fn save(core: &mut Core, now: i64) {
-    let mut entries: BTreeMap<StrBytes, Vec<Entry>> = BTreeMap::new();
     let changes = std::mem::take(&mut core.groups.changes);
-    for change in &changes {
-        let group = change.group();
-        let entry = match change {
-            Change::OffsetDeleted { topic, partition, .. } => {
-                let key = Key::Offset { group: group.to_string(), topic: topic.clone(), partition: *partition };
-                (key.encode(), None)
-            }
-            Change::Members { .. } => {
-                let value = core.groups.get(group).map(record::group_value);
-                (Key::Group { group: group.to_string() }.encode(), value)
-            }
-        };
-        entries.entry(group.clone()).or_default().push(entry);
+    // Several changes of one thing are one record: its present value.
+    let keys: BTreeSet<Key> = changes.into_iter().map(|change| change.key).collect();
+    let mut groups: BTreeMap<String, Vec<Key>> = BTreeMap::new();
+    for key in keys {
+        groups.entry(key.group().to_owned()).or_default().push(key);
     }
-    for (group, entries) in entries {
-        if let Err(error) = write(core, &group, &entries, None, now) {
-            tracing::warn!(%group, %error, "changes of a group cannot be written");
-            core.groups.changes.extend(changes.iter().filter(|change| *change.group() == group).cloned());
+    for (id, keys) in groups {
+        let id = StrBytes::from_string(id);
+        let group = core.groups.get(&id);
+        let entries: Vec<Entry> = keys.iter().map(|key| (key.encode(), group.and_then(|group| value(group, key)))).collect();
+        if let Err(error) = write(core, &id, &entries, None, now) {
+            tracing::warn!(group = %id, %error, "changes of a group cannot be written");
+            core.groups.changes.extend(keys.into_iter().map(|key| Change { key }));
         }
+    }
+}
+
+/// The value of a key in a group, besides committed offsets; `None` if there is none any more.
+fn value(group: &Group, key: &Key) -> Option<Vec<u8>> {
+    match (group, key) {
+        (_, Key::Offset { .. }) => None,
+        (Group::Classic(group), Key::Group { .. }) => Some(record::group_value(group)),
+        (Group::Classic(_), _) => None,
+        (Group::Consumer(group), key) => consumer::value(group, key),
     }
 }
 
@@ -131,16 +137,17 @@ impl Groups {
                 let offset = entry.value.and_then(|value| record::decode_offset(value, position));
                 match (offset, producer) {
                     (Some(offset), Some(producer)) => {
-                        self.get_or_create(&id, now).offsets.commit_in_transaction(producer, &topic, partition, offset);
+                        self.get_or_create(&id, now).offsets_mut().commit_in_transaction(producer, &topic, partition, offset);
                         self.note_pending(&id, producer);
                     }
-                    (Some(offset), None) => self.get_or_create(&id, now).offsets.commit(&topic, partition, offset),
+                    (Some(offset), None) => self.get_or_create(&id, now).offsets_mut().commit(&topic, partition, offset),
                     (None, _) => {
                         if let Some(existing) = self.groups.get_mut(&id) {
                             // One of a deleted topic must not come back with the end of a transaction that was open then.
-                            existing.group.offsets.delete(&topic, partition);
-                            existing.group.offsets.delete_pending(&topic, partition);
-                            existing.group.offsets.take_deleted();
+                            let offsets = existing.group.offsets_mut();
+                            offsets.delete(&topic, partition);
+                            offsets.delete_pending(&topic, partition);
+                            offsets.take_deleted();
                         }
                     }
                 }
@@ -149,11 +156,38 @@ impl Groups {
                 let id = StrBytes::from_string(group);
                 let loaded = entry.value.and_then(|value| record::decode_group(id.clone(), value, now));
                 let present = self.get_or_create(&id, now);
-                let offsets = std::mem::take(&mut present.offsets);
-                *present = loaded.unwrap_or_else(|| super::ClassicGroup::new(id, now));
-                present.offsets = offsets;
+                // The end of the classic group that a consumer group was before.
+                if loaded.is_none() && present.consumer().is_some() {
+                    return;
+                }
+                let offsets = std::mem::take(present.offsets_mut());
+                *present = Group::Classic(loaded.unwrap_or_else(|| ClassicGroup::new(id, now)));
+                *present.offsets_mut() = offsets;
             }
+            Some(key) => self.replay_consumer(&key, entry.value, now),
             None => {}
+        }
+    }
+
+    /// Takes over a record of a consumer group. The group is one as long as the record that carries its epoch is there.
+    fn replay_consumer(&mut self, key: &Key, value: Option<&[u8]>, now: i64) {
+        let id = StrBytes::from_string(key.group().to_owned());
+        let session_deadline = now.saturating_add(i64::from(self.consumer_settings.session_timeout_ms));
+        let present = self.get_or_create(&id, now);
+        let ends = matches!(key, Key::ConsumerGroup { .. }) && value.is_none();
+        match present {
+            Group::Consumer(group) if ends => {
+                let mut classic = ClassicGroup::new(id, now);
+                classic.offsets = std::mem::take(&mut group.offsets);
+                *present = Group::Classic(classic);
+            }
+            Group::Consumer(group) => group.replay(key, value, session_deadline),
+            Group::Classic(classic) if value.is_some() => {
+                let mut group = consumer::ConsumerGroup::new(id, std::mem::take(&mut classic.offsets));
+                group.replay(key, value, session_deadline);
+                *present = Group::Consumer(group);
+            }
+            Group::Classic(_) => {}
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The group coordinator: classic consumer groups and the offsets that they commit.
+//! The group coordinator: classic and consumer groups, and the offsets that they commit.
 //!
 //! [`Groups`] finds the group of a request and keeps its deadlines; what happens inside a group is in [`classic`] and its
-//! siblings.
+//! siblings, or in [`consumer`].
 
 mod classic;
 mod commit;
+pub(crate) mod consumer;
+mod group_type;
 mod join;
 mod log;
 mod member;
@@ -28,14 +30,19 @@ use kafka_protocol::messages::{HeartbeatRequest, SyncGroupRequest};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::core::{CoreConfig, Outbox};
+use crate::topic::internal::partition_for;
 
 pub(crate) use classic::ClassicGroup;
 pub(crate) use commit::Committer;
+pub(crate) use group_type::Group;
 pub(crate) use join::Join;
 pub(crate) use log::{commit, save};
 pub(crate) use member::Parked;
 pub(crate) use offsets::CommittedOffset;
 pub(crate) use state::{DEAD, State};
+
+use consumer::ConsumerGroupSettings;
+use record::Key;
 
 /// `offsets.retention.check.interval.ms`
 const OFFSETS_RETENTION_CHECK_INTERVAL_MS: i64 = 600_000;
@@ -44,32 +51,16 @@ const GROUP_ID_NOT_FOUND: i16 = 9;
 
 #[derive(Debug)]
 struct Entry {
-    group: ClassicGroup,
+    group: Group,
     /// The deadline of this group in `Groups::deadlines`. Never later than the group's own, but it may be earlier:
     /// heartbeats only move deadlines back, and are too frequent to keep it exact.
     scheduled: Option<i64>,
 }
 
-/// A change that is to be written to `__consumer_offsets`.
+/// A change that is to be written to `__consumer_offsets`: the present value of this key, or that it has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Change {
-    OffsetDeleted {
-        group: StrBytes,
-        topic: String,
-        partition: i32,
-    },
-    /// The group has other members, or is gone.
-    Members {
-        group: StrBytes,
-    },
-}
-
-impl Change {
-    fn group(&self) -> &StrBytes {
-        match self {
-            Change::OffsetDeleted { group, .. } | Change::Members { group } => group,
-        }
-    }
+struct Change {
+    key: Key,
 }
 
 /// All groups of the broker.
@@ -86,6 +77,7 @@ pub(crate) struct Groups {
     max_session_timeout_ms: i32,
     max_size: usize,
     offsets_retention_ms: i64,
+    consumer_settings: ConsumerGroupSettings,
 }
 
 impl Groups {
@@ -101,15 +93,16 @@ impl Groups {
             max_session_timeout_ms: config.group_max_session_timeout_ms,
             max_size: config.group_max_size,
             offsets_retention_ms: config.offsets_retention_ms,
+            consumer_settings: config.consumer_groups,
         }
     }
 
-    pub(crate) fn get(&self, group_id: &StrBytes) -> Option<&ClassicGroup> {
+    pub(crate) fn get(&self, group_id: &StrBytes) -> Option<&Group> {
         self.groups.get(group_id).map(|entry| &entry.group)
     }
 
     /// All groups, by id.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &ClassicGroup> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
         self.groups.values().map(|entry| &entry.group)
     }
 
@@ -131,7 +124,17 @@ impl Groups {
             return reply::join_error(join.parked, join.request.member_id, error, out);
         }
         let (max_size, delay) = (self.max_size, self.initial_rebalance_delay_ms);
-        self.get_or_create(&group_id, now).join(join, max_size, delay, now, out);
+        if join.request.member_id.is_empty() {
+            self.downgrade_if_empty(&group_id, now);
+        }
+        match self.get_or_create(&group_id, now) {
+            Group::Classic(group) => group.join(join, max_size, delay, now, out),
+            // As Kafka does with `group.consumer.migration.policy=disabled`.
+            Group::Consumer(_) => {
+                let error = ResponseError::InconsistentGroupProtocol;
+                return reply::join_error(join.parked, join.request.member_id, error, out);
+            }
+        }
         self.reschedule(&group_id);
         self.remove_if_blank(&group_id);
     }
@@ -168,6 +171,11 @@ impl Groups {
         out: &mut Outbox,
     ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
         let delay = self.initial_rebalance_delay_ms;
+        if let Some(Group::Consumer(group)) = self.groups.get_mut(group_id).map(|entry| &mut entry.group) {
+            let results = group.remove_members(leaving);
+            self.reschedule(group_id);
+            return Ok(results);
+        }
         match self.member_group(group_id) {
             Ok(group) => {
                 let results = group.leave(leaving, delay, now, out);
@@ -195,7 +203,10 @@ impl Groups {
         if committer.generation >= 0 && !self.groups.contains_key(group_id) {
             return Err(if version >= GROUP_ID_NOT_FOUND { ResponseError::GroupIdNotFound } else { ResponseError::IllegalGeneration });
         }
-        let verdict = self.get_or_create(group_id, now).accept_commit(committer, now);
+        let verdict = match self.get_or_create(group_id, now) {
+            Group::Classic(group) => group.accept_commit(committer, now),
+            Group::Consumer(group) => group.accept_commit(committer, version),
+        };
         self.remove_if_blank(group_id);
         verdict
     }
@@ -214,14 +225,27 @@ impl Groups {
         if committer.generation >= 0 && !self.groups.contains_key(group_id) {
             return Err(ResponseError::IllegalGeneration);
         }
-        let verdict = self.get_or_create(group_id, now).accept_transactional_commit(committer);
+        let verdict = match self.get_or_create(group_id, now) {
+            Group::Classic(group) => group.accept_transactional_commit(committer),
+            Group::Consumer(group) => group.accept_transactional_commit(committer),
+        };
         self.remove_if_blank(group_id);
         verdict
+    }
+
+    /// Whether a committer that was accepted may commit for this partition.
+    pub(crate) fn may_commit(&self, group_id: &StrBytes, committer: &Committer<'_>, partition: &consumer::TopicPartition) -> bool {
+        self.get(group_id).and_then(Group::consumer).is_none_or(|group| group.may_commit(committer, partition))
     }
 
     /// Makes the offsets that a producer committed in its transaction visible, or drops them.
     pub(crate) fn complete_transaction(&mut self, producer_id: i64, commit: bool) {
         self.complete(producer_id, commit, |_| true);
+    }
+
+    /// As [`Groups::complete_transaction`], in the groups of one of `count` partitions of `__consumer_offsets`.
+    pub(crate) fn complete_transaction_in(&mut self, producer_id: i64, commit: bool, partition: i32, count: i32) {
+        self.complete(producer_id, commit, |group| partition_for(group, count) == partition);
     }
 
     /// As [`Groups::complete_transaction`], in those groups that `concerns` names.
@@ -236,7 +260,7 @@ impl Groups {
         }
         for group_id in completed {
             if let Some(entry) = self.groups.get_mut(&group_id) {
-                entry.group.offsets.complete(producer_id, commit);
+                entry.group.offsets_mut().complete(producer_id, commit);
             }
             self.remove_if_blank(&group_id);
         }
@@ -245,7 +269,7 @@ impl Groups {
     /// Takes note that offsets of the group wait for the end of a producer's transaction.
     fn note_pending(&mut self, group_id: &StrBytes, producer_id: i64) {
         if let Some(entry) = self.groups.get(group_id) {
-            self.pending.entry(producer_id).or_default().insert(entry.group.id.clone());
+            self.pending.entry(producer_id).or_default().insert(entry.group.id().clone());
         }
     }
 
@@ -260,11 +284,11 @@ impl Groups {
     /// `GROUP_ID_NOT_FOUND`, `NON_EMPTY_GROUP`.
     pub(crate) fn delete(&mut self, group_id: &StrBytes) -> Result<(), ResponseError> {
         let group = self.get(group_id).ok_or(ResponseError::GroupIdNotFound)?;
-        if group.state != State::Empty {
+        if !group.is_empty() {
             return Err(ResponseError::NonEmptyGroup);
         }
         if let Some(entry) = self.groups.get_mut(group_id) {
-            entry.group.offsets.retain(|_, _, _| false);
+            entry.group.offsets_mut().retain(|_, _, _| false);
             note_changes(&mut self.changes, &mut entry.group);
         }
         self.remove(group_id);
@@ -289,7 +313,7 @@ impl Groups {
                 if subscribed.contains(topic.as_str()) {
                     return Err(ResponseError::GroupSubscribedToTopic);
                 }
-                group.offsets.delete(topic, *partition);
+                group.offsets_mut().delete(topic, *partition);
                 Ok(())
             })
             .collect();
@@ -300,7 +324,7 @@ impl Groups {
     /// Forgets the offsets of a deleted topic.
     pub(crate) fn topic_deleted(&mut self, topic: &str) {
         for entry in self.groups.values_mut() {
-            entry.group.offsets.topic_deleted(topic);
+            entry.group.offsets_mut().topic_deleted(topic);
             note_changes(&mut self.changes, &mut entry.group);
         }
     }
@@ -335,9 +359,9 @@ impl Groups {
                 let group = &mut entry.group;
                 group.expire_offsets(retention, now);
                 note_changes(changes, group);
-                let stays = group.state != State::Empty || !group.pending.is_empty() || !group.offsets.is_empty();
-                if !stays && group.generation > 0 {
-                    changes.push(Change::Members { group: group.id.clone() });
+                let stays = !group.is_unused();
+                if !stays {
+                    changes.extend(last_changes(group));
                 }
                 stays
             });
@@ -352,19 +376,23 @@ impl Groups {
         groups.into_iter().chain(expiry).min()
     }
 
-    fn get_or_create(&mut self, group_id: &StrBytes, now: i64) -> &mut ClassicGroup {
+    fn get_or_create(&mut self, group_id: &StrBytes, now: i64) -> &mut Group {
         // The id of the request is part of the frame that it came in, which would stay in memory as long as the group.
         let id = StrBytes::from_string(group_id.as_str().to_owned());
-        let entry = self.groups.entry(id).or_insert_with_key(|id| Entry { group: ClassicGroup::new(id.clone(), now), scheduled: None });
+        let new = |id: &StrBytes| Entry { group: Group::Classic(ClassicGroup::new(id.clone(), now)), scheduled: None };
+        let entry = self.groups.entry(id).or_insert_with_key(new);
         &mut entry.group
     }
 
-    /// The group of a request that only members send.
+    /// The group of a request that only members of classic groups send.
     fn member_group(&mut self, group_id: &StrBytes) -> Result<&mut ClassicGroup, ResponseError> {
         if group_id.is_empty() {
             return Err(ResponseError::InvalidGroupId);
         }
-        self.groups.get_mut(group_id).map(|entry| &mut entry.group).ok_or(ResponseError::UnknownMemberId)
+        match self.groups.get_mut(group_id).map(|entry| &mut entry.group) {
+            Some(Group::Classic(group)) => Ok(group),
+            Some(Group::Consumer(_)) | None => Err(ResponseError::UnknownMemberId),
+        }
     }
 
     fn reschedule(&mut self, group_id: &StrBytes) {
@@ -380,16 +408,14 @@ impl Groups {
             self.deadlines.remove(&(old, group_id.clone()));
         }
         if let Some(next) = next {
-            self.deadlines.insert((next, entry.group.id.clone()));
+            self.deadlines.insert((next, entry.group.id().clone()));
         }
         entry.scheduled = next;
     }
 
     fn remove(&mut self, group_id: &StrBytes) {
         if let Some(entry) = self.groups.remove(group_id) {
-            if entry.group.generation > 0 {
-                self.changes.push(Change::Members { group: entry.group.id.clone() });
-            }
+            self.changes.extend(last_changes(&entry.group));
             if let Some(deadline) = entry.scheduled {
                 self.deadlines.remove(&(deadline, group_id.clone()));
             }
@@ -397,18 +423,33 @@ impl Groups {
     }
 
     fn remove_if_blank(&mut self, group_id: &StrBytes) {
-        if self.get(group_id).is_some_and(ClassicGroup::is_blank) {
+        if self.get(group_id).is_some_and(Group::is_blank) {
             self.remove(group_id);
         }
     }
 }
 
 /// Collects what is to be written of a group.
-fn note_changes(changes: &mut Vec<Change>, group: &mut ClassicGroup) {
-    let id = &group.id;
-    let deleted = group.offsets.take_deleted().into_iter();
-    changes.extend(deleted.map(|(topic, partition)| Change::OffsetDeleted { group: id.clone(), topic, partition }));
-    if std::mem::take(&mut group.unsaved) {
-        changes.push(Change::Members { group: id.clone() });
+fn note_changes(changes: &mut Vec<Change>, group: &mut Group) {
+    let id = group.id().to_string();
+    let deleted = group.offsets_mut().take_deleted().into_iter();
+    changes.extend(deleted.map(|(topic, partition)| Change { key: Key::Offset { group: id.clone(), topic, partition } }));
+    match group {
+        Group::Classic(group) => {
+            if std::mem::take(&mut group.unsaved) {
+                changes.push(Change { key: Key::Group { group: id } });
+            }
+        }
+        Group::Consumer(group) => changes.extend(std::mem::take(&mut group.unsaved).into_iter().map(|key| Change { key })),
+    }
+}
+
+/// What is to be written when a group goes: that nothing is left of what was written of it.
+fn last_changes(group: &Group) -> Vec<Change> {
+    match group {
+        Group::Classic(group) if group.generation == 0 => Vec::new(),
+        Group::Classic(group) => vec![Change { key: Key::Group { group: group.id.to_string() } }],
+        Group::Consumer(group) if group.is_new() => Vec::new(),
+        Group::Consumer(group) => group.keys().map(|key| Change { key }).into(),
     }
 }

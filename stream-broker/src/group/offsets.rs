@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::protocol::StrBytes;
 
+use crate::mistake::{self, Mistake};
+
 /// A committed position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CommittedOffset {
@@ -55,7 +57,7 @@ impl Offsets {
         let Some(pending) = self.pending.remove(&producer_id) else {
             return;
         };
-        if !commit {
+        if !commit && !mistake::is_made(Mistake::AbortedOffsetsApplied) {
             return;
         }
         for (topic, partitions) in pending {

@@ -7,6 +7,7 @@ use super::classic::{ClassicGroup, Timer};
 use super::reply;
 use super::state::State;
 use crate::core::Outbox;
+use crate::mistake::{self, Mistake};
 
 impl ClassicGroup {
     /// Opens a join phase, unless one is open; ends it if everybody is there.
@@ -79,7 +80,7 @@ impl ClassicGroup {
             self.timer = Some(Timer::Join { until: now + self.rebalance_timeout_ms().max(1) });
             return;
         }
-        self.generation += 1;
+        self.generation += i32::from(!mistake::is_made(Mistake::GenerationKept));
         if self.members.is_empty() {
             self.protocol = None;
             self.enter(State::Empty, now);

@@ -16,6 +16,12 @@ use crate::wire::{get_bytes, get_string, put_bytes, put_string};
 const OFFSET_KEY: i16 = 1;
 const OLD_OFFSET_KEY: i16 = 0;
 const GROUP_KEY: i16 = 2;
+const CONSUMER_GROUP_KEY: i16 = 3;
+const CONSUMER_MEMBER_KEY: i16 = 5;
+const TARGET_ASSIGNMENT_KEY: i16 = 6;
+const TARGET_ASSIGNMENT_MEMBER_KEY: i16 = 7;
+const CURRENT_ASSIGNMENT_KEY: i16 = 8;
+const REGULAR_EXPRESSION_KEY: i16 = 16;
 
 /// Versions of values: 1 has the time at which the offset expires, 3 the leader epoch.
 const EXPIRING_OFFSET: i16 = 1;
@@ -24,26 +30,80 @@ const OFFSET: i16 = 3;
 const GROUP: i16 = 3;
 
 /// What a record is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
-    Offset { group: String, topic: String, partition: i32 },
-    Group { group: String },
+    Offset {
+        group: String,
+        topic: String,
+        partition: i32,
+    },
+    /// A classic group and its members.
+    Group {
+        group: String,
+    },
+    /// A consumer group and its epoch.
+    ConsumerGroup {
+        group: String,
+    },
+    /// What a member of a consumer group says about itself.
+    ConsumerMember {
+        group: String,
+        member: String,
+    },
+    /// The epoch of a target assignment.
+    TargetAssignment {
+        group: String,
+    },
+    /// What a member is to have.
+    TargetAssignmentMember {
+        group: String,
+        member: String,
+    },
+    /// What a member has.
+    CurrentAssignment {
+        group: String,
+        member: String,
+    },
+    /// What a regular expression matches.
+    RegularExpression {
+        group: String,
+        regex: String,
+    },
 }
 
 impl Key {
+    pub(crate) fn group(&self) -> &str {
+        match self {
+            Key::Offset { group, .. }
+            | Key::Group { group }
+            | Key::ConsumerGroup { group }
+            | Key::ConsumerMember { group, .. }
+            | Key::TargetAssignment { group }
+            | Key::TargetAssignmentMember { group, .. }
+            | Key::CurrentAssignment { group, .. }
+            | Key::RegularExpression { group, .. } => group,
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut key = Vec::new();
-        match self {
-            Key::Offset { group, topic, partition } => {
-                key.put_i16(OFFSET_KEY);
-                put_string(&mut key, Some(group));
-                put_string(&mut key, Some(topic));
-                key.put_i32(*partition);
-            }
-            Key::Group { group } => {
-                key.put_i16(GROUP_KEY);
-                put_string(&mut key, Some(group));
-            }
+        let (version, further) = match self {
+            Key::Offset { topic, .. } => (OFFSET_KEY, Some(topic)),
+            Key::Group { .. } => (GROUP_KEY, None),
+            Key::ConsumerGroup { .. } => (CONSUMER_GROUP_KEY, None),
+            Key::ConsumerMember { member, .. } => (CONSUMER_MEMBER_KEY, Some(member)),
+            Key::TargetAssignment { .. } => (TARGET_ASSIGNMENT_KEY, None),
+            Key::TargetAssignmentMember { member, .. } => (TARGET_ASSIGNMENT_MEMBER_KEY, Some(member)),
+            Key::CurrentAssignment { member, .. } => (CURRENT_ASSIGNMENT_KEY, Some(member)),
+            Key::RegularExpression { regex, .. } => (REGULAR_EXPRESSION_KEY, Some(regex)),
+        };
+        key.put_i16(version);
+        put_string(&mut key, Some(self.group()));
+        if let Some(further) = further {
+            put_string(&mut key, Some(further));
+        }
+        if let Key::Offset { partition, .. } = self {
+            key.put_i32(*partition);
         }
         key
     }
@@ -52,9 +112,16 @@ impl Key {
     pub(crate) fn decode(mut key: &[u8]) -> Option<Self> {
         let version = key.try_get_i16().ok()?;
         let group = get_string(&mut key)??;
+        let mut further = || get_string(&mut key)?;
         match version {
-            OLD_OFFSET_KEY | OFFSET_KEY => Some(Key::Offset { group, topic: get_string(&mut key)??, partition: key.try_get_i32().ok()? }),
+            OLD_OFFSET_KEY | OFFSET_KEY => Some(Key::Offset { group, topic: further()?, partition: key.try_get_i32().ok()? }),
             GROUP_KEY => Some(Key::Group { group }),
+            CONSUMER_GROUP_KEY => Some(Key::ConsumerGroup { group }),
+            CONSUMER_MEMBER_KEY => Some(Key::ConsumerMember { group, member: further()? }),
+            TARGET_ASSIGNMENT_KEY => Some(Key::TargetAssignment { group }),
+            TARGET_ASSIGNMENT_MEMBER_KEY => Some(Key::TargetAssignmentMember { group, member: further()? }),
+            CURRENT_ASSIGNMENT_KEY => Some(Key::CurrentAssignment { group, member: further()? }),
+            REGULAR_EXPRESSION_KEY => Some(Key::RegularExpression { group, regex: further()? }),
             _ => None,
         }
     }
@@ -176,8 +243,18 @@ mod tests {
     fn keys_and_offsets_read_back() {
         let key = Key::Offset { group: "g".to_owned(), topic: "t".to_owned(), partition: 7 };
         assert_eq!(Key::decode(&key.encode()), Some(key));
-        let key = Key::Group { group: "g".to_owned() };
-        assert_eq!(Key::decode(&key.encode()), Some(key));
+        let (group, member) = (|| "g".to_owned(), || "m".to_owned());
+        for key in [
+            Key::Group { group: group() },
+            Key::ConsumerGroup { group: group() },
+            Key::ConsumerMember { group: group(), member: member() },
+            Key::TargetAssignment { group: group() },
+            Key::TargetAssignmentMember { group: group(), member: member() },
+            Key::CurrentAssignment { group: group(), member: member() },
+            Key::RegularExpression { group: group(), regex: "t.*".to_owned() },
+        ] {
+            assert_eq!(Key::decode(&key.encode()), Some(key));
+        }
         for expires_at in [None, Some(9_000)] {
             let leader_epoch = if expires_at.is_some() { -1 } else { 5 };
             let metadata = StrBytes::from_static_str("m");

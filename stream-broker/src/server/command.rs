@@ -7,6 +7,8 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use kafka_protocol::messages::{RequestKind, ResponseKind};
 use mio::Waker;
 
+use crate::fault::{Fault, InjectedFault};
+
 /// A command, with the way back for its result.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -18,6 +20,14 @@ pub(crate) enum Command {
     ResumeNetwork(SyncSender<io::Result<()>>),
     /// Close every connection and go on listening.
     CutConnections(SyncSender<()>),
+    /// Do nothing until the other end of the channel is gone, and keep every connection.
+    Hang(SyncSender<()>, Receiver<()>),
+    /// Misbehave.
+    Inject(Box<Fault>, SyncSender<InjectedFault>),
+    /// Behave again.
+    ClearFaults(SyncSender<()>),
+    /// Move the clock on by milliseconds, and do what becomes due. The new time.
+    AdvanceClock(i64, SyncSender<i64>),
     /// End the loop.
     Stop,
 }

@@ -47,6 +47,8 @@ pub(super) struct Connection {
     inbound: BytesMut,
     pub(super) outbound: BytesMut,
     pub(super) pending: Option<Pending>,
+    /// Not read from, because it is over its quota.
+    pub(super) muted: bool,
     /// Readiness is reported once; this remembers it until a read finds nothing.
     pub(super) readable: bool,
     /// Whether the connection stands in the run queue.
@@ -62,6 +64,7 @@ impl Connection {
             inbound: BytesMut::new(),
             outbound: BytesMut::new(),
             pending: None,
+            muted: false,
             readable: true,
             queued: false,
             next_request: 0,
@@ -99,6 +102,11 @@ impl Connection {
             self.inbound = BytesMut::new();
         }
         Ok(Some(frame))
+    }
+
+    /// Whether the next request has to wait.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.pending.is_some() || self.muted
     }
 
     /// Reads once.

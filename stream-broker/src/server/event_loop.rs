@@ -23,6 +23,7 @@ use super::connection::{Connection, ReadOutcome};
 use super::frame::{self, Incoming, Origin};
 use crate::api;
 use crate::core::{Core, Outbox, Outcome, Request, Ticket};
+use crate::fault::gate::{Delivery, Gate};
 
 const WAKER: Token = Token(0);
 const LISTENER: Token = Token(1);
@@ -58,6 +59,8 @@ pub(crate) struct EventLoop {
     next_token: usize,
     runnable: VecDeque<Token>,
     core: Core,
+    /// Where faults strike.
+    gate: Gate,
     outbox: Outbox,
     commands: Receiver<Command>,
     internal: HashMap<u64, SyncSender<ResponseKind>>,
@@ -82,7 +85,14 @@ impl EventLoop {
     ///
     /// # Errors
     /// The listener cannot be watched.
-    pub(crate) fn new(poll: Poll, mut listener: TcpListener, core: Core, commands: Receiver<Command>, limits: Limits) -> io::Result<Self> {
+    pub(crate) fn new(
+        poll: Poll,
+        mut listener: TcpListener,
+        core: Core,
+        commands: Receiver<Command>,
+        limits: Limits,
+        clock: Clock,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(EventLoop {
@@ -93,12 +103,13 @@ impl EventLoop {
             connections: HashMap::new(),
             next_token: FIRST_CONNECTION,
             runnable: VecDeque::new(),
+            gate: Gate::new(core.config.seed),
             core,
             outbox: Outbox::default(),
             commands,
             internal: HashMap::new(),
             next_internal: 0,
-            clock: Clock::default(),
+            clock,
             limits,
             scratch: vec![0; SCRATCH_BYTES],
         })
@@ -134,12 +145,28 @@ impl EventLoop {
             }
             self.run_queue();
             let now = self.clock.now();
-            if self.core.next_deadline().is_some_and(|due| due <= now) {
-                self.core.tick(now, &mut self.outbox);
-                self.deliver(None);
+            if self.next_deadline().is_some_and(|due| due <= now) {
+                self.tick(now);
                 self.run_queue();
             }
         }
+    }
+
+    /// Does what is due.
+    fn tick(&mut self, now: i64) {
+        self.core.tick(now, &mut self.outbox);
+        for connection in self.gate.tick(&mut self.core, now, &mut self.outbox) {
+            let token = Token(connection as usize);
+            if let Some(connection) = self.connections.get_mut(&token) {
+                connection.muted = false;
+            }
+            self.enqueue(token);
+        }
+        self.deliver(None);
+    }
+
+    fn next_deadline(&self) -> Option<i64> {
+        [self.core.next_deadline(), self.gate.next_deadline()].into_iter().flatten().min()
     }
 
     fn timeout(&mut self) -> Option<Duration> {
@@ -147,10 +174,10 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let backoff = self.accept_failed.then_some(ACCEPT_BACKOFF);
-        let due = self.core.next_deadline().map(|due| {
-            let wait = due.saturating_sub(self.clock.now()).max(0);
-            Duration::from_millis(wait.unsigned_abs())
-        });
+        let now = self.clock.now();
+        // A clock that stands still reaches nothing by waiting.
+        let due = self.next_deadline().filter(|due| self.clock.runs() || *due <= now);
+        let due = due.map(|due| Duration::from_millis(due.saturating_sub(now).max(0).unsigned_abs()));
         [backoff, due].into_iter().flatten().min()
     }
 
@@ -208,7 +235,7 @@ impl EventLoop {
             let Some(connection) = self.connections.get_mut(&token) else {
                 return Ok(false);
             };
-            let blocked = connection.pending.is_some();
+            let blocked = connection.is_blocked();
             if blocked || connection.outbound.len() >= self.limits.unsent_max_bytes {
                 connection.flush()?;
                 if blocked || connection.outbound.len() >= self.limits.unsent_max_bytes {
@@ -254,7 +281,7 @@ impl EventLoop {
                 let request =
                     Request { ticket, version: origin.version, client_id: client_id.as_deref(), client_host: connection.peer, body };
                 let now = self.clock.now();
-                self.core.handle(request, now, &mut self.outbox);
+                self.gate.handle(&mut self.core, request, now, &mut self.outbox);
                 self.deliver(Some(token));
             }
         }
@@ -267,15 +294,15 @@ impl EventLoop {
         for (ticket, outcome) in outbox.drain() {
             if ticket.connection == INTERNAL {
                 self.deliver_internally(ticket, outcome);
-            } else {
-                self.deliver_to(ticket, outcome, current);
+            } else if let Some(delivery) = self.gate.pass(ticket, outcome, self.clock.now()) {
+                self.deliver_to(ticket, delivery, current);
             }
         }
         // Only its memory goes back: delivering does not call the core for further answers.
         self.outbox = outbox;
     }
 
-    fn deliver_to(&mut self, ticket: Ticket, outcome: Outcome, current: Option<Token>) {
+    fn deliver_to(&mut self, ticket: Ticket, delivery: Delivery, current: Option<Token>) {
         let token = Token(ticket.connection as usize);
         let Some(connection) = self.connections.get_mut(&token) else {
             return;
@@ -284,16 +311,27 @@ impl EventLoop {
             return;
         };
         connection.pending = None;
-        match outcome {
-            Outcome::Answer(response) => {
-                let encoded = frame::encode(pending.origin, &response, &mut connection.outbound);
-                if let Err(error) = encoded {
-                    warn!(%error, "closing a connection");
-                    return self.close(token);
-                }
+        let begin = connection.outbound.len();
+        let (response, sent) = match delivery {
+            Delivery::Outcome(Outcome::Answer(response)) => (Some(response), None),
+            Delivery::Outcome(Outcome::Silence) => (None, None),
+            Delivery::Outcome(Outcome::Close) => return self.close(token),
+            Delivery::CutWithin(response, bytes) => (Some(response), Some(bytes)),
+            Delivery::Mute(response) => {
+                connection.muted = true;
+                (Some(response), None)
             }
-            Outcome::Silence => {}
-            Outcome::Close => return self.close(token),
+        };
+        if let Some(response) = response {
+            if let Err(error) = frame::encode(pending.origin, &response, &mut connection.outbound) {
+                warn!(%error, "closing a connection");
+                return self.close(token);
+            }
+            if let Some(bytes) = sent {
+                let whole = connection.outbound.len() - begin;
+                connection.outbound.truncate(begin + bytes.min(whole - 1));
+                return self.close(token);
+            }
         }
         if current != Some(token) {
             self.enqueue(token);
@@ -347,6 +385,7 @@ impl EventLoop {
         let _ = connection.flush();
         // The descriptor closes when the stream is dropped; failing to deregister it first changes nothing.
         let _ = self.poll.registry().deregister(&mut connection.stream);
+        self.gate.disconnected(token.0 as u64);
         self.core.disconnected(token.0 as u64);
     }
 
@@ -373,6 +412,21 @@ impl EventLoop {
                     self.close_all();
                     let _ = reply.send(());
                 }
+                Ok(Command::Hang(reply, until)) => {
+                    let _ = reply.send(());
+                    // Nothing is ever sent: it ends with the sender.
+                    let _ = until.recv();
+                }
+                Ok(Command::Inject(fault, reply)) => {
+                    let _ = reply.send(self.gate.inject(*fault));
+                }
+                Ok(Command::ClearFaults(reply)) => {
+                    self.gate.clear();
+                    let _ = reply.send(());
+                }
+                Ok(Command::AdvanceClock(by, reply)) => {
+                    let _ = reply.send(self.advance_clock(by));
+                }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
             }
@@ -387,6 +441,18 @@ impl EventLoop {
         let now = self.clock.now();
         self.core.handle(request, now, &mut self.outbox);
         self.deliver(None);
+    }
+
+    /// Lets time pass at once. What becomes due on the way is done at its own time, in order.
+    fn advance_clock(&mut self, by: i64) -> i64 {
+        let end = self.clock.now().saturating_add(by);
+        while let Some(due) = self.next_deadline().filter(|due| *due <= end) {
+            self.clock.move_to(due);
+            let now = self.clock.now().min(end);
+            self.tick(now);
+        }
+        self.clock.move_to(end);
+        self.clock.now()
     }
 
     fn pause(&mut self) {

@@ -48,7 +48,7 @@ pub(super) enum FrameError {
     #[error("version {version} of {api:?} is not served")]
     UnsupportedVersion { api: ApiKey, version: i16 },
     #[error("a {api:?} request of version {version} is malformed: {reason}")]
-    Malformed { api: ApiKey, version: i16, reason: String },
+    Malformed { api: ApiKey, version: i16, reason: String, panicked: bool },
     #[error("a {api:?} response does not fit version {version}: {reason}")]
     Unencodable { api: ApiKey, version: i16, reason: String },
 }
@@ -69,7 +69,7 @@ pub(super) fn decode(mut frame: Bytes) -> Result<Incoming, FrameError> {
             Err(FrameError::UnsupportedVersion { api, version })
         };
     }
-    let malformed = |reason: String| FrameError::Malformed { api, version, reason };
+    let malformed = |reason: String| FrameError::Malformed { api, version, reason, panicked: false };
     let flexible = api.request_header_version(version) >= 2;
     request_shape::check(api, version, flexible, &frame).map_err(|truncated| malformed(truncated.to_string()))?;
     // The decoder is generated code that reads what a stranger sent: a panic in it costs that stranger's connection only.
@@ -85,7 +85,7 @@ pub(super) fn decode(mut frame: Bytes) -> Result<Incoming, FrameError> {
             body,
         }),
         Ok(Err(error)) => Err(malformed(error.to_string())),
-        Err(_) => Err(malformed("the decoder panicked".to_owned())),
+        Err(_) => Err(FrameError::Malformed { api, version, reason: "the decoder panicked".to_owned(), panicked: true }),
     }
 }
 

@@ -5,6 +5,8 @@ pub(crate) mod command;
 mod connection;
 mod event_loop;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod request_shape;
 
 pub(crate) use clock::Clock;

@@ -65,6 +65,8 @@ impl Topic {
 pub(crate) struct Topics {
     topics: BTreeMap<String, Topic>,
     names: HashMap<Uuid, String>,
+    /// Rises when a topic comes, goes or grows.
+    version: u64,
     defaults: TopicDefaults,
     node_id: i32,
     internal: internal::InternalTopics,
@@ -83,6 +85,7 @@ impl Topics {
         Topics {
             topics: BTreeMap::new(),
             names: HashMap::new(),
+            version: 0,
             defaults: config.topic_defaults,
             node_id: config.node_id,
             internal: config.internal_topics,
@@ -92,6 +95,11 @@ impl Topics {
             log_bytes: 0,
             reserved_producer_ids: 0,
         }
+    }
+
+    /// Which topics there are, and how many partitions each has, is the same while this number is.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -155,6 +163,7 @@ impl Topics {
         self.add_partitions(name, &mut topic, partitions);
         self.names.insert(id, name.to_owned());
         self.topics.insert(name.to_owned(), topic);
+        self.version += 1;
         Ok(())
     }
 
@@ -175,6 +184,7 @@ impl Topics {
             self.add_partitions(name, &mut topic, count);
         }
         self.topics.insert(name.to_owned(), topic);
+        self.version += 1;
         recorded
     }
 
@@ -226,6 +236,7 @@ impl Topics {
             }
         }
         let topic = self.topics.remove(name);
+        self.version += 1;
         self.names.retain(|_, other| other != name);
         self.count_log_bytes();
         Ok(topic)

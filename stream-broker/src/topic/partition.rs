@@ -17,6 +17,7 @@ use crate::log::compression::{self, uncompressed_records};
 use crate::log::producer_state::{ProducerStates, Refusal, Verdict};
 use crate::log::records::Records;
 use crate::log::{Log, LogFolder, RollPolicy};
+use crate::mistake::{self, Mistake};
 
 /// Compressed records are also checked one by one up to this batch size. Beyond it the cost would be felt, and clients that
 /// send such batches are no less correct.
@@ -109,6 +110,9 @@ impl Partition {
 
     /// The offset up to which every transaction is decided. It never lies above the log's end.
     pub(crate) fn last_stable_offset(&self) -> i64 {
+        if mistake::is_made(Mistake::StableOffsetTooHigh) {
+            return self.log.end_offset();
+        }
         self.producers.first_open_offset().unwrap_or_else(|| self.log.end_offset()).max(self.log.start_offset())
     }
 

@@ -1,5 +1,5 @@
-//! The transaction coordinator: transactional ids, their producers and their transactions, as Kafka's protocol before
-//! KIP-890 ("version 1") has them.
+//! The transaction coordinator: transactional ids, their producers and their transactions, as each client's version of the protocol has
+//! them (see [`TransactionVersion`]).
 //!
 //! [`Transactions`] decides; [`logged`] writes each decision to `__transaction_state`; [`end`] carries it out by writing markers to
 //! the partitions and completing the offsets of the groups. In between an id is in a `Prepare…` state, and every request for it is
@@ -24,7 +24,7 @@ use crate::topic::internal::CONSUMER_OFFSETS;
 pub(crate) use log::logged;
 pub(crate) use marker::end;
 use metadata::TransactionMetadata;
-pub(crate) use metadata::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer};
+pub(crate) use metadata::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer, TransactionVersion};
 pub(crate) use state::State;
 
 /// `transaction.remove.expired.transaction.cleanup.interval.ms`
@@ -37,6 +37,15 @@ pub(crate) enum Initialization {
     Ready(Producer),
     /// A transaction is open and is aborted first; then the client has to ask again.
     AbortFirst,
+}
+
+/// What is to be done about EndTxn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The transaction is decided: its markers are to be written. The producer goes on as this one.
+    Prepared(Producer),
+    /// It has ended this way before: the answer to the first request, with this producer, was lost.
+    Repeated(Producer),
 }
 
 /// All transactional ids of the broker.
@@ -166,8 +175,7 @@ impl Transactions {
         match transaction.state {
             State::PrepareCommit | State::PrepareAbort => Err(ResponseError::ConcurrentTransactions),
             State::Ongoing => {
-                transaction.prepare_fencing_abort(now);
-                self.reschedule(transactional_id);
+                self.prepare_with_bump(transactional_id, false, now)?;
                 Ok(Initialization::AbortFirst)
             }
             State::Empty | State::CompleteCommit | State::CompleteAbort => {
@@ -194,6 +202,7 @@ impl Transactions {
         transactional_id: &StrBytes,
         producer: Producer,
         partitions: impl IntoIterator<Item = (&'a str, i32)>,
+        version: TransactionVersion,
         now: i64,
     ) -> Result<(), ResponseError> {
         let transaction = self.existing(transactional_id)?;
@@ -206,8 +215,25 @@ impl Transactions {
                 indexes.insert(partition);
             }
         }
-        self.begin(transactional_id, now);
+        transaction.begin(version, now);
+        self.reschedule(transactional_id);
         Ok(())
+    }
+
+    /// Whether partitions are part of the producer's open transaction.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, `INVALID_PRODUCER_ID_MAPPING`, `PRODUCER_FENCED`, `CONCURRENT_TRANSACTIONS`.
+    pub(crate) fn verify_partitions<'a>(
+        &mut self,
+        transactional_id: &StrBytes,
+        producer: Producer,
+        partitions: impl IntoIterator<Item = (&'a str, i32)>,
+    ) -> Result<Vec<bool>, ResponseError> {
+        let transaction = self.existing(transactional_id)?;
+        transaction.check(producer)?;
+        let is_part = |(topic, index): (&str, i32)| transaction.partitions.get(topic).is_some_and(|indexes| indexes.contains(&index));
+        Ok(partitions.into_iter().map(is_part).collect())
     }
 
     /// Checks that a TxnOffsetCommit belongs to the open transaction of its producer. `partition` is the one of `__consumer_offsets`
@@ -219,7 +245,7 @@ impl Transactions {
     pub(crate) fn check_group(&self, transactional_id: &StrBytes, producer: Producer, partition: i32) -> Result<(), ResponseError> {
         let transaction = self.ids.get(transactional_id).ok_or(ResponseError::InvalidProducerIdMapping)?;
         match transaction.check(producer) {
-            // The version of this request that knows PRODUCER_FENCED is none of those that are served.
+            // No version of this request knows PRODUCER_FENCED.
             Err(ResponseError::ProducerFenced) => return Err(ResponseError::InvalidProducerEpoch),
             other => other?,
         }
@@ -227,7 +253,7 @@ impl Transactions {
         if transaction.state == State::Ongoing && added { Ok(()) } else { Err(ResponseError::InvalidTxnState) }
     }
 
-    /// EndTxn. False if the transaction has ended this way before: the answer to the first request was lost.
+    /// EndTxn of a client that goes by version 0 or 1.
     ///
     /// # Errors
     /// `INVALID_REQUEST`, `INVALID_PRODUCER_ID_MAPPING`, `PRODUCER_FENCED`, `CONCURRENT_TRANSACTIONS`; `INVALID_TXN_STATE`
@@ -238,7 +264,7 @@ impl Transactions {
         producer: Producer,
         commit: bool,
         now: i64,
-    ) -> Result<bool, ResponseError> {
+    ) -> Result<Ending, ResponseError> {
         let transaction = self.existing(transactional_id)?;
         if transaction.state.is_ending() {
             let same = (transaction.state == State::PrepareCommit) == commit;
@@ -252,19 +278,67 @@ impl Transactions {
         transaction.check(producer)?;
         match (transaction.state, commit) {
             (State::Ongoing, _) => {
+                transaction.version = TransactionVersion::V0;
                 transaction.prepare(commit, now);
                 self.reschedule(transactional_id);
-                Ok(true)
+                Ok(Ending::Prepared(producer))
             }
-            (State::CompleteCommit, true) | (State::CompleteAbort, false) => Ok(false),
+            (State::CompleteCommit, true) | (State::CompleteAbort, false) => Ok(Ending::Repeated(producer)),
             _ => Err(ResponseError::InvalidTxnState),
         }
+    }
+
+    /// EndTxn of a client that goes by version 2. A transaction that has not begun may be aborted as well: the client cannot know
+    /// whether a write of its own has begun one.
+    ///
+    /// # Errors
+    /// As [`Transactions::prepare_end`].
+    pub(crate) fn prepare_end_with_bump(
+        &mut self,
+        transactional_id: &StrBytes,
+        producer: Producer,
+        commit: bool,
+        now: i64,
+    ) -> Result<Ending, ResponseError> {
+        let transaction = self.existing(transactional_id)?;
+        transaction.check_end(producer)?;
+        let repeated = transaction.is_repeated_end(producer);
+        match (transaction.state, commit) {
+            (State::PrepareCommit, true) | (State::PrepareAbort, false) => Err(ResponseError::ConcurrentTransactions),
+            (State::CompleteCommit, true) | (State::CompleteAbort, false) if repeated => Ok(Ending::Repeated(transaction.producer)),
+            (State::Ongoing, _) => self.prepare_with_bump(transactional_id, commit, now).map(Ending::Prepared),
+            (State::Empty | State::CompleteCommit | State::CompleteAbort, false) if !repeated => {
+                self.prepare_with_bump(transactional_id, false, now).map(Ending::Prepared)
+            }
+            _ => Err(ResponseError::InvalidTxnState),
+        }
+    }
+
+    /// Decides a transaction and gives its producer the next epoch; a new producer id with the end, if there is no epoch left. Returns
+    /// who the producer will be.
+    fn prepare_with_bump(&mut self, transactional_id: &StrBytes, commit: bool, now: i64) -> Result<Producer, ResponseError> {
+        let next = self.next_producer_id;
+        let transaction = self.existing(transactional_id)?;
+        transaction.prepare_with_bump(commit, next, now);
+        let after = transaction.producer_after_end();
+        if after.id == next {
+            self.next_producer_id += 1;
+        }
+        self.reschedule(transactional_id);
+        Ok(after)
     }
 
     /// All markers of the transaction are written.
     pub(crate) fn complete(&mut self, transactional_id: &StrBytes, now: i64) {
         if let Some(transaction) = self.ids.get_mut(transactional_id) {
+            let old = transaction.producer.id;
             transaction.complete(now);
+            let new = transaction.producer.id;
+            if old != new
+                && let Some(id) = self.by_producer.remove(&old)
+            {
+                self.by_producer.insert(new, id);
+            }
         }
     }
 
@@ -289,8 +363,7 @@ impl Transactions {
 
     /// Aborts a transaction that has been open for too long, and fences its producer.
     fn prepare_timeout(&mut self, transactional_id: &StrBytes, now: i64) -> Result<(), ResponseError> {
-        self.existing(transactional_id)?.prepare_fencing_abort(now);
-        Ok(())
+        self.prepare_with_bump(transactional_id, false, now).map(|_| ())
     }
 
     /// Forgets ids that have been at rest for `transactional.id.expiration.ms`, and names them.
@@ -325,13 +398,6 @@ impl Transactions {
             return Err(ResponseError::InvalidRequest);
         }
         self.ids.get_mut(transactional_id).ok_or(ResponseError::InvalidProducerIdMapping)
-    }
-
-    fn begin(&mut self, transactional_id: &StrBytes, now: i64) {
-        if let Some(transaction) = self.ids.get_mut(transactional_id) {
-            transaction.begin(now);
-        }
-        self.reschedule(transactional_id);
     }
 
     /// Looks at an open transaction again at a time, although it is over.

@@ -5,15 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::{Buf, BufMut};
 use kafka_protocol::protocol::StrBytes;
 
-use super::metadata::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer, TransactionMetadata};
+use super::metadata::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Producer, TransactionMetadata, TransactionVersion};
 use super::state::State;
-use crate::wire::{get_compact_string, get_string, get_uvarint, put_compact_string, put_string, put_uvarint, skip_tagged_fields};
+use crate::wire::{
+    get_compact_string, get_string, get_uvarint, put_compact_string, put_string, put_tagged_field, put_uvarint, skip_tagged_fields,
+};
 
 const KEY_VERSION: i16 = 0;
 /// Version 0 has plain strings and arrays, version 1 compact ones and tagged fields.
 const FLEXIBLE: i16 = 1;
-/// The tag of the producer id before the present one.
+/// Tags: the producer id before the present one, the one that comes with the end of the transaction, and the version that the
+/// transaction goes by.
 const PREVIOUS_PRODUCER_ID: u32 = 0;
+const NEXT_PRODUCER_ID: u32 = 1;
+const CLIENT_TRANSACTION_VERSION: u32 = 2;
 
 pub(crate) fn key(transactional_id: &str) -> Vec<u8> {
     let mut key = Vec::new();
@@ -48,13 +53,19 @@ pub(crate) fn value(transaction: &TransactionMetadata) -> Vec<u8> {
     }
     value.put_i64(transaction.updated_at);
     value.put_i64(transaction.started_at);
-    if transaction.last.id == NO_PRODUCER_ID {
-        put_uvarint(&mut value, 0);
-    } else {
-        put_uvarint(&mut value, 1);
-        put_uvarint(&mut value, PREVIOUS_PRODUCER_ID);
-        put_uvarint(&mut value, 8);
-        value.put_i64(transaction.last.id);
+    let mut tagged: Vec<(u32, Vec<u8>)> = Vec::new();
+    if transaction.last.id != NO_PRODUCER_ID {
+        tagged.push((PREVIOUS_PRODUCER_ID, transaction.last.id.to_be_bytes().into()));
+    }
+    if transaction.next_producer_id != NO_PRODUCER_ID {
+        tagged.push((NEXT_PRODUCER_ID, transaction.next_producer_id.to_be_bytes().into()));
+    }
+    if transaction.version != TransactionVersion::V0 {
+        tagged.push((CLIENT_TRANSACTION_VERSION, transaction.version.level().to_be_bytes().into()));
+    }
+    put_uvarint(&mut value, tagged.len() as u32);
+    for (tag, field) in tagged {
+        put_tagged_field(&mut value, tag, &field);
     }
     value
 }
@@ -88,18 +99,32 @@ pub(crate) fn decode_value(transactional_id: StrBytes, mut bytes: &[u8]) -> Opti
         partitions.insert(topic, indexes);
     }
     let (updated_at, started_at) = (bytes.try_get_i64().ok()?, bytes.try_get_i64().ok()?);
-    let mut last = Producer { id: NO_PRODUCER_ID, epoch: NO_PRODUCER_EPOCH };
+    let mut transaction = TransactionMetadata {
+        last: Producer { id: NO_PRODUCER_ID, epoch: NO_PRODUCER_EPOCH },
+        next_producer_id: NO_PRODUCER_ID,
+        version: TransactionVersion::V0,
+        transactional_id,
+        producer,
+        timeout_ms,
+        state,
+        partitions,
+        started_at,
+        updated_at,
+    };
     if flexible {
         for _ in 0..get_uvarint(bytes)? {
             let (tag, size) = (get_uvarint(bytes)?, get_uvarint(bytes)? as usize);
             let (mut field, rest) = bytes.split_at_checked(size)?;
-            if tag == PREVIOUS_PRODUCER_ID {
-                last.id = field.try_get_i64().ok()?;
+            match tag {
+                PREVIOUS_PRODUCER_ID => transaction.last.id = field.try_get_i64().ok()?,
+                NEXT_PRODUCER_ID => transaction.next_producer_id = field.try_get_i64().ok()?,
+                CLIENT_TRANSACTION_VERSION => transaction.version = TransactionVersion::from_level(field.try_get_i16().ok()?)?,
+                _ => {}
             }
             *bytes = rest;
         }
     }
-    Some(TransactionMetadata { transactional_id, producer, last, timeout_ms, state, partitions, started_at, updated_at })
+    Some(transaction)
 }
 
 #[cfg(test)]
@@ -114,6 +139,8 @@ mod tests {
         transaction.state = State::PrepareCommit;
         transaction.timeout_ms = 60_000;
         transaction.last.id = 6;
+        transaction.next_producer_id = 8;
+        transaction.version = TransactionVersion::V2;
         let bytes = value(&transaction);
         assert_eq!(decode_value(id.clone(), &bytes), Some(transaction));
         for cut in 0..bytes.len() {

@@ -316,6 +316,33 @@ fn a_producer_fenced_at_its_last_epoch_goes_on_with_a_new_id_and_may_ask_for_it_
 }
 
 #[test]
+fn the_end_at_the_last_epoch_brings_a_new_producer_id_and_is_answered_again() {
+    let mut broker = broker();
+    let first = init(&mut broker);
+    let mut end = |producer: Producer| {
+        let request = EndTxnRequest::default()
+            .with_transactional_id(TransactionalId(text("id")))
+            .with_producer_id(ProducerId(producer.id))
+            .with_producer_epoch(producer.epoch);
+        let answer = body!(EndTxn, broker.call(5, request));
+        assert_eq!(answer.error_code, 0);
+        Producer { id: answer.producer_id.0, epoch: answer.producer_epoch }
+    };
+    let mut producer = first;
+    while producer.epoch < i16::MAX - 1 {
+        let next = end(producer);
+        assert_eq!(next, Producer { id: first.id, epoch: producer.epoch + 1 });
+        producer = next;
+    }
+    let rotated = end(producer);
+    assert!(rotated.id != first.id && rotated.epoch == 0);
+    assert_eq!(end(producer), rotated);
+    assert_eq!(end(rotated), Producer { id: rotated.id, epoch: 1 });
+    add(&mut broker, Producer { id: rotated.id, epoch: 1 }, &[0]);
+    assert_eq!(produce(&mut broker, Producer { id: rotated.id, epoch: 1 }, 0, 0), 0);
+}
+
+#[test]
 fn timeouts_beyond_the_configured_one_are_refused() {
     let mut broker = broker();
     for timeout in [0, -1, 900_001] {

@@ -1,5 +1,7 @@
 //! The broker as clients see it. One program, because each links librdkafka; `cargo test --test it groups::` runs the tests of one file.
 
+mod consumer_group_protocol;
+mod consumer_groups;
 mod group_protocol;
 mod groups;
 mod librdkafka;
@@ -11,4 +13,5 @@ mod restart;
 mod support;
 mod topics;
 mod transaction_protocol;
+mod transaction_version_2;
 mod transactions;

@@ -167,8 +167,8 @@ fn the_announced_apis_are_those_that_are_served() {
     assert_eq!(range(ApiKey::Fetch).map(|(min, _)| min), Some(4));
     if broker.is_embedded() {
         assert_eq!(range(ApiKey::Produce), Some((0, 13)));
-        assert_eq!(range(ApiKey::Fetch), Some((4, 17)));
-        assert_eq!(range(ApiKey::ConsumerGroupHeartbeat), None);
+        assert_eq!(range(ApiKey::Fetch), Some((4, 18)));
+        assert_eq!(range(ApiKey::ConsumerGroupHeartbeat), Some((0, 1)));
         assert_eq!(range(ApiKey::SaslHandshake), None);
     }
 }

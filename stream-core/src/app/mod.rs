@@ -2,6 +2,7 @@
 
 mod builder;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -12,8 +13,10 @@ use std::time::Duration;
 pub use crate::runtime::{Metrics, State, TaskDescription};
 pub use builder::KafkaStreamsBuilder;
 
+use crate::application::ApplicationContext;
 use crate::config::StreamsConfig;
 use crate::error::{Error, Result};
+use crate::metrics::MetricName;
 use crate::runtime::{Control, ControlEnvironment, ControlEvent, Shared};
 use crate::store::MemoryBudget;
 use crate::topology::Topology;
@@ -42,6 +45,7 @@ pub struct KafkaStreams {
     shared: Arc<Shared>,
     events: Sender<ControlEvent>,
     budget: Arc<MemoryBudget>,
+    application: Arc<ApplicationContext>,
     launch: Mutex<Launch>,
 }
 
@@ -71,6 +75,7 @@ impl KafkaStreams {
         Self {
             shared: Arc::new(Shared::new()),
             events,
+            application: Arc::clone(&parts.application),
             budget: Arc::clone(&parts.budget),
             launch: Mutex::new(Launch::Ready(Box::new(parts), receiver)),
         }
@@ -102,6 +107,7 @@ impl KafkaStreams {
             settings: parts.settings,
             clock: parts.clock,
             handlers: parts.handlers,
+            application: parts.application,
             uncaught: parts.uncaught,
             budget: parts.budget,
             context: parts.context,
@@ -120,11 +126,17 @@ impl KafkaStreams {
 
     /// Commits, gives up all tasks and ends the threads, for at most `timeout`. `true` when everything ended in time; else it goes on
     /// ending in the background.
+    ///
+    /// Brokers that do not answer are waited for as long as `timeout` allows, less what the rest of the end needs; then the last commit is
+    /// given up, and the tasks go on elsewhere, or after a restart, from the one before. With a few seconds or more, the state directory
+    /// is free when this returns.
     pub fn close(&self, timeout: Duration) -> bool {
         // Without a control thread there is nobody to tell; its last word was a final state.
         if self.events.send(ControlEvent::Close).is_err() {
             tracing::debug!("the control thread is gone");
         }
+        // After the event: what is given up from here on is heard of by a thread that knows why.
+        self.shared.ending().ask(timeout);
         {
             let mut launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner);
             if let Launch::Ready(..) = &*launch {
@@ -172,6 +184,12 @@ impl KafkaStreams {
         self.shared.metrics()
     }
 
+    /// What the processors of this process measured, by name: see [`StreamsMetrics`](crate::metrics::StreamsMetrics). A metric stays when its
+    /// task has moved to another process, where it begins anew.
+    pub fn custom_metrics(&self) -> BTreeMap<MetricName, f64> {
+        self.application.metrics.read()
+    }
+
     /// The tasks that run in this process.
     pub fn tasks(&self) -> Vec<TaskDescription> {
         self.shared.tasks()
@@ -191,6 +209,7 @@ impl Drop for KafkaStreams {
             if self.events.send(ControlEvent::Close).is_err() {
                 tracing::debug!("the control thread is gone");
             }
+            self.shared.ending().ask(Duration::MAX);
         }
     }
 }

@@ -117,6 +117,12 @@ impl Admin {
         Ok(Self { native: NativeAdmin::new(properties, Callbacks::new(name, context))? })
     }
 
+    /// Requests end with an error of kind [`Closed`](crate::ErrorKind::Closed) as soon as `is_over` says so.
+    pub(crate) fn given_up_when(mut self, is_over: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+        self.native.given_up_when(is_over);
+        self
+    }
+
     /// Creates topics; the answer tells each one's fate. It may take a moment more until every broker knows a new topic.
     ///
     /// # Errors

@@ -75,10 +75,15 @@ pub struct Producer {
     free_slots: RefCell<Vec<u32>>,
     partition_counts: RefCell<HashMap<Arc<str>, (i32, Instant)>>,
     unserved: Cell<u32>,
+    /// How many records the queue holds, as far as is known: bytes count, too, and only the client counts them.
+    capacity: Cell<usize>,
+    is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
-/// How long a `send` waits for room in the producer's queue.
+/// How long a `send` waits for room in the producer's queue. Whoever looks at [`Producer::is_congested`] between records hardly ever does.
 const QUEUE_FULL_TIMEOUT: Duration = Duration::from_secs(60);
+/// librdkafka's default for `queue.buffering.max.messages`.
+const QUEUE_CAPACITY: usize = 100_000;
 /// Sends between two looks at waiting reports.
 const SENDS_PER_POLL: u32 = 256;
 /// How long a partition count is believed: counts only grow, and an old one only sends to fewer partitions.
@@ -103,6 +108,9 @@ impl Producer {
         if reports == DeliveryReports::FailuresOnly {
             properties.insert("delivery.report.only.error".to_owned(), "true".to_owned());
         }
+        // 0 stands for no limit.
+        let capacity = properties.get("queue.buffering.max.messages").and_then(|most| most.parse().ok()).unwrap_or(QUEUE_CAPACITY);
+        let capacity = if capacity == 0 { usize::MAX } else { capacity };
         Ok(Self {
             native: NativeProducer::new(&properties, Callbacks::new(name, context))?,
             name: Arc::from(name),
@@ -111,7 +119,19 @@ impl Producer {
             free_slots: RefCell::default(),
             partition_counts: RefCell::default(),
             unserved: Cell::new(0),
+            capacity: Cell::new(capacity),
+            is_over: None,
         })
+    }
+
+    /// Calls wait for no broker any more as soon as `is_over` says so.
+    pub(crate) fn given_up_when(mut self, is_over: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+        self.is_over = Some(is_over);
+        self
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.as_ref().is_some_and(|is_over| is_over())
     }
 
     /// The name it was given.
@@ -148,7 +168,8 @@ impl Producer {
     #[cold]
     fn send_again(&self, record: &OutgoingRecord<'_>, slot: SlotAddress, mut native: NativeError) -> Result<()> {
         let deadline = Instant::now() + QUEUE_FULL_TIMEOUT;
-        while native.code == code::QUEUE_FULL && Instant::now() < deadline {
+        while native.code == code::QUEUE_FULL && Instant::now() < deadline && !self.is_over() {
+            self.capacity.set(self.capacity.get().min(self.native.outstanding()).max(1));
             // Returns as soon as a report comes; without reports the queue empties unseen, hence the short wait.
             self.native.client().poll(if self.reports == DeliveryReports::All { 100 } else { 1 });
             match self.native.produce(record, slot)? {
@@ -197,6 +218,18 @@ impl Producer {
         self.native.client().poll(0);
     }
 
+    /// Whether the queue is so full that a record with many results might have to wait for room. Until it is not, nothing should be sent
+    /// that can wait elsewhere.
+    pub(crate) fn is_congested(&self) -> bool {
+        let most = self.capacity.get() - self.capacity.get() / 10;
+        if self.native.outstanding() < most {
+            return false;
+        }
+        // Records whose reports nobody has served yet are counted, too.
+        self.native.client().poll(0);
+        self.native.outstanding() >= most
+    }
+
     /// How many records are neither acknowledged nor failed.
     pub fn outstanding(&self) -> usize {
         self.native.outstanding()
@@ -223,7 +256,7 @@ impl Producer {
             if let Some(fatal) = self.native.client().fatal_error() {
                 return Err(self.error(fatal, Operation::Produce).at(format_args!("producer {}", self.name)));
             }
-            if left.is_zero() {
+            if left.is_zero() || self.is_over() {
                 return Err(Error::retriable(format!(
                     "{} records were not acknowledged within {timeout:?}; check that the brokers can be reached",
                     self.native.outstanding()
@@ -262,7 +295,7 @@ impl Producer {
         for commit in offsets {
             list.push(&commit.partition.topic, commit.partition.partition, commit.offset, &commit.metadata, commit.leader_epoch)?;
         }
-        self.checked(self.native.send_offsets(&list, token, -1)?, Operation::EndTransaction)
+        self.checked(self.native.send_offsets(list, token, &|| self.is_over())?, Operation::EndTransaction)
     }
 
     /// Commits the transaction, after all of its records are acknowledged. Blocks.

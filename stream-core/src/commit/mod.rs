@@ -9,7 +9,10 @@ use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded, kill_point};
 use crate::id::TaskId;
 use crate::membership::{OffsetCommitter, TokenCell};
 use crate::task::{Task, WorkerProducer};
-use crate::time::Clock;
+use crate::time::{Clock, Ending};
+
+/// How long one call of the commit takes; it is resumed by the next. Between them the end of the application is heard of.
+const COMMIT_STEP: Duration = Duration::from_secs(1);
 
 /// What a commit needs beside the tasks.
 pub(crate) struct CommitEnvironment<'a> {
@@ -20,6 +23,8 @@ pub(crate) struct CommitEnvironment<'a> {
     pub(crate) clock: &'a dyn Clock,
     /// How long the transaction may take from here: below `transaction.timeout.ms`.
     pub(crate) timeout: Duration,
+    /// Gives it up earlier, where the application ends.
+    pub(crate) ending: &'a Ending,
     /// Whether operators forward what they hold back: always, but for a seeded mistake.
     pub(crate) drain: bool,
 }
@@ -116,7 +121,7 @@ fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environmen
                     .at(|| "offsets of the transaction")?;
             }
             kill_point(KillPoint::AfterOffsetsSent);
-            retry(environment, started, |remaining| environment.producer.producer().commit_transaction(remaining))
+            retry(environment, started, |remaining| environment.producer.producer().commit_transaction(remaining.min(COMMIT_STEP)))
                 .at(|| "commit of the transaction")?;
             environment.producer.transaction_ended();
         }
@@ -129,6 +134,7 @@ fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environmen
 fn retry(environment: &CommitEnvironment<'_>, started: Duration, mut call: impl FnMut(Duration) -> Result<()>) -> Result<()> {
     loop {
         let remaining = environment.timeout.saturating_sub(environment.clock.monotonic().saturating_sub(started));
+        let remaining = environment.ending.limit_commit(remaining);
         match call(remaining) {
             Err(error) if error.kind() == ErrorKind::Retriable && !remaining.is_zero() => {
                 tracing::debug!(%error, "the transaction is not through yet");

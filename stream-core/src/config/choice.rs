@@ -88,6 +88,32 @@ impl FromStr for Optimization {
     }
 }
 
+/// `dsl.store.suppliers.class`: where stores of the DSL keep their rows when the program does not say it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreSuppliers {
+    /// In RocksDB.
+    #[default]
+    RocksDb,
+    /// In memory, restored from their changelogs at every start.
+    InMemory,
+}
+
+impl FromStr for StoreSuppliers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match simple_name(text) {
+            "rocksdb" | "rocksDB" | "RocksDBDslStoreSuppliers" => Ok(Self::RocksDb),
+            "in-memory" | "in_memory" | "InMemoryDslStoreSuppliers" => Ok(Self::InMemory),
+            _ => {
+                Err("expected `rocksdb` or `in-memory`; a store of your own is given to each table, with `Materialized::supplied`"
+                    .to_owned())
+            }
+        }
+    }
+}
+
 /// What one of Kafka's own exception handlers does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum BuiltInHandler {

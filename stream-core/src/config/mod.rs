@@ -15,7 +15,7 @@ mod typed;
 mod validate;
 
 pub use crate::time::BuiltInTimestampExtractor;
-pub use choice::{Optimization, ProcessingGuarantee};
+pub use choice::{Optimization, ProcessingGuarantee, StoreSuppliers};
 pub use client::ClientRole;
 pub use emit::EmitIntervals;
 pub use name::check_name;

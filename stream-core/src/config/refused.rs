@@ -116,8 +116,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("default.value.serde", SERDES),
     ("window.size.ms", SERDES),
     ("windowed.inner.class.serde", SERDES),
-    ("default.dsl.store", STORE_FORMAT),
-    ("dsl.store.suppliers.class", STORE_FORMAT),
     ("dsl.store.format", STORE_FORMAT),
     ("rocksdb.config.setter", STORE_FORMAT),
     ("enable.transactional.statestores", "stores are always transactional here; leave it out"),

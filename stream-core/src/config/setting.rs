@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee};
+use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee, StoreSuppliers};
 use super::name::check_name;
 use crate::offset::AutoOffsetReset;
 use crate::time::{BuiltInTimestampExtractor, parse_iso8601};
@@ -73,10 +73,11 @@ pub const SETTINGS: &[Setting] = settings! {
     "commit.interval.ms" = "", up_to(0, i32::MAX as i64), "how often results and positions are committed; 30000, or 100 with exactly_once_v2; 0 after every record";
     "default.timestamp.extractor" = "fail-on-invalid", Kind::Choice(parses::<BuiltInTimestampExtractor>), "fail-on-invalid, log-and-skip, use-partition-time or wallclock";
     "deserialization.exception.handler" = "log-and-fail", Kind::Choice(parses::<BuiltInHandler>), "for records that cannot be read: log-and-fail or log-and-continue";
+    "dsl.store.suppliers.class" = "rocksdb", Kind::Choice(parses::<StoreSuppliers>), "where the stores of the DSL are whose program says nothing: rocksdb or in-memory";
     "ensure.explicit.internal.resource.naming" = "false", Kind::Choice(boolean), "whether a program whose stores and internal topics have generated names is refused";
     "errors.dead.letter.queue.topic.name" = "", Kind::Text, "where the built-in handlers send the source record of a failure; it must exist; nowhere when not set";
     "group.instance.id" = "", Kind::Name, "makes the process a static member of its group: a restart within the session timeout moves no task";
-    "heartbeat.interval.ms" = "3000", MS, "how often the process tells the group that it lives";
+    "heartbeat.interval.ms" = "500", MS, "how often the process tells the group that it lives, and hears whether tasks are to move; Kafka's default, 3000, lets a task that moves stand still for so long";
     "max.poll.interval.ms" = "300000", MS, "how long a worker may make no progress before the process leaves the group";
     "max.task.idle.ms" = "0", up_to(-1, i32::MAX as i64), "how long a task waits for an empty partition: 0 for data that the broker has, more for data that may come, -1 never";
     "metadata.max.age.ms" = "300000", MS, "how often the topics of the cluster are looked at anew";
@@ -108,6 +109,7 @@ pub const SETTINGS: &[Setting] = settings! {
 const ALIASES: &[(&str, &str)] = &[
     ("cache.max.bytes.buffering", "statestore.cache.max.bytes"),
     ("default.deserialization.exception.handler", "deserialization.exception.handler"),
+    ("default.dsl.store", "dsl.store.suppliers.class"),
     ("default.production.exception.handler", "production.exception.handler"),
     ("producer.transaction.timeout.ms", "transaction.timeout.ms"),
 ];

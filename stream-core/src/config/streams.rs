@@ -42,6 +42,8 @@ pub struct StreamsConfig {
     pub(super) state_dir: PathBuf,
     /// Settings of the clients, checked.
     pub(super) clients: BTreeMap<ClientScope, BTreeMap<String, String>>,
+    /// Settings of the program's own, for its processors.
+    pub(super) app: BTreeMap<String, String>,
     /// Configs of internal topics.
     pub(super) topics: BTreeMap<String, String>,
     /// What librdkafka knows, asked once.
@@ -71,9 +73,50 @@ impl StreamsConfig {
             values: BTreeMap::new(),
             state_dir: std::env::temp_dir().join("kafka-streams"),
             clients: BTreeMap::new(),
+            app: BTreeMap::new(),
             topics: BTreeMap::new(),
             known: std::sync::Arc::new(known),
         }
+    }
+
+    /// Adds a setting of the program's own, which the library does not look at: processors read it with
+    /// [`InitContext::app_configs`](crate::InitContext::app_configs). Its name may be anything that no setting of the library or its clients has.
+    ///
+    /// ```
+    /// use stream_core::config::StreamsConfig;
+    ///
+    /// let config = StreamsConfig::new("shop", "localhost:9092").with_app_config("prices.url", "http://prices")?;
+    /// assert_eq!(config.app_configs()["prices.url"], "http://prices");
+    /// assert!(config.with_app_config("state.dir", "/tmp").is_err(), "use `set`");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a name that the library knows.
+    pub fn with_app_config(mut self, name: impl Into<String>, value: impl ToString) -> Result<Self> {
+        let name = name.into();
+        let (_, property) = ClientScope::split(&name);
+        if name.trim().is_empty() || Setting::find(&name).is_some() || self.known.contains_key(property) || name.starts_with("topic.") {
+            return Err(Error::invalid(format!(
+                "`{name}` cannot be a setting of the program's own: the library or its clients have one of that name; set that with `set`, or \
+                 take another name"
+            )));
+        }
+        self.app.insert(name, value.to_string());
+        Ok(self)
+    }
+
+    /// What processors see: the settings that were set, those of clients and internal topics under their prefixes, and the program's own. Secrets
+    /// are left out.
+    pub fn app_configs(&self) -> BTreeMap<String, String> {
+        let mut configs: BTreeMap<String, String> = self.values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        configs.extend(self.topics.iter().map(|(name, value)| (format!("topic.{name}"), value.clone())));
+        for (scope, properties) in &self.clients {
+            let open = properties.iter().filter(|(property, _)| !is_secret(property));
+            configs.extend(open.map(|(property, value)| (format!("{}{property}", scope.prefix()), value.clone())));
+        }
+        configs.extend(self.app.clone());
+        configs
     }
 
     /// Sets one setting; a later value replaces an earlier one.

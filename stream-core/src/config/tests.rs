@@ -143,10 +143,10 @@ fn exactly_once_refuses_what_contradicts_it() {
 
 #[test]
 fn a_short_session_shortens_transactions_and_heartbeats_that_were_not_set() {
-    let config = exactly_once().set("session.timeout.ms", 6_000).unwrap();
+    let config = exactly_once().set("session.timeout.ms", 1_200).unwrap();
     config.validate().unwrap();
-    assert_eq!(config.transaction_timeout(), Duration::from_secs(6));
-    assert_eq!(config.heartbeat_interval(), Duration::from_secs(2));
+    assert_eq!(config.transaction_timeout(), Duration::from_millis(1_200));
+    assert_eq!(config.heartbeat_interval(), Duration::from_millis(400));
     let text = contradiction(config.set("heartbeat.interval.ms", 7_000).unwrap());
     assert!(text.contains("heartbeat.interval.ms"), "{text}");
 }

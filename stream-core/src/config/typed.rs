@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee};
+use super::choice::{BuiltInHandler, Optimization, ProcessingGuarantee, StoreSuppliers};
 use super::emit::EmitIntervals;
 use super::setting::SETTINGS;
 use super::streams::StreamsConfig;
@@ -257,6 +257,11 @@ impl StreamsConfig {
     /// `topology.optimization`.
     pub fn topology_optimization(&self) -> Optimization {
         self.choice("topology.optimization")
+    }
+
+    /// `dsl.store.suppliers.class`.
+    pub fn dsl_store_suppliers(&self) -> StoreSuppliers {
+        self.choice("dsl.store.suppliers.class")
     }
 
     /// `default.timestamp.extractor`.

@@ -166,6 +166,13 @@ impl Handlers {
     pub fn with_dead_letter_queue(self, topic: impl Into<Arc<str>>) -> Self {
         dead_letter_queue::over(self, &topic.into())
     }
+
+    /// Those of global topics: the default extractor does not serve them, and a record with a negative timestamp is an error there, as in
+    /// Kafka Streams.
+    #[must_use]
+    pub(crate) fn for_global_topics(self) -> Self {
+        Self { default_timestamp_extractor: BuiltInTimestampExtractor::FailOnInvalid, ..self }
+    }
 }
 
 impl Default for Handlers {

@@ -102,9 +102,11 @@ pub trait Membership: Send {
     /// Leaves the group. All tasks must have been committed and closed: their tokens end here. A static member keeps its tasks until
     /// its session times out, so that a restart within the session moves nothing.
     ///
+    /// Waits for `within` at most, and never for a broker that does not answer: the client then ends by itself in the background.
+    ///
     /// # Errors
     /// When the group could not be told; the session timeout ends the membership then.
-    fn leave(&mut self) -> Result<()>;
+    fn leave(&mut self, within: Duration) -> Result<()>;
 
     /// Asks all other processes of the application to end: they see [`GroupEvent::ShutdownRequested`]. They are told when this process
     /// [leaves](Self::leave), which then takes until they have gone, or a bounded time.

@@ -1,6 +1,13 @@
-//! Counters: one writer, any number of readers, no lock.
+//! What is counted and measured. Counters of the library itself have one writer, any number of readers, and no lock.
+
+mod custom;
+mod sensor;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use custom::MetricRegistry;
+pub use custom::{MetricName, StreamsMetrics};
+pub use sensor::Sensor;
 
 /// A counter with a single writer: adding is a plain load and store, reading is possible from any thread.
 #[derive(Debug, Default)]

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::punctuation::Punctuations;
 use super::push::Stopped;
+use super::wakeup::Wakeups;
+use crate::application::ApplicationContext;
 use crate::client::Message;
 use crate::config::EmitIntervals;
 use crate::error::{BoxError, Error, ErrorKind, Result};
@@ -44,6 +46,10 @@ pub struct TaskContext {
     pub(crate) catches_panics: bool,
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) punctuations: Punctuations,
+    pub(crate) wakeups: Wakeups,
+    /// The nodes that want no further input for now.
+    pub(crate) paused: Vec<usize>,
+    pub(crate) application: Arc<ApplicationContext>,
     pub(crate) stream_time: i64,
     pub(crate) system_time: i64,
     pub(crate) commit_requested: bool,
@@ -98,6 +104,9 @@ impl TaskContext {
             handlers,
             metrics,
             punctuations: Punctuations::default(),
+            wakeups: Wakeups::default(),
+            paused: Vec::new(),
+            application: Arc::default(),
             stream_time: UNKNOWN_TIME,
             system_time: 0,
             commit_requested: false,

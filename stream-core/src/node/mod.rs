@@ -13,6 +13,7 @@ mod push;
 mod sink;
 mod sink_topic;
 mod source;
+mod wakeup;
 mod wiring;
 
 use std::cell::RefCell;
@@ -26,6 +27,8 @@ pub(crate) use push::{Inlet, NonNullKey, NonNullValue, Outlet, Push};
 pub(crate) use sink::SinkFactory;
 pub use sink_topic::{SinkTopic, TopicContext, TopicNameExtractor};
 pub(crate) use source::{Head, SourceFactory, SourceInlet};
+pub use wakeup::Wakeup;
+pub(crate) use wakeup::{TaskWaker, Wakeups};
 pub(crate) use wiring::{AnyInlet, EdgeAdapter, NarrowKey, NarrowValue, NodeFactory, WiredNode, Wiring};
 
 use crate::error::Result;
@@ -41,6 +44,9 @@ pub(crate) trait Lifecycle {
 
     /// Called when a punctuation of this node is due.
     fn punctuate(&mut self, id: PunctuationId, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped>;
+
+    /// Called when the node was woken.
+    fn woken(&mut self, task: &mut TaskContext) -> Result<(), Stopped>;
 
     /// Called once, children last, when the graph closes.
     fn close(&mut self);

@@ -163,5 +163,9 @@ impl<K: Data, V: Data> Lifecycle for SinkNode<K, V> {
         Ok(())
     }
 
+    fn woken(&mut self, _task: &mut TaskContext) -> Result<(), Stopped> {
+        Ok(())
+    }
+
     fn close(&mut self) {}
 }

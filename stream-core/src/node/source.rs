@@ -147,6 +147,10 @@ impl<K: Data, V: Data> Lifecycle for SourceNode<K, V> {
         Ok(())
     }
 
+    fn woken(&mut self, _task: &mut TaskContext) -> Result<(), Stopped> {
+        Ok(())
+    }
+
     fn close(&mut self) {
         self.heads.clear();
     }

@@ -1,6 +1,7 @@
 //! What a processor may ask of its task.
 
 use std::any::type_name;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use crate::config::EmitIntervals;
 use crate::error::{Error, Result};
 use crate::id::TaskId;
-use crate::node::{Data, Outlet, PunctuationId, PunctuationType, Stopped, StoreSet, TaskContext};
+use crate::metrics::StreamsMetrics;
+use crate::node::{Data, Outlet, PunctuationId, PunctuationType, Stopped, StoreSet, TaskContext, Wakeup};
 use crate::record::{Record, RecordMetadata};
 use crate::store::{StateStore, StoreName};
 
@@ -47,6 +49,39 @@ impl InitContext<'_> {
     /// with the task, and does not know of commits and aborts; what must survive belongs into a store.
     pub fn shared<T: Default + 'static>(&mut self, name: &str) -> Rc<T> {
         self.task.shared(name)
+    }
+
+    /// Lets another thread ask for a call of [`woken`](super::Processor::woken).
+    pub fn wakeup(&mut self) -> Wakeup {
+        self.task.wakeups.of(self.index)
+    }
+
+    /// The tokio runtime of the application: the one that [`KafkaStreamsBuilder::async_runtime`] gave, or the application's own, which
+    /// starts with the first call.
+    ///
+    /// [`KafkaStreamsBuilder::async_runtime`]: crate::app::KafkaStreamsBuilder::async_runtime
+    ///
+    /// # Errors
+    /// When the operating system gives it no threads.
+    pub fn async_runtime(&self) -> Result<tokio::runtime::Handle> {
+        self.task.application.executor.handle()
+    }
+
+    /// Adds metrics of the program's own.
+    pub fn metrics(&self) -> StreamsMetrics {
+        StreamsMetrics::new(Arc::clone(&self.task.application.metrics), self.task.task)
+    }
+
+    /// The settings of the application that were set, by name, with those that
+    /// [`StreamsConfig::with_app_config`](crate::config::StreamsConfig::with_app_config) added; without secrets.
+    pub fn app_configs(&self) -> &BTreeMap<String, String> {
+        &self.task.application.configs
+    }
+
+    /// Those of [`app_configs`](Self::app_configs) whose names begin with `prefix`, without it.
+    pub fn app_configs_with_prefix(&self, prefix: &str) -> BTreeMap<String, String> {
+        let stripped = self.app_configs().iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())));
+        stripped.collect()
     }
 
     /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval` (at least 1 ms).
@@ -217,6 +252,19 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
     /// Cancels a punctuation, also from within its own call.
     pub fn cancel(&mut self, id: PunctuationId) {
         self.task.punctuations.cancel(id);
+    }
+
+    /// Lets the task take no further records until [`resume_input`](Self::resume_input). Its punctuations and commits go on, and so do the
+    /// other tasks of the thread. Only a punctuation, a commit or a [`Wakeup`] gives this processor the next call.
+    pub fn pause_input(&mut self) {
+        if !self.task.paused.contains(&self.index) {
+            self.task.paused.push(self.index);
+        }
+    }
+
+    /// Takes back [`pause_input`](Self::pause_input). Input goes on when no processor of the task wants a pause.
+    pub fn resume_input(&mut self) {
+        self.task.paused.retain(|node| *node != self.index);
     }
 
     /// Counts the record in `dropped-records`; `reason` goes to the log at debug level.

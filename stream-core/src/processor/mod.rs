@@ -1,16 +1,20 @@
 //! The Processor API: what the DSL's operators are made of, and what a program writes for what the DSL does not say.
 
+mod asynchronous;
 mod context;
 mod fixed_key;
+mod held;
 mod standalone;
 mod step;
 
+pub use asynchronous::{AsyncContext, AsyncOptions, AsyncOrder, AsyncProcessor, AsyncStep, async_trait};
 pub use context::{InitContext, ProcessorContext};
 pub use fixed_key::{FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, FixedKeyStep};
+pub use held::HeldRecord;
 pub use standalone::{Forwarded, StandaloneProcessor};
 pub(crate) use step::ProcessorFactory;
 
-pub use crate::node::{Data, PunctuationId, PunctuationType, Stopped};
+pub use crate::node::{Data, PunctuationId, PunctuationType, Stopped, Wakeup};
 
 use crate::error::BoxError;
 use crate::record::Record;
@@ -88,6 +92,14 @@ pub trait Processor: 'static {
     /// # Errors
     /// As [`process`](Self::process).
     fn drain(&mut self, _cx: &mut ProcessorContext<'_, Self::KeyOut, Self::ValueOut>) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    /// Called after [`Wakeup::wake`], soon, between two records. There is no source record: [`ProcessorContext::record_metadata`] is `None`.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process).
+    fn woken(&mut self, _cx: &mut ProcessorContext<'_, Self::KeyOut, Self::ValueOut>) -> Result<(), BoxError> {
         Ok(())
     }
 

@@ -77,7 +77,7 @@ impl<P: Processor> StandaloneProcessor<P> {
             directory: directory.join(name),
             changelog_topic: Arc::from(format!("standalone-{name}-changelog")),
             persistent_memory_bytes: 1 << 20,
-            caching_enabled: false,
+            cache_max_bytes: 0,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
         })?;
         self.stores.insert(name.to_owned(), opened.store.attach(&self.owner));

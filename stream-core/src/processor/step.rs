@@ -47,32 +47,33 @@ impl<P: Processor> ProcessorNode<P> {
             false => call(&mut self.processor, &mut context),
             true => caught(|| call(&mut self.processor, &mut context)),
         };
-        self.conclude(result, timestamp, task)
+        conclude(&self.name, result, timestamp, task)
     }
+}
 
-    #[inline]
-    fn conclude(&self, result: Result<(), BoxError>, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
-        match result {
-            Ok(()) if !task.is_stopped() => Ok(()),
-            result => self.stopped(result, timestamp, task),
-        }
+/// What follows from the end of a call of a node's processor.
+#[inline]
+pub(super) fn conclude(node: &str, result: Result<(), BoxError>, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
+    match result {
+        Ok(()) if !task.is_stopped() => Ok(()),
+        result => stopped(node, result, timestamp, task),
     }
+}
 
-    #[cold]
-    fn stopped(&self, result: Result<(), BoxError>, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
-        if let Some(refused) = task.take_refused() {
-            return task.processing_failed(&self.name, timestamp, refused.into());
-        }
-        match result {
-            Ok(()) => Err(Stopped),
-            Err(error) => task.processing_failed(&self.name, timestamp, error),
-        }
+#[cold]
+fn stopped(node: &str, result: Result<(), BoxError>, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
+    if let Some(refused) = task.take_refused() {
+        return task.processing_failed(node, timestamp, refused.into());
+    }
+    match result {
+        Ok(()) => Err(Stopped),
+        Err(error) => task.processing_failed(node, timestamp, error),
     }
 }
 
 /// Runs user code; a panic is its error. What it borrowed is free again, and what it left half done is for the handler to judge, as
 /// after any other error.
-fn caught(call: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
+pub(super) fn caught(call: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(Error::panicked(&*panic).into()))
 }
 
@@ -82,14 +83,19 @@ impl<P: Processor> Push<P::KeyIn, P::ValueIn> for ProcessorNode<P> {
         // Stores stamp their writes with the record that their own node received, not with what it forwarded last.
         let timestamp = record.timestamp;
         let before = task.current.replace_timestamp(timestamp);
+        let has_headers = !record.headers.is_empty() || task.current.has_headers();
+        let headers_before = has_headers.then(|| task.current.replace_headers(record.headers.clone()));
         // Not by `run`: a closure would be one more copy of the record.
         let mut context = ProcessorContext { node: &self.name, index: self.index, outlet: &self.outlet, task };
         let result = match context.task.catches_panics {
             false => self.processor.process(record, &mut context),
             true => caught(|| self.processor.process(record, &mut context)),
         };
-        let result = self.conclude(result, timestamp, task);
+        let result = conclude(&self.name, result, timestamp, task);
         task.current.replace_timestamp(before);
+        if let Some(headers) = headers_before {
+            task.current.replace_headers(headers);
+        }
         result
     }
 }
@@ -110,14 +116,24 @@ impl<P: Processor> Lifecycle for ProcessorNode<P> {
     }
 
     fn punctuate(&mut self, id: PunctuationId, timestamp: i64, task: &mut TaskContext) -> Result<(), Stopped> {
-        // Trap T114: no metadata, empty headers, and the punctuation's time as the time of writes.
-        task.current.set_metadata(None);
-        task.current.replace_headers(Headers::new());
-        task.current.replace_timestamp(timestamp);
+        without_source(timestamp, task);
         self.run(timestamp, task, |processor, context| processor.punctuate(id, timestamp, context))
+    }
+
+    fn woken(&mut self, task: &mut TaskContext) -> Result<(), Stopped> {
+        let timestamp = task.system_time;
+        without_source(timestamp, task);
+        self.run(timestamp, task, |processor, context| processor.woken(context))
     }
 
     fn close(&mut self) {
         self.processor.close();
     }
+}
+
+/// Trap T114: no metadata, empty headers, and the time of the call as the time of writes.
+fn without_source(timestamp: i64, task: &mut TaskContext) {
+    task.current.set_metadata(None);
+    task.current.replace_headers(Headers::new());
+    task.current.replace_timestamp(timestamp);
 }

@@ -27,7 +27,7 @@ pub(crate) struct PrepareTask {
 /// How a store is opened, apart from the task.
 pub(crate) struct StoreSettings {
     pub(crate) persistent_memory_bytes: usize,
-    pub(crate) caching_enabled: bool,
+    pub(crate) cache_max_bytes: usize,
     pub(crate) clock: Arc<dyn crate::time::Clock>,
 }
 
@@ -144,7 +144,7 @@ impl Preparation {
             directory: directory.store_directory(name),
             changelog_topic: changelog.map_or_else(|| Arc::from(name), |changelog| Arc::clone(&changelog.partition.topic)),
             persistent_memory_bytes: settings.persistent_memory_bytes,
-            caching_enabled: settings.caching_enabled,
+            cache_max_bytes: settings.cache_max_bytes,
             clock: Arc::clone(&settings.clock),
         })?;
         if let Some(reason) = &opened.quarantined {

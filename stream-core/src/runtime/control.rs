@@ -11,9 +11,11 @@ use super::global::{self, GlobalEvent, GlobalHandle};
 use super::launch::{WorkerHandle, start_restorer, start_worker};
 use super::placement::Placement;
 use super::{ControlEvent, PurgePositions, RevivedTask, RuntimeSettings, Shared, State, WorkerCommand, WorkerStopped, internal_topics};
+use crate::application::ApplicationContext;
 use crate::client::{Admin, ClientContext};
 use crate::config::{ClientRole, StreamsConfig};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{KillPoint, fail_point};
 use crate::handler::{Handlers, UncaughtErrorHandler, UncaughtResponse};
 use crate::id::TaskId;
 use crate::membership::Membership;
@@ -36,6 +38,7 @@ pub(crate) struct ControlEnvironment {
     pub(crate) settings: Arc<RuntimeSettings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) handlers: Handlers,
+    pub(crate) application: Arc<ApplicationContext>,
     pub(crate) uncaught: UncaughtErrorHandler,
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) context: Arc<dyn ClientContext>,
@@ -43,6 +46,15 @@ pub(crate) struct ControlEnvironment {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sender: Sender<ControlEvent>,
     pub(crate) events: Receiver<ControlEvent>,
+}
+
+impl ControlEnvironment {
+    /// A client for admin requests that waits for no answer any more when the program asks for the end.
+    pub(super) fn admin(&self, name: &str) -> Result<Admin> {
+        let admin = Admin::new(&self.config.client_properties(ClientRole::Admin), name, &self.context)?;
+        let ending = Arc::clone(self.shared.ending());
+        Ok(admin.given_up_when(Arc::new(move || ending.is_asked())))
+    }
 }
 
 /// The control thread's state once the plan is made.
@@ -85,6 +97,8 @@ impl Control {
                 control.end()
             }
             Ok(None) => None,
+            // What it waited for was given up, because it is not needed any more.
+            Err(error) if error.kind() == ErrorKind::Closed && shared.ending().is_asked() => None,
             Err(error) => Some(error),
         }));
         // Whoever closes the application waits for a final state. The other threads end when this one does not listen any more.
@@ -106,7 +120,7 @@ impl Control {
     /// Plans, makes the internal topics, starts the threads and joins the group. `None`: closed meanwhile.
     fn start(environment: ControlEnvironment) -> Result<Option<Self>> {
         let ControlEnvironment { topology, config, settings, clock, context, .. } = &environment;
-        let admin = Admin::new(&config.client_properties(ClientRole::Admin), "control", context)?;
+        let admin = environment.admin("control")?;
         let mut wait =
             |timeout| !matches!(environment.events.recv_timeout(timeout), Ok(ControlEvent::Close) | Err(RecvTimeoutError::Disconnected));
         let Some(plan) =
@@ -217,7 +231,7 @@ impl Control {
             tracing::error!("the restore thread panicked");
         }
         drop(self.global.take());
-        if let Err(error) = self.membership.leave() {
+        if let Err(error) = self.membership.leave(self.environment.shared.ending().remaining()) {
             tracing::warn!(%error, "the group could not be left; it notices after `session.timeout.ms`");
         }
         self.environment.shared.set_tasks(Vec::new());
@@ -239,7 +253,8 @@ impl Control {
         self.closing = Some(Closing { failure });
         self.tell_restorer(RestoreCommand::Cancel(self.placement.all_preparing().collect()));
         // A broker that does not answer holds up the end for no longer than a transaction's.
-        self.membership.committer().leaves(self.environment.settings.commit_timeout);
+        let shared = &self.environment.shared;
+        self.membership.committer().leaves(shared.ending().limit_commit(self.environment.settings.commit_timeout));
         for worker in self.workers.values() {
             if !worker.tell(WorkerCommand::Close) {
                 tracing::debug!("a worker is gone already");
@@ -413,14 +428,10 @@ impl Control {
             return Ok(settings.metadata_interval);
         }
         PartitionPlan::check_growth(&self.plan, &plan)?;
-        let ensured = internal_topics::ensure(
-            &self.admin,
-            &self.environment.topology,
-            &plan,
-            &settings.internal_topics,
-            settings.replication_factor,
-            settings.admin_timeout,
-        );
+        let ensured = fail_point(KillPoint::NewPlan, ErrorKind::Retriable).and_then(|()| {
+            let (topology, topics) = (&self.environment.topology, &settings.internal_topics);
+            internal_topics::ensure(&self.admin, topology, &plan, topics, settings.replication_factor, settings.admin_timeout)
+        });
         match ensured {
             Err(error) if error.kind() == ErrorKind::Retriable => {
                 tracing::warn!(%error, "the topics changed, and the internal ones cannot be made yet; trying again");

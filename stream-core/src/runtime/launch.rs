@@ -4,13 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::worker::ProducerFactory;
 use super::{
-    ControlEnvironment, ControlEvent, PurgePositions, State, Worker, WorkerCommand, WorkerEnvironment, WorkerFailure, WorkerStopped,
+    ControlEnvironment, ControlEvent, PurgePositions, Shared, State, Worker, WorkerCommand, WorkerEnvironment, WorkerFailure, WorkerStopped,
 };
-use crate::client::{Admin, DataConsumer, DeliveryReports, PollWaker, Producer};
+use crate::client::{DataConsumer, DeliveryReports, PollWaker, Producer};
 use crate::config::{ClientRole, ProcessingGuarantee};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{SeededFault, is_seeded};
@@ -22,6 +22,8 @@ use crate::time::Retry;
 
 /// How long one attempt to register a transactional id takes; between two the worker looks whether the application is closing.
 const INIT_ATTEMPT: Duration = Duration::from_secs(5);
+/// After how long of that it looks whether the program asked for the end.
+const INIT_STEP: Duration = Duration::from_millis(500);
 
 /// A worker as the control thread sees it.
 pub(super) struct WorkerHandle {
@@ -63,7 +65,13 @@ pub(super) fn start_worker(
         committer,
         purge,
         global_stores,
+        application: Arc::clone(&environment.application),
+        waker: Arc::new({
+            let waker = waker.clone();
+            move || waker.wake()
+        }),
         make_producer: producer_factory(environment, index),
+        ending: Arc::clone(environment.shared.ending()),
         commands: receiver,
         events: environment.sender.clone(),
     };
@@ -118,17 +126,21 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
     let transactional_id =
         (environment.settings.guarantee == ProcessingGuarantee::ExactlyOnceV2).then(|| environment.directory.transactional_id(index));
     Box::new(move || {
-        let make = || Producer::new(&properties, transactional_id.as_deref(), reports, &format!("worker-{index}"), &context);
+        let make = || {
+            let ending = Arc::clone(shared.ending());
+            Producer::new(&properties, transactional_id.as_deref(), reports, &format!("worker-{index}"), &context)
+                .map(|producer| producer.given_up_when(Arc::new(move || ending.is_commit_over())))
+        };
         let mut producer = make()?;
         if transactional_id.is_none() {
             return Ok(producer);
         }
         let mut attempts = Retry::default();
         loop {
-            if shared.is_ending() {
+            if shared.is_ending() || shared.ending().is_asked() {
                 return Err(Error::new(ErrorKind::Closed, "the application is closing"));
             }
-            let error = match producer.init_transactions(INIT_ATTEMPT.min(retry.timeout)) {
+            let error = match init_transactions(&producer, INIT_ATTEMPT.min(retry.timeout), &shared) {
                 Ok(()) => return Ok(producer),
                 Err(error) => error.at("start of transactions"),
             };
@@ -145,6 +157,20 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
     })
 }
 
+/// One attempt, in steps, each of which resumes the one before; for no longer than the application runs.
+fn init_transactions(producer: &Producer, timeout: Duration, shared: &Shared) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let remaining = timeout.saturating_sub(started.elapsed());
+        match producer.init_transactions(remaining.min(INIT_STEP)) {
+            Err(error) if error.kind() == ErrorKind::Retriable && remaining > INIT_STEP && !shared.ending().is_asked() => {
+                tracing::debug!(%error, "the transaction coordinator has not answered yet");
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Starts the restore thread.
 pub(super) fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender<RestoreCommand>, JoinHandle<()>)> {
     let (sender, commands) = channel();
@@ -156,7 +182,7 @@ pub(super) fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender
         guarantee = ProcessingGuarantee::AtLeastOnce;
     }
     let consumer = DataConsumer::new(&properties, "restore", &environment.context)?;
-    let admin = Admin::new(&config.client_properties(ClientRole::Admin), "restore", &environment.context)?;
+    let admin = environment.admin("restore")?;
     let cluster = Cluster::new(admin, Arc::from(config.application_id()), guarantee, settings.admin_timeout);
     let (events, ended) = (environment.sender.clone(), environment.sender.clone());
     let restorer = RestorerEnvironment {
@@ -166,7 +192,7 @@ pub(super) fn start_restorer(environment: &ControlEnvironment) -> Result<(Sender
         directory: Arc::clone(&environment.directory),
         settings: StoreSettings {
             persistent_memory_bytes: config.persistent_memory_bytes(),
-            caching_enabled: config.cache_max_bytes() > 0,
+            cache_max_bytes: config.cache_max_bytes(),
             clock: Arc::clone(&environment.clock),
         },
         retry: settings.retry,

@@ -142,6 +142,7 @@ impl Control {
     }
 }
 
-fn list(tasks: &BTreeSet<TaskId>) -> String {
-    tasks.iter().map(TaskId::to_string).collect::<Vec<_>>().join(" ")
+/// The names of tasks, for logs and errors.
+pub(super) fn list<'a>(tasks: impl IntoIterator<Item = &'a TaskId>) -> String {
+    tasks.into_iter().map(TaskId::to_string).collect::<Vec<_>>().join(" ")
 }

@@ -4,12 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::failing::Attempt;
+use super::rebalance::list;
 use super::worker::Worker;
 use super::{ControlEvent, RevivedTask};
 use crate::config::ProcessingGuarantee;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::TaskId;
 use crate::task::StartFailure;
+
+/// How long an abort takes at least, when the time for commits is over.
+const ABORT_AT_THE_END: Duration = Duration::from_millis(500);
 
 /// How tasks start again.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +37,10 @@ impl Worker {
             ErrorKind::Corrupted => tracing::warn!(worker, %error, "opening the stores anew"),
             _ => return Err(error),
         }
-        let backoff = self.note_failure(failed, Attempt::Commit, error)?;
+        let backoff = self.note_failure(failed, Attempt::Commit, error).map_err(|error| match failed {
+            Some(_) => error,
+            None => error.at(format_args!("worker {worker}, tasks {}", list(self.tasks.keys()))),
+        })?;
         match kind {
             ErrorKind::Retriable => Ok(()),
             ErrorKind::Corrupted => {
@@ -81,12 +88,19 @@ impl Worker {
         if !self.producer.is_in_transaction() {
             return true;
         }
-        let aborted = self.producer.producer().abort_transaction(self.environment.settings.commit_timeout);
+        let aborted = self.producer.producer().abort_transaction(self.abort_timeout());
         self.producer.transaction_ended();
         if let Err(error) = &aborted {
             tracing::warn!(worker = self.environment.index, %error, "the transaction could not be aborted");
         }
         aborted.is_ok()
+    }
+
+    /// At the end of the application a coordinator that does not answer is not waited for: it ends the transaction by itself after
+    /// `transaction.timeout.ms`, or earlier, when a producer of the same id comes.
+    fn abort_timeout(&self) -> Duration {
+        let timeout = self.environment.settings.commit_timeout;
+        self.environment.ending.limit_commit(timeout).max(timeout.min(ABORT_AT_THE_END))
     }
 
     /// The new producer ends what the old one left undecided (rule R1).

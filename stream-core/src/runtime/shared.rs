@@ -10,6 +10,7 @@ use super::State;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::metrics::{Counter, TaskMetrics};
+use crate::time::Ending;
 
 /// Sums over all tasks that a process had since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub struct TaskDescription {
 pub(crate) struct Shared {
     inner: Mutex<Inner>,
     changed: Condvar,
+    ending: Arc<Ending>,
 }
 
 struct Inner {
@@ -58,11 +60,16 @@ struct Inner {
 impl Shared {
     pub(crate) fn new() -> Self {
         let inner = Inner { state: State::Created, watchers: Vec::new(), metrics: BTreeMap::new(), tasks: Vec::new(), failure: None };
-        Self { inner: Mutex::new(inner), changed: Condvar::new() }
+        Self { inner: Mutex::new(inner), changed: Condvar::new(), ending: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the program asked for the end, and how much time that has.
+    pub(crate) fn ending(&self) -> &Arc<Ending> {
+        &self.ending
     }
 
     pub(crate) fn state(&self) -> State {

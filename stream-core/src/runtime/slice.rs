@@ -14,6 +14,8 @@ const BATCH: usize = 1_000;
 const ROUND: usize = 100;
 /// How long a slice processes before the worker looks at its commands and at the commit.
 const SLICE: Duration = Duration::from_millis(50);
+/// How long the worker waits for records, while the producer's queue is full, before it looks for room again.
+const CONGESTION: Duration = Duration::from_millis(5);
 
 impl Worker {
     /// Fetches records into the tasks' queues; waits only when no task has anything to do.
@@ -149,7 +151,15 @@ impl Worker {
         while is_more {
             is_more = false;
             for (&id, task) in &mut self.tasks {
-                let mut done = task.punctuate()?;
+                // What a record leads to is sent at once, and would wait in the middle of it. Here the worker can do all else meanwhile;
+                // inputs whose queues are full are paused.
+                if self.producer.producer().is_congested() {
+                    let now = self.environment.clock.monotonic();
+                    self.wait_until = [self.wait_until, Some(now + CONGESTION)].into_iter().flatten().min();
+                    self.has_buffered = false;
+                    return Ok(());
+                }
+                let mut done = task.punctuate()? + u64::from(task.wake()?);
                 if let Some(due) = self.failing.next_read(id)
                     && due > self.environment.clock.monotonic()
                 {
@@ -174,7 +184,8 @@ impl Worker {
                 };
                 match progress {
                     Progress::More => is_more = true,
-                    Progress::Empty => {}
+                    // A task that is paused goes on when a processor was woken, which ends the wait for input, too.
+                    Progress::Empty | Progress::Paused => {}
                     Progress::Waiting { until } => {
                         self.wait_until = [self.wait_until, until].into_iter().flatten().min();
                     }

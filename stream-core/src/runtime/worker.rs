@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::failing::Failing;
 use super::recovery::Restart;
 use super::{ControlEvent, PurgePositions, RuntimeSettings, WorkerCommand};
+use crate::application::ApplicationContext;
 use crate::client::{DataConsumer, Polled, Producer};
 use crate::commit::{CommitEnvironment, commit};
 use crate::config::ProcessingGuarantee;
@@ -18,9 +19,10 @@ use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded, kill_point};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
 use crate::membership::{OffsetCommitter, TokenCell};
+use crate::node::TaskWaker;
 use crate::store::{MemoryBudget, SharedStore, WorkerMemory};
 use crate::task::{Outgoing, PreparedTask, Task, TaskEnvironment, WorkerProducer};
-use crate::time::Clock;
+use crate::time::{Clock, Ending};
 use crate::topology::BuiltTopology;
 
 /// Makes a worker's producer, again after it was fenced.
@@ -38,7 +40,11 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) committer: Arc<dyn OffsetCommitter>,
     pub(crate) purge: Arc<PurgePositions>,
     pub(crate) global_stores: Arc<[Arc<dyn SharedStore>]>,
+    pub(crate) application: Arc<ApplicationContext>,
+    /// Lets this worker look at its tasks.
+    pub(crate) waker: TaskWaker,
     pub(crate) make_producer: ProducerFactory,
+    pub(crate) ending: Arc<Ending>,
     pub(crate) commands: Receiver<WorkerCommand>,
     pub(crate) events: Sender<ControlEvent>,
 }
@@ -177,6 +183,8 @@ impl Worker {
                 clock: &self.environment.clock,
                 max_task_idle_ms: self.environment.settings.max_task_idle_ms,
                 emit_intervals: self.environment.settings.emit_intervals,
+                application: &self.environment.application,
+                waker: Arc::clone(&self.environment.waker),
                 global_stores: &self.environment.global_stores,
             },
         );
@@ -283,6 +291,7 @@ impl Worker {
             committer: &*self.environment.committer,
             clock: &*self.environment.clock,
             timeout: settings.commit_timeout,
+            ending: &self.environment.ending,
             drain,
         };
         commit(&mut participants, &environment)?;

@@ -57,8 +57,8 @@ pub struct StoreOpen {
     pub changelog_topic: Arc<str>,
     /// Bytes that RocksDB's block cache and memtables of this store may take.
     pub persistent_memory_bytes: usize,
-    /// Whether a table holds changes back until the commit (`statestore.cache.max.bytes` > 0).
-    pub caching_enabled: bool,
+    /// `statestore.cache.max.bytes`: with 0 no table holds changes back until the commit.
+    pub cache_max_bytes: usize,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -89,6 +89,11 @@ pub trait StoreFactory: Send + Sync + 'static {
 
     /// How far behind the stream time it answers look-ups as of a time; `None`: it knows only the latest row of a key.
     fn history_retention(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The same store in memory, when its program leaves it to `dsl.store.suppliers.class` where the store is; `None` when the program says it.
+    fn default_in_memory(&self) -> Option<Arc<dyn StoreFactory>> {
         None
     }
 

@@ -212,6 +212,12 @@ impl CurrentRecord {
         self.headers.borrow().clone()
     }
 
+    /// Whether that record has headers.
+    #[inline]
+    pub fn has_headers(&self) -> bool {
+        !self.headers.borrow().is_empty()
+    }
+
     /// Sets the headers and returns those before.
     #[inline]
     pub fn replace_headers(&self, headers: Headers) -> Headers {

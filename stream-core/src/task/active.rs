@@ -13,13 +13,14 @@ use super::partition_group::{Choice, PartitionGroup, TaskIdle};
 use super::prepared::{InputPosition, PreparedStore, PreparedTask, TaskChangelog};
 use super::progress::Progress;
 use super::start_failure::StartFailure;
+use crate::application::ApplicationContext;
 use crate::client::{DeliverySlot, Message};
 use crate::config::EmitIntervals;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::node::{DroppedRecord, PunctuationType, SourceInlet, Stopped, TaskContext};
+use crate::node::{DroppedRecord, PunctuationType, SourceInlet, Stopped, TaskContext, TaskWaker, Wakeups};
 use crate::store::{CurrentRecord, SharedStore, StateStore, StoreAccess, StoreOwner, WorkerMemory};
 use crate::time::Clock;
 use crate::topology::{BuiltTopology, Subtopology};
@@ -38,6 +39,10 @@ pub(crate) struct TaskEnvironment<'a> {
     /// `max.task.idle.ms`.
     pub(crate) max_task_idle_ms: i64,
     pub(crate) emit_intervals: EmitIntervals,
+    /// What all tasks share.
+    pub(crate) application: &'a Arc<ApplicationContext>,
+    /// Lets the worker look at its tasks.
+    pub(crate) waker: TaskWaker,
     /// What all nodes may read.
     pub(crate) global_stores: &'a [Arc<dyn SharedStore>],
 }
@@ -113,6 +118,8 @@ impl Task {
         );
         context.system_time = environment.clock.now_ms();
         context.emit_intervals = environment.emit_intervals;
+        context.application = Arc::clone(environment.application);
+        context.wakeups = Wakeups::new(Arc::clone(&environment.waker));
         for (name, value) in inputs.iter().flat_map(|input| &input.processors) {
             // Each partition has what its own last commit knew: the newest is the largest.
             let newest = context.processor_metadata.entry(name.clone()).or_insert(*value);
@@ -212,6 +219,9 @@ impl Task {
         self.context.system_time = self.clock.now_ms();
         let now = self.clock.monotonic();
         while *processed < limit {
+            if !self.context.paused.is_empty() {
+                return Ok(Progress::Paused);
+            }
             let (inputs, context) = (&self.inputs, &mut self.context);
             let choice = self.group.choose(now, |slot, message: &Message, partition_time| {
                 inputs[slot].inlet.borrow_mut().admit(slot, &message.as_raw(), partition_time, context)
@@ -257,6 +267,25 @@ impl Task {
             (Err(Stopped), None) => Err(Error::internal("a node stopped without a reason")),
             (Ok(()), None) => Ok(()),
         }
+    }
+
+    /// Calls the processors that were woken; says whether there were any.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub(crate) fn wake(&mut self) -> Result<bool> {
+        if !self.context.wakeups.take_pending() {
+            return Ok(false);
+        }
+        self.context.system_time = self.clock.now_ms();
+        let called = self.graph.wake(&mut self.context);
+        self.count_dropped();
+        if let Some(error) = self.context.take_failure() {
+            return Err(begun(error).of_task(self.id));
+        }
+        let called = called.map_err(|Stopped| Error::internal("a processor that was woken stopped without a reason"))?;
+        self.touched |= called;
+        Ok(called)
     }
 
     /// Runs the punctuations that are due, stream time first; returns how many.

@@ -81,6 +81,20 @@ impl TaskGraph {
         Ok(())
     }
 
+    /// Calls the nodes that were woken; says whether there were any.
+    pub(crate) fn wake(&self, context: &mut TaskContext) -> Result<bool, Stopped> {
+        let mut called = false;
+        for place in 0..context.wakeups.len() {
+            if let Some(node) = context.wakeups.take(place)
+                && let Some((_, node)) = self.nodes.get(node)
+            {
+                called = true;
+                node.borrow_mut().woken(context)?;
+            }
+        }
+        Ok(called)
+    }
+
     /// Calls the punctuations of one kind that are due at `now`; returns how many.
     pub(crate) fn punctuate(&self, kind: PunctuationType, now: i64, context: &mut TaskContext) -> Result<u64, Stopped> {
         let mut calls = 0;

@@ -3,6 +3,7 @@
 mod built_in;
 mod clock;
 mod duration;
+mod ending;
 mod extractor;
 mod retry;
 
@@ -15,6 +16,7 @@ pub use extractor::{
     WallclockTimestampExtractor,
 };
 
+pub(crate) use ending::Ending;
 pub(crate) use retry::{Retry, RetryPolicy};
 
 /// The time of a partition or task that has seen no record.

@@ -151,6 +151,10 @@ impl BuiltTopology {
         stores.any(|index| self.store(*index).factory.is_persistent())
     }
 
+    pub(crate) fn nodes(&self) -> &[NodeDefinition] {
+        &self.topology.nodes
+    }
+
     pub(crate) fn node(&self, index: usize) -> &NodeDefinition {
         &self.topology.nodes[index]
     }

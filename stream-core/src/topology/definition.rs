@@ -9,6 +9,7 @@ use regex::Regex;
 
 use super::AutoOffsetReset;
 use crate::node::{EdgeAdapter, NodeFactory};
+use crate::processor::AsyncOptions;
 use crate::store::StoreFactory;
 
 /// One node: its name, its parents, and how a task makes it.
@@ -20,6 +21,8 @@ pub(crate) struct NodeDefinition {
     pub(crate) factory: Arc<dyn NodeFactory>,
     /// What it forwards; a sink forwards nothing.
     pub(crate) forwards: Option<Forwards>,
+    /// How its futures run, when it has any.
+    pub(crate) asynchronous: Option<AsyncOptions>,
 }
 
 /// The types of the records that a node forwards.

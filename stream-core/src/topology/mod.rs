@@ -1,5 +1,6 @@
 //! Definitions: what a program's processing consists of. `Send + Sync`; nothing here runs.
 
+mod async_deadlines;
 mod built;
 mod definition;
 mod describe;
@@ -11,6 +12,7 @@ mod internal_topics;
 mod options;
 mod partitions;
 mod read_only_store;
+mod reorder;
 mod subtopology;
 mod validate;
 
@@ -29,13 +31,14 @@ pub use handle::NodeHandle;
 pub use internal_topics::{ExistingTopic, InternalTopicDefinition, InternalTopicSettings, InternalTopicSpec, check_existing};
 pub use options::{Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
+pub use reorder::NodeGroup;
 /// Patterns of topic names, of the crate version that this crate's API uses.
 pub use regex::Regex;
 pub use subtopology::{Changelog, SinkSpec, SourceSpec, Subtopology};
 pub use validate::validate_name;
 
 use crate::node::{Data, NodeFactory, SinkFactory, SourceFactory};
-use crate::processor::{Processor, ProcessorFactory};
+use crate::processor::{AsyncOptions, AsyncProcessor, AsyncStep, Processor, ProcessorFactory};
 use crate::store::StoreFactory;
 
 /// A graph of sources, processors, sinks and stores, built node by node: parents before children.
@@ -137,6 +140,28 @@ impl Topology {
         Ok(NodeHandle::new(name))
     }
 
+    /// Adds a processor below `parents` that answers with futures, of which many run at a time. The supplier makes a new one for each task.
+    ///
+    /// # Errors
+    /// As [`add_processor`](Self::add_processor).
+    pub fn add_async_processor<P, S>(
+        &mut self,
+        name: &str,
+        parents: &[&NodeHandle<P::KeyIn, P::ValueIn>],
+        options: AsyncOptions,
+        supplier: S,
+    ) -> Result<NodeHandle<P::KeyOut, P::ValueOut>, TopologyError>
+    where
+        P: AsyncProcessor,
+        S: Fn() -> P + Send + Sync + 'static,
+    {
+        let handle = self.add_processor(name, parents, move || AsyncStep::new(supplier(), options))?;
+        if let Some(node) = self.nodes.last_mut() {
+            node.asynchronous = Some(options);
+        }
+        Ok(handle)
+    }
+
     /// Adds a sink: records leave here for a topic.
     ///
     /// # Errors
@@ -210,6 +235,15 @@ impl Topology {
     #[must_use]
     pub fn history_retention(&self, store: &str) -> Option<Duration> {
         self.stores.iter().find(|definition| definition.factory.name() == store)?.factory.history_retention()
+    }
+
+    /// Keeps the stores in memory whose program does not say where they are: what `dsl.store.suppliers.class` = `in-memory` means.
+    pub fn keep_default_stores_in_memory(&mut self) {
+        for store in &mut self.stores {
+            if let Some(in_memory) = store.factory.default_in_memory() {
+                store.factory = in_memory;
+            }
+        }
     }
 
     /// Lets a store use a source topic as its changelog: it sends nothing, and is restored from the topic up to the committed offset.
@@ -334,7 +368,7 @@ impl Topology {
         }
         let name: Arc<str> = Arc::from(name);
         self.by_name.insert(Arc::clone(&name), self.nodes.len());
-        self.nodes.push(NodeDefinition { name, parents, kind, factory, forwards });
+        self.nodes.push(NodeDefinition { name, parents, kind, factory, forwards, asynchronous: None });
         Ok(())
     }
 

@@ -47,6 +47,14 @@ fn a_producer_reports_in_time_and_its_end_does_not_wait() {
 }
 
 #[test]
+fn an_admin_request_that_nobody_answers_says_what_the_client_says_of_its_connections() {
+    let admin = Admin::new(&nowhere().client_properties(ClientRole::Admin), "admin", &context()).unwrap();
+    let error = prompt("topics", || admin.topics(&["topic"], Duration::from_secs(1))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Retriable, "{error}");
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+}
+
+#[test]
 fn a_consumer_brings_nothing_and_waits_as_long_as_it_is_told() {
     let mut consumer = DataConsumer::new(&nowhere().client_properties(ClientRole::Main), "consumer", &context()).unwrap();
     let of = partition(&Arc::from("topic"), 0);

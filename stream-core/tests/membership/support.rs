@@ -83,13 +83,6 @@ impl Cluster {
         self.broker.as_ref().is_some_and(|broker| broker.pause_network().is_ok())
     }
 
-    /// Lets the embedded broker answer again.
-    pub fn speak_again(&self) {
-        if let Some(broker) = &self.broker {
-            broker.resume_network().unwrap();
-        }
-    }
-
     /// Cuts all connections of the embedded broker.
     pub fn cut_connections(&self) {
         if let Some(broker) = &self.broker {

@@ -82,8 +82,9 @@ pub struct Application {
     pub streams: KafkaStreams,
     /// The errors that the uncaught-error handler was asked about.
     pub uncaught: Receiver<String>,
+    pub config: StreamsConfig,
     // Dropped last: the application uses them.
-    _broker: Broker,
+    pub broker: Broker,
     _state: tempfile::TempDir,
 }
 
@@ -121,26 +122,20 @@ impl Application {
         producer.flush(PATIENCE).expect("it is written");
         prepare(&config);
 
-        let behaviour: Behaviour = Arc::new(behaviour);
-        let text: Arc<dyn Fn(bool) -> Arc<Text>> = {
-            let behaviour = Arc::clone(&behaviour);
-            Arc::new(move |is_scripted| Arc::new(Text(if is_scripted { Arc::clone(&behaviour) } else { Arc::new(|_| Ok(())) })))
-        };
-        let mut topology = Topology::new();
-        let source = topology.add_source("source", TOPIC, Consumed::<String, String>::with(text(false), text(true))).expect("a source");
-        topology.add_processor("scripted", &[&source], move || Scripted(Arc::clone(&behaviour))).expect("a processor");
         let (sender, uncaught) = channel();
         let sender = Mutex::new(sender);
-        let streams = KafkaStreams::builder(topology, config)
-            .uncaught_error_handler(move |error| {
-                let told = sender.lock().expect("unpoisoned").send(error.to_string());
-                told.expect("the test listens");
-                handler(error)
-            })
-            .build()
-            .expect("an application");
-        streams.start().expect("it starts");
-        Self { streams, uncaught, _broker: broker, _state: state }
+        let streams = streams(config.clone(), behaviour, move |error| {
+            let told = sender.lock().expect("unpoisoned").send(error.to_string());
+            told.expect("the test listens");
+            handler(error)
+        });
+        Self { streams, uncaught, config, broker, _state: state }
+    }
+
+    /// Starts it anew after its end, with time for what that end left undecided.
+    pub fn start_again(&mut self) {
+        let config = self.config.clone().set("task.timeout.ms", "60000").expect("a setting");
+        self.streams = streams(config, |_| Ok(()), |_| UncaughtResponse::ShutdownClient);
     }
 
     /// Waits for the end by an error; returns what the application says about it.
@@ -150,6 +145,25 @@ impl Application {
         assert!(self.streams.close(PATIENCE));
         self.streams.failure().expect("a reason")
     }
+}
+
+/// Starts an application with one processor.
+fn streams(
+    config: StreamsConfig,
+    behaviour: impl Fn(Call) -> Result<(), BoxError> + Send + Sync + 'static,
+    handler: impl Fn(&Error) -> UncaughtResponse + Send + Sync + 'static,
+) -> KafkaStreams {
+    let behaviour: Behaviour = Arc::new(behaviour);
+    let text: Arc<dyn Fn(bool) -> Arc<Text>> = {
+        let behaviour = Arc::clone(&behaviour);
+        Arc::new(move |is_scripted| Arc::new(Text(if is_scripted { Arc::clone(&behaviour) } else { Arc::new(|_| Ok(())) })))
+    };
+    let mut topology = Topology::new();
+    let source = topology.add_source("source", TOPIC, Consumed::<String, String>::with(text(false), text(true))).expect("a source");
+    topology.add_processor("scripted", &[&source], move || Scripted(Arc::clone(&behaviour))).expect("a processor");
+    let streams = KafkaStreams::builder(topology, config).uncaught_error_handler(handler).build().expect("an application");
+    streams.start().expect("it starts");
+    streams
 }
 
 /// Counts calls, and says which one this is, from 1.

@@ -38,6 +38,30 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
 
     /// As [`aggregate`](Self::aggregate), with a named or configured store. `materialized` must name the value serde, unless the type
     /// has one.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_core::store::StoreName;
+    /// use stream_dsl::{Materialized, StreamsBuilder};
+    /// use stream_state::TimestampedKeyValueStore;
+    ///
+    /// const CARTS: StoreName<TimestampedKeyValueStore<String, String>> = StoreName::new("carts");
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("in").group_by_key();
+    /// let store = Materialized::named(CARTS.as_str()).with_value_serde(Serdes::string());
+    /// // `None` deletes the row; the next value begins with `init` again.
+    /// let put = |_: &String, item: String, cart: String| (item != "checkout").then(|| cart + &item + ";");
+    /// clicks.aggregate_with(String::new, put, store);
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// input.pipe_key_values([("ada".to_owned(), "tea".to_owned()), ("ada".to_owned(), "milk".to_owned())])?;
+    /// let carts = driver.state_store(&CARTS)?;
+    /// assert_eq!(carts.get(&"ada".into())?.map(|row| row.value).as_deref(), Some("tea;milk;"));
+    /// input.pipe_input("ada".into(), "checkout".into())?;
+    /// assert!(carts.get(&"ada".into())?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_with<A, R>(
         &self,
         init: impl Fn() -> A + Send + Sync + 'static,
@@ -52,6 +76,24 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     }
 
     /// As [`aggregate_with`](Self::aggregate_with), with a name.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Materialized, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, i64>("in").group_by_key();
+    /// let store = Materialized::named("sums").with_value_serde(Serdes::long());
+    /// amounts.aggregate_named_with(|| 0, |_, amount, sum| sum + amount, Named::new("sum"), store).to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, i64>("out");
+    /// input.pipe_input_at("ada".into(), 3, 100)?;
+    /// input.pipe_input_at("ada".into(), 4, 90)?;
+    /// // A late record counts; the result keeps the largest time.
+    /// let times: Vec<(i64, i64)> = output.read_records_to_list()?.iter().map(|sum| (sum.value, sum.timestamp)).collect();
+    /// assert_eq!(times, [(3, 100), (7, 100)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_named_with<A, R>(
         &self,
         init: impl Fn() -> A + Send + Sync + 'static,

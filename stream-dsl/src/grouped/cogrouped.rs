@@ -183,6 +183,22 @@ impl<K: Clone + 'static, V: Clone + 'static, A: Clone + 'static> CogroupSource<K
 impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
     /// Adds a grouped stream with an aggregator of its own. Of a grouping that is there already the new aggregator replaces the old one, as in
     /// Kafka Streams.
+    ///
+    /// ```
+    /// use stream_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("in").group_by_key();
+    /// let refunds = builder.stream::<String, i64>("refunds").group_by_key();
+    /// let spent = orders.cogroup(|_, amount, sum: i64| sum + amount).cogroup(&refunds, |_, amount, sum| sum - amount);
+    /// spent.aggregate(|| 0).to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, i64>("out");
+    /// input.pipe_input("ada".into(), 10)?;
+    /// driver.create_input_topic::<String, i64>("refunds").pipe_input("ada".into(), 4)?;
+    /// assert_eq!(output.read_values_to_list()?, [10, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn cogroup<V, R>(mut self, other: &KGroupedStream<K, V>, aggregator: impl Fn(&K, V, A) -> R + Send + Sync + 'static) -> Self
     where
@@ -202,11 +218,43 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
     }
 
     /// Aggregates in windows. Results are told with every update.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{SessionWindows, StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders").group_by_key();
+    /// let spent = orders.cogroup(|_, amount, sum: i64| sum + amount);
+    /// // One grouping, two ways of time. Sessions need to know how two of them become one.
+    /// spent.windowed_by(TimeWindows::of_size_with_no_grace(Duration::from_secs(60))).aggregate(|| 0).to_stream().to("per-minute");
+    /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(1_800));
+    /// spent.windowed_by(visits).aggregate(|| 0, |_, one, two| one + two).to_stream().to("per-visit");
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn windowed_by<W: WindowDefinition>(&self, windows: W) -> W::Cogrouped<K, A> {
         windows.cogrouped(self.clone())
     }
 
     /// The table of aggregates: `init` makes the first one of each key.
+    ///
+    /// ```
+    /// use stream_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("in").group_by_key();
+    /// let closed = builder.stream::<String, String>("closed").group_by_key();
+    /// // An aggregator that gives `None` deletes the row; the next value begins with `init` again.
+    /// let customers = orders.cogroup(|_, amount, sum: i64| sum + amount).cogroup(&closed, |_, _, _| None);
+    /// customers.aggregate(|| 0).to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, Option<i64>>("out");
+    /// input.pipe_input("ada".into(), 10)?;
+    /// driver.create_input_topic::<String, String>("closed").pipe_input("ada".into(), "bye".into())?;
+    /// input.pipe_input("ada".into(), 1)?;
+    /// assert_eq!(output.read_values_to_list()?, [Some(10), None, Some(1)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate(&self, init: impl Fn() -> A + Send + Sync + 'static) -> KTable<K, A>
     where
         A: DefaultSerde,
@@ -215,12 +263,38 @@ impl<K: Clone + 'static, A: Clone + 'static> CogroupedKStream<K, A> {
     }
 
     /// As [`aggregate`](Self::aggregate), with a named or configured store. `materialized` must name the value serde.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Materialized, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders").group_by_key();
+    /// let visits = builder.stream::<String, String>("visits").group_by_key();
+    /// let both = orders.cogroup(|_, amount, score: i64| score + amount).cogroup(&visits, |_, _, score| score + 1);
+    /// both.aggregate_with(|| 0, Materialized::named("scores").with_value_serde(Serdes::long()));
+    /// // One store, which the processors of all streams share.
+    /// assert_eq!(builder.build()?.describe().to_string().matches("(stores: [scores])").count(), 2);
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn aggregate_with(&self, init: impl Fn() -> A + Send + Sync + 'static, materialized: Materialized<K, A>) -> KTable<K, A> {
         self.aggregate_named_with(init, Named::default(), materialized)
     }
 
     /// As [`aggregate_with`](Self::aggregate_with), with a name: the processors are `<name>-cogroup-agg-<number>` and
     /// `<name>-cogroup-merge`.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Materialized, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders").group_by_key();
+    /// let visits = builder.stream::<String, String>("visits").group_by_key();
+    /// let both = orders.cogroup(|_, amount, score: i64| score + amount).cogroup(&visits, |_, _, score| score + 1);
+    /// both.aggregate_named_with(|| 0, Named::new("score"), Materialized::named("scores").with_value_serde(Serdes::long()));
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: score-cogroup-agg-1 (stores: [scores])") && text.contains("Processor: score-cogroup-merge"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn aggregate_named_with(
         &self,
         init: impl Fn() -> A + Send + Sync + 'static,

@@ -27,7 +27,7 @@ use stream_core::topology::NodeHandle;
 use stream_core::{Topology, TopologyError};
 
 use crate::options::Grouped;
-use crate::plan::{Slot, Upstream, upstream};
+use crate::plan::{NodeId, Slot, Upstream, upstream};
 use crate::stream::KStream;
 use crate::stream::repartition::{RepartitionNames, RepartitionSpec};
 use crate::table::{Change, OldValues, TableForwarder};
@@ -50,7 +50,7 @@ pub struct KGroupedStream<K, V> {
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     pub(crate) fn new(stream: KStream<K, V>, grouped: Grouped<K, V>) -> Self {
         // The stream behind the repartition topic that the program named: aggregations of one grouping share it (trap T92).
-        let shared = RefCell::<Option<KStream<K, V>>>::default();
+        let shared = RefCell::<Option<(KStream<K, V>, NodeId)>>::default();
         let behind = {
             let (stream, grouped) = (stream.clone(), grouped.clone());
             move |store: &str, is_shared: bool| {
@@ -58,7 +58,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
                     return stream.clone();
                 }
                 let names = RepartitionNames::new(&stream.plan, grouped.name.as_deref().unwrap_or(store));
-                if let Some(shared) = shared.borrow().as_ref().filter(|_| is_shared) {
+                if let Some((shared, step)) = shared.borrow().as_ref().filter(|_| is_shared) {
+                    stream.plan.ask_again(*step);
                     return shared.clone();
                 }
                 let repartitioned = stream.repartitioned(RepartitionSpec {
@@ -70,7 +71,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
                     partitioner: None,
                 });
                 if grouped.name.is_some() && is_shared {
-                    *shared.borrow_mut() = Some(repartitioned.clone());
+                    *shared.borrow_mut() = Some((repartitioned.clone(), stream.plan.last_step()));
                 }
                 repartitioned
             }

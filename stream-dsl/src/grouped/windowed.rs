@@ -21,6 +21,26 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     /// Null values reach aggregations over tumbling, hopping and unlimited windows and over sessions, so a stream that may hold them is
     /// grouped as it is, or narrowed; over sliding windows Kafka Streams drops them, so it is narrowed by
     /// [`KStream::non_null_value`](crate::KStream::non_null_value).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("in").group_by_key();
+    /// let windows = TimeWindows::of_size_and_grace(Duration::from_millis(10), Duration::from_millis(5));
+    /// let counts = clicks.windowed_by(windows).count().to_stream();
+    /// counts.map(|key, count| (key.key, format!("{}: {}", key.window.start_ms(), count.unwrap_or(0)))).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// for time in [3, 12, 9, 15, 4] {
+    ///     input.pipe_input_at("ada".into(), "home".into(), time)?;
+    /// }
+    /// // 9 is late but within the grace period; when time is 15 the first window has closed, and 4 is dropped and counted.
+    /// assert_eq!(output.read_values_to_list()?, ["0: 1", "10: 1", "0: 2", "10: 2"]);
+    /// assert_eq!(driver.dropped_records().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn windowed_by<W: WindowDefinition>(&self, windows: W) -> W::Grouped<K, V> {
         windows.grouped(self.clone())
     }
@@ -89,11 +109,46 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
     }
 
     /// As [`count`](Self::count), with a named or configured store.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::store::StoreName;
+    /// use stream_dsl::{Materialized, StreamsBuilder, TimeWindows};
+    /// use stream_state::TimestampedWindowStore;
+    ///
+    /// const CLICKS: StoreName<TimestampedWindowStore<String, i64>> = StoreName::new("clicks");
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(10));
+    /// let clicks = builder.stream::<String, String>("in").group_by_key().windowed_by(windows);
+    /// // Closed windows are kept to be read, here for a day; the default is their size and grace.
+    /// clicks.count_with(Materialized::named(CLICKS.as_str()).with_retention(Duration::from_secs(86_400)));
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// for time in [3, 9, 12] {
+    ///     input.pipe_input_at("ada".into(), "home".into(), time)?;
+    /// }
+    /// let clicks = driver.state_store(&CLICKS)?;
+    /// let counts = clicks.fetch(&"ada".into(), 0, 20)?.map(|row| row.map(|(start, count)| (start, count.value)));
+    /// assert_eq!(counts.collect::<Result<Vec<_>, _>>()?, [(0, 2), (10, 1)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
         self.count_named_with(Named::default(), materialized)
     }
 
     /// As [`count_with`](Self::count_with), with a name.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{Materialized, Named, StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key().windowed_by(windows);
+    /// clicks.count_named_with(Named::new("count-clicks"), Materialized::named("clicks-per-minute"));
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: count-clicks (stores: [clicks-per-minute])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn count_named_with(&self, named: Named, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
         // Kafka Streams takes a number here, except for sliding windows.
         if materialized.name.is_none() && !self.windows.is_sliding() {
@@ -104,11 +159,46 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
     }
 
     /// Combines the values of each key and window, as [`KGroupedStream::reduce`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(10)).advance_by(Duration::from_millis(5));
+    /// let bids = builder.stream::<String, i64>("in").group_by_key().windowed_by(windows);
+    /// bids.reduce(|largest, bid| largest.max(bid)).to_stream().map(|key, bid| (key.window.start_ms(), bid)).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<i64, i64>("out");
+    /// input.pipe_input_at("lamp".into(), 5, 3)?;
+    /// input.pipe_input_at("lamp".into(), 8, 7)?; // belongs to two windows: 0 and 5
+    /// assert_eq!(output.read_key_values_to_list()?, [(0, 5), (0, 8), (5, 8)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce<R: Into<Option<V>>>(&self, reducer: impl Fn(V, V) -> R + Send + Sync + 'static) -> KTable<Windowed<K>, V> {
         self.reduce_with(reducer, Materialized::default())
     }
 
     /// As [`reduce`](Self::reduce), with a named or configured store.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{EmitStrategy, Materialized, StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(10));
+    /// let bids = builder.stream::<String, i64>("in").group_by_key().windowed_by(windows).emit_strategy(EmitStrategy::OnWindowClose);
+    /// let largest = bids.reduce_with(|largest, bid| largest.max(bid), Materialized::named("largest-bids"));
+    /// largest.to_stream().map(|key, bid| (key.window.start_ms(), bid)).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<i64, i64>("out");
+    /// for (bid, time) in [(5, 3), (8, 7), (2, 10)] {
+    ///     input.pipe_input_at("lamp".into(), bid, time)?;
+    /// }
+    /// // One result per window: the record at 10 closes the first.
+    /// assert_eq!(output.read_key_values_to_list()?, [(0, 8)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce_with<R: Into<Option<V>>>(
         &self,
         reducer: impl Fn(V, V) -> R + Send + Sync + 'static,
@@ -118,6 +208,17 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
     }
 
     /// As [`reduce_with`](Self::reduce_with), with a name.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{Materialized, Named, StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let bids = builder.stream::<String, i64>("bids").group_by_key().windowed_by(windows);
+    /// bids.reduce_named_with(|largest, bid| largest.max(bid), Named::new("largest"), Materialized::named("largest-bids"));
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: largest (stores: [largest-bids])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn reduce_named_with<R: Into<Option<V>>>(
         &self,
         reducer: impl Fn(V, V) -> R + Send + Sync + 'static,
@@ -129,6 +230,24 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
     }
 
     /// Aggregates the values of each key and window, as [`KGroupedStream::aggregate`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{SlidingWindows, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = SlidingWindows::of_time_difference_with_no_grace(Duration::from_millis(10));
+    /// let amounts = builder.stream::<String, i64>("in").group_by_key().windowed_by(windows);
+    /// let sums = amounts.aggregate(|| 0_i64, |_, amount, sum| sum + amount).to_stream();
+    /// sums.map(|key, sum| (key.window.start_ms(), sum)).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<i64, i64>("out");
+    /// input.pipe_input_at("ada".into(), 3, 100)?;
+    /// input.pipe_input_at("ada".into(), 4, 105)?;
+    /// // The window up to 100, the one behind 100, which holds the second alone, and the one up to 105, which holds both.
+    /// assert_eq!(output.read_key_values_to_map()?, [(90, 3), (95, 7), (101, 4)].into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate<A, R>(
         &self,
         init: impl Fn() -> A + Send + Sync + 'static,
@@ -142,6 +261,25 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
     }
 
     /// As [`aggregate`](Self::aggregate), with a named or configured store.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Materialized, StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(10));
+    /// // Where values may be null, the aggregator sees them.
+    /// let answers = builder.stream::<String, Option<String>>("in").group_by_key().windowed_by(windows);
+    /// let store = Materialized::named("blanks").with_value_serde(Serdes::long());
+    /// let blanks = answers.aggregate_with(|| 0, |_, answer, blanks| blanks + i64::from(answer.is_none()), store);
+    /// blanks.to_stream().map(|key, blanks| (key.key, blanks)).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<String>>("in");
+    /// # let output = driver.create_output_topic::<String, i64>("out");
+    /// input.pipe_key_values([("ada".to_owned(), None), ("ada".to_owned(), Some("yes".to_owned()))])?;
+    /// assert_eq!(output.read_values_to_list()?, [1, 1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_with<A, R>(
         &self,
         init: impl Fn() -> A + Send + Sync + 'static,
@@ -156,6 +294,19 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
     }
 
     /// As [`aggregate_with`](Self::aggregate_with), with a name.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Materialized, Named, StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let amounts = builder.stream::<String, i64>("amounts").group_by_key().windowed_by(windows);
+    /// let store = Materialized::named("sums").with_value_serde(Serdes::long());
+    /// amounts.aggregate_named_with(|| 0, |_, amount, sum| sum + amount, Named::new("sum"), store);
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: sum (stores: [sums])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn aggregate_named_with<A, R>(
         &self,
         init: impl Fn() -> A + Send + Sync + 'static,
@@ -207,6 +358,23 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
 impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, Option<V>> {
     /// As [`reduce`](Self::reduce), where values may be null: `reducer` takes the aggregate so far and the value, and a null value makes no
     /// first aggregate.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(10));
+    /// let readings = builder.stream::<String, Option<i64>>("in").group_by_key().windowed_by(windows);
+    /// // A sensor that tells nothing halves what is known.
+    /// let latest = readings.reduce_nullable(|known, reading| reading.unwrap_or(known / 2));
+    /// latest.to_stream().map(|key, value| (key.key, value)).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<i64>>("in");
+    /// # let output = driver.create_output_topic::<String, Option<i64>>("out");
+    /// input.pipe_key_values([("s1".to_owned(), Some(8)), ("s1".to_owned(), None)])?;
+    /// assert_eq!(output.read_values_to_list()?, [Some(8), Some(4)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce_nullable<R: Into<Option<V>>>(&self, reducer: impl Fn(V, Option<V>) -> R + Send + Sync + 'static) -> KTable<Windowed<K>, V>
     where
         V: DefaultSerde,
@@ -215,6 +383,19 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, Option<V>> {
     }
 
     /// As [`reduce_nullable`](Self::reduce_nullable), with a name and a configured store. `materialized` must name the value serde.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Materialized, Named, StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let readings = builder.stream::<String, Option<i64>>("readings").group_by_key().windowed_by(windows);
+    /// let store = Materialized::named("latest-readings").with_value_serde(Serdes::long());
+    /// readings.reduce_nullable_named_with(|known, reading| reading.unwrap_or(known), Named::new("latest"), store);
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: latest (stores: [latest-readings])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn reduce_nullable_named_with<R: Into<Option<V>>>(
         &self,
         reducer: impl Fn(V, Option<V>) -> R + Send + Sync + 'static,

@@ -49,6 +49,25 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
     }
 
     /// As [`aggregate`](Self::aggregate), with a named or configured store. `materialized` must name the value serde.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{KTable, Materialized, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<String, i64> = builder.table("in");
+    /// let store = Materialized::named("pieces").with_value_serde(Serdes::long());
+    /// let by_letter = stock.group_by(|item, pieces| (item[..1].to_owned(), *pieces));
+    /// by_letter.aggregate_with(|| 0, |_, pieces, sum| sum + pieces, |_, pieces, sum| sum - pieces, store).to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<i64>>("in");
+    /// # let output = driver.create_output_topic::<String, Option<i64>>("out");
+    /// for (item, pieces) in [("tea", Some(5)), ("toast", Some(2)), ("tea", Some(9)), ("toast", None)] {
+    ///     input.pipe_input(item.into(), pieces)?;
+    /// }
+    /// // Of the change from 5 to 9 one result is told, not the 2 between.
+    /// assert_eq!(output.read_values_to_list()?, [Some(5), Some(7), Some(11), Some(9)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_with<A, R, S>(
         &self,
         init: impl Fn() -> A + Send + Sync + 'static,
@@ -65,6 +84,20 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
     }
 
     /// As [`aggregate_with`](Self::aggregate_with), with a name.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Grouped, KTable, Materialized, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let stock: KTable<String, i64> = builder.table("stock");
+    /// let by_letter = stock.group_by_with(|item, pieces| (item[..1].to_owned(), *pieces), Grouped::named("by-letter"));
+    /// let store = Materialized::named("pieces").with_value_serde(Serdes::long());
+    /// by_letter.aggregate_named_with(|| 0, |_, new, sum| sum + new, |_, old, sum| sum - old, Named::new("sum"), store);
+    /// // Three names that stay: the operator's, the store's with its changelog, and the repartition topic's.
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: sum (stores: [pieces])") && text.contains("(topic: by-letter-repartition)"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn aggregate_named_with<A, R, S>(
         &self,
         init: impl Fn() -> A + Send + Sync + 'static,

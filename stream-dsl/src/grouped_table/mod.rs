@@ -12,7 +12,7 @@ use stream_core::serdes::SerdeRef;
 use stream_core::topology::{Consumed, InternalTopic, Produced};
 
 use crate::options::Grouped;
-use crate::plan::{Plan, Slot, Upstream, upstream};
+use crate::plan::{NodeId, Plan, Slot, Upstream, upstream};
 use crate::table::{Change, ChangedSerde};
 
 /// A table whose rows are grouped by another key, to be aggregated. Mirrors Kafka Streams' `KGroupedTable`.
@@ -31,6 +31,7 @@ pub struct KGroupedTable<K, V> {
 pub(crate) struct Regrouped<K, V> {
     changes: Upstream<K, Change<V>>,
     topic: String,
+    step: NodeId,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
@@ -54,19 +55,20 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
     /// The changes in the task that holds the store.
     fn regrouped(&self, (sink, source): (String, String), store: &str) -> Regrouped<K, V> {
         if let Some(shared) = self.shared.borrow().as_ref() {
+            self.plan.ask_again(shared.step);
             return shared.clone();
         }
         let topic = format!("{}-repartition", self.grouped.name.as_deref().unwrap_or(store));
         let slot = Slot::new();
         let (node, groups, internal) = (slot.clone(), Rc::clone(&self.groups), topic.clone());
         let (keys, values): (_, SerdeRef<Change<V>>) = (self.keys(), Arc::new(ChangedSerde(Arc::clone(&self.grouped.values))));
-        self.plan.add(move |topology| {
+        let step = self.plan.add(move |topology| {
             topology.add_internal_topic(InternalTopic::repartition(internal.as_str()))?;
             topology.add_sink(&sink, internal.as_str(), Produced::with(Arc::clone(&keys), Arc::clone(&values)), &[&groups()?])?;
             node.set(topology.add_source(&source, internal.as_str(), Consumed::with(keys, values))?);
             Ok(())
         });
-        let regrouped = Regrouped { changes: upstream(&slot), topic };
+        let regrouped = Regrouped { changes: upstream(&slot), topic, step };
         if self.grouped.name.is_some() {
             *self.shared.borrow_mut() = Some(regrouped.clone());
         }
@@ -76,7 +78,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
 
 impl<K, V> Clone for Regrouped<K, V> {
     fn clone(&self) -> Self {
-        Self { changes: Rc::clone(&self.changes), topic: self.topic.clone() }
+        Self { changes: Rc::clone(&self.changes), topic: self.topic.clone(), step: self.step }
     }
 }
 

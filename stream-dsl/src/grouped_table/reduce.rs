@@ -31,6 +31,24 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
     }
 
     /// As [`reduce`](Self::reduce), with a named or configured store.
+    ///
+    /// ```
+    /// use stream_dsl::{KTable, Materialized, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let balances: KTable<String, i64> = builder.table("in");
+    /// let by_bank = balances.group_by(|account, balance| (account[..2].to_owned(), *balance));
+    /// // A subtractor that gives `None` deletes the group's row.
+    /// let less = |sum: i64, old: i64| Some(sum - old).filter(|sum| *sum != 0);
+    /// by_bank.reduce_with(|sum, new| sum + new, less, Materialized::named("totals")).to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<i64>>("in");
+    /// # let output = driver.create_output_topic::<String, Option<i64>>("out");
+    /// for (account, balance) in [("CH1", Some(5)), ("CH2", Some(3)), ("CH1", None), ("CH2", None)] {
+    ///     input.pipe_input(account.into(), balance)?;
+    /// }
+    /// assert_eq!(output.read_values_to_list()?, [Some(5), Some(8), Some(3), None]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce_with<A: Into<Option<V>>, S: Into<Option<V>>>(
         &self,
         adder: impl Fn(V, V) -> A + Send + Sync + 'static,
@@ -41,6 +59,16 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
     }
 
     /// As [`reduce_with`](Self::reduce_with), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{KTable, Materialized, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let balances: KTable<String, i64> = builder.table("balances");
+    /// let by_bank = balances.group_by(|account, balance| (account[..2].to_owned(), *balance));
+    /// by_bank.reduce_named_with(|sum, new| sum + new, |sum, old| sum - old, Named::new("sum"), Materialized::named("totals"));
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: sum (stores: [totals])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn reduce_named_with<A: Into<Option<V>>, S: Into<Option<V>>>(
         &self,
         adder: impl Fn(V, V) -> A + Send + Sync + 'static,

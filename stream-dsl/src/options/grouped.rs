@@ -13,11 +13,34 @@ pub struct Grouped<K, V> {
 
 impl<K, V> Grouped<K, V> {
     /// With these serdes.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Grouped, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// // For types that have no default serde, or for keys that are written in another form.
+    /// let amounts = builder.stream::<String, i64>("amounts").group_by_key_with(Grouped::with(Serdes::string(), Serdes::long()));
+    /// amounts.count();
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn with(keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self { keys, values, name: None }
     }
 
     /// The repartition topic, if there is one, is named `<application id>-<name>-repartition`.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Grouped, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, i64>("amounts");
+    /// let grouped = Grouped::with(Serdes::string(), Serdes::long()).with_name("by-user");
+    /// amounts.group_by_key_with(grouped).count();
+    /// // The key did not change: no topic is made, and the name waits for one.
+    /// assert!(!builder.build()?.describe().to_string().contains("by-user"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -27,6 +50,16 @@ impl<K, V> Grouped<K, V> {
 
 impl<K: DefaultSerde, V: DefaultSerde> Grouped<K, V> {
     /// With the types' default serdes, and a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Grouped, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let visits = builder.stream::<String, String>("visits").group_by_with(|_, page| page.clone(), Grouped::named("by-page"));
+    /// visits.count();
+    /// // In the application `shop` the topic is `shop-by-page-repartition`, also after the program has changed.
+    /// assert!(builder.build()?.describe().to_string().contains("(topic: by-page-repartition)"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn named(name: impl Into<String>) -> Self {
         Self::default().with_name(name)
     }

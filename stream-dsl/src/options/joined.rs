@@ -15,11 +15,34 @@ pub struct Joined<K, V> {
 
 impl<K, V> Joined<K, V> {
     /// With these serdes of the stream's keys and values.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Joined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let owners = builder.table::<String, String>("owners");
+    /// let orders = builder.stream::<String, i64>("orders").select_key(|order, _| order[..1].to_owned());
+    /// // Used only where the stream is repartitioned, as here: its key was changed.
+    /// let joined = Joined::with(Serdes::string(), Serdes::long());
+    /// orders.join_with(&owners, |amount, owner| format!("{owner}: {amount}"), joined).to("bills");
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn with(keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self { keys, values, name: None, grace: None }
     }
 
     /// The name of the join and of its repartition topic.
+    ///
+    /// ```
+    /// use stream_dsl::{Joined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let owners = builder.table::<String, String>("owners");
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.join_with(&owners, |amount, owner| format!("{owner}: {amount}"), Joined::default().with_name("with-owner")).to("bills");
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: with-owner (stores: [owners-STATE-STORE-0000000000])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());

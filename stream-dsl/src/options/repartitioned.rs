@@ -16,11 +16,30 @@ pub struct Repartitioned<K, V> {
 
 impl<K, V> Repartitioned<K, V> {
     /// With these serdes.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Repartitioned, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, i64>("amounts").map_values(|amount| *amount as f64 / 100.0);
+    /// amounts.repartition_with(Repartitioned::with(Serdes::string(), Serdes::double())).group_by_key().count();
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn with(keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self { keys, values, name: None, partitions: None, partitioner: None }
     }
 
     /// The topic is named `<application id>-<name>-repartition`.
+    ///
+    /// ```
+    /// use stream_dsl::{Repartitioned, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, i64>("amounts").repartition_with(Repartitioned::default().with_name("amounts-again"));
+    /// amounts.to("out");
+    /// assert!(builder.build()?.describe().to_string().contains("topics: [amounts-again-repartition]"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -28,6 +47,17 @@ impl<K, V> Repartitioned<K, V> {
     }
 
     /// A fixed partition count.
+    ///
+    /// ```
+    /// use stream_dsl::{Repartitioned, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let names = builder.table::<String, String>("names"); // a topic of, say, 6 partitions
+    /// let clicks = builder.stream::<String, String>("clicks"); // one of 4: a key of it lies elsewhere
+    /// let clicks = clicks.repartition_with(Repartitioned::default().with_name("clicks-by-6").with_number_of_partitions(6));
+    /// clicks.join(&names, |page, name| format!("{name}: {page}")).to("named-clicks");
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     #[must_use]
     pub fn with_number_of_partitions(mut self, partitions: i32) -> Self {
         self.partitions = Some(partitions);
@@ -35,6 +65,27 @@ impl<K, V> Repartitioned<K, V> {
     }
 
     /// Another partitioner than the default one.
+    ///
+    /// ```
+    /// use stream_core::BoxError;
+    /// use stream_core::partition::{Partitions, StreamPartitioner};
+    /// use stream_dsl::{Repartitioned, StreamsBuilder};
+    ///
+    /// /// All accounts of a bank lie in one partition: keys are `<bank>-<account>`.
+    /// struct ByBank;
+    ///
+    /// impl StreamPartitioner<String, i64> for ByBank {
+    ///     fn partitions(&self, _topic: &str, key: &String, _: &i64, count: i32) -> Result<Partitions, BoxError> {
+    ///         let bank: i32 = key.split('-').next().unwrap_or_default().bytes().map(i32::from).sum();
+    ///         Ok(Partitions::Only(vec![bank % count]))
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("amounts").repartition_with(Repartitioned::default().with_stream_partitioner(ByBank)).to("by-bank");
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     #[must_use]
     pub fn with_stream_partitioner(mut self, partitioner: impl StreamPartitioner<K, V>) -> Self {
         self.partitioner = Some(Arc::new(partitioner));

@@ -18,6 +18,14 @@ pub enum StoreSupplier {
 
 impl StoreSupplier {
     /// The store's name.
+    ///
+    /// ```
+    /// use stream_dsl::StoreSupplier;
+    /// use stream_state::Stores;
+    ///
+    /// let supplier: StoreSupplier = Stores::lru_map("latest", 1_000).into();
+    /// assert_eq!(supplier.name(), "latest");
+    /// ```
     pub fn name(&self) -> &str {
         match self {
             Self::KeyValue(supplier) => supplier.name(),

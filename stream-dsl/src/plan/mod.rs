@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 pub(crate) use graph::{Graph, GraphNode, MergePoint, NodeId, NodeKind, OptimizableRepartition};
-use stream_core::config::StreamsConfig;
-use stream_core::topology::{AutoOffsetReset, NodeHandle, validate_name};
+use stream_core::config::{StoreSuppliers, StreamsConfig};
+use stream_core::topology::{AutoOffsetReset, NodeGroup, NodeHandle, validate_name};
 use stream_core::{Topology, TopologyError};
 
 type Step = Box<dyn FnOnce(&mut Topology) -> Result<(), TopologyError>>;
@@ -35,6 +35,8 @@ struct Recorded {
     reuses_source_topics: Rc<Cell<bool>>,
     /// Whether a stream that is joined with itself is stored once; known when the plan is lowered.
     stores_self_joins_once: Rc<Cell<bool>>,
+    /// Steps that were asked for again, and how many steps there were then: they are lowered as if they came then.
+    asked_again: RefCell<BTreeMap<NodeId, usize>>,
     /// The stores and internal topics whose names were generated.
     generated: RefCell<explicit_naming::Generated>,
 }
@@ -97,6 +99,17 @@ impl Plan {
         let id = self.add(step);
         self.0.graph.borrow_mut().add(id, node);
         id
+    }
+
+    /// The step that was added last.
+    pub(crate) fn last_step(&self) -> NodeId {
+        NodeId::of_step(self.0.steps.borrow().len().saturating_sub(1))
+    }
+
+    /// A step is used once more. Kafka Streams then orders its nodes as if they were added now, which shows in the numbers of
+    /// sub-topologies.
+    pub(crate) fn ask_again(&self, step: NodeId) {
+        self.0.asked_again.borrow_mut().insert(step, self.0.steps.borrow().len());
     }
 
     /// Whether a rewrite may put a repartition topic below a node, and how.
@@ -189,16 +202,27 @@ impl Plan {
         };
         let steps = std::mem::take(&mut *self.0.steps.borrow_mut());
         let mut topology = Topology::new();
+        let mut groups = Vec::new();
+        let asked_again = self.0.asked_again.borrow();
         for (index, step) in steps.into_iter().enumerate() {
             let node = NodeId::of_step(index);
             self.0.current.set(node);
+            let first = topology.node_count();
             step(&mut topology)?;
             if let Some(merged) = merged.get(&node) {
                 merged.add_to(&mut topology)?;
             }
+            let priority = asked_again.get(&node).map_or(2 * index + 1, |later| 2 * later);
+            groups.push(NodeGroup { nodes: first..topology.node_count(), priority });
+        }
+        if !asked_again.is_empty() {
+            topology.reorder(&groups);
         }
         for merged in merged.values() {
             merged.rename_topics(&mut topology);
+        }
+        if config.is_some_and(|config| config.dsl_store_suppliers() == StoreSuppliers::InMemory) {
+            topology.keep_default_stores_in_memory();
         }
         if config.is_some_and(StreamsConfig::ensures_explicit_naming) {
             self.0.generated.borrow().check(&topology)?;

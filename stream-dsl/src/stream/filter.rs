@@ -22,16 +22,50 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`filter`](Self::filter), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, i64>("in");
+    /// amounts.filter_named(|_, amount| *amount >= 0, Named::new("without-refunds")).to("out");
+    /// // In logs, metrics and `describe()` the node keeps this name, whatever is added above it; a generated one would count on.
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: without-refunds (stores: [])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn filter_named(&self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static, named: Named) -> Self {
         self.filtered(Arc::new(predicate), true, &named)
     }
 
     /// The records for which `predicate` does not hold.
+    ///
+    /// ```
+    /// use stream_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// // Keys and values that may be null are an `Option`: the predicate sees the null ones, too.
+    /// let answers = builder.stream::<String, Option<String>>("in");
+    /// answers.filter_not(|_, answer| answer.is_none()).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<String>>("in");
+    /// # let output = driver.create_output_topic::<String, Option<String>>("out");
+    /// input.pipe_key_values([("ada".to_owned(), None), ("bob".to_owned(), Some("yes".to_owned()))])?;
+    /// assert_eq!(output.read_values_to_list()?, [Some("yes".to_owned())]);
+    /// assert!(driver.dropped_records().is_empty(), "what a predicate leaves out does not count as dropped");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn filter_not(&self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
         self.filter_not_named(predicate, Named::default())
     }
 
     /// As [`filter_not`](Self::filter_not), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, i64>("in");
+    /// amounts.filter_not_named(|_, amount| *amount == 0, Named::new("without-zeros")).to("out");
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: without-zeros (stores: [])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn filter_not_named(&self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static, named: Named) -> Self {
         self.filtered(Arc::new(predicate), false, &named)
     }

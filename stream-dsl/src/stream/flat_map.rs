@@ -28,6 +28,22 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`flat_map`](Self::flat_map), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let follows = builder.stream::<String, String>("in");
+    /// let both_ways = |one: String, two: String| [(one.clone(), two.clone()), (two, one)];
+    /// follows.flat_map_named(both_ways, Named::new("both-ways")).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// input.pipe_input_at("ada".into(), "bob".into(), 7)?;
+    /// // The results come in the order of the iterator, each with the time and headers of the record.
+    /// let times: Vec<i64> = output.read_records_to_list()?.iter().map(|record| record.timestamp).collect();
+    /// assert_eq!(times, [7, 7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flat_map_named<K2, V2, I>(&self, mapper: impl Fn(K, V) -> I + Send + Sync + 'static, named: Named) -> KStream<K2, V2>
     where
         K2: Clone + 'static,

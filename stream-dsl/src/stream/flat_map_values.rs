@@ -27,6 +27,21 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`flat_map_values`](Self::flat_map_values); the mapper sees the key.
+    ///
+    /// ```
+    /// use stream_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let carts = builder.stream::<String, String>("in");
+    /// let items = |user: &String, cart: &String| cart.split_whitespace().map(|item| format!("{user} {item}")).collect::<Vec<_>>();
+    /// carts.flat_map_values_with_key(items).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// input.pipe_key_values([("ada".to_owned(), "tea milk".to_owned()), ("bob".to_owned(), String::new())])?;
+    /// // No values: no record.
+    /// assert_eq!(output.read_values_to_list()?, ["ada tea", "ada milk"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flat_map_values_with_key<V2, I>(&self, mapper: impl Fn(&K, &V) -> I + Send + Sync + 'static) -> KStream<K, V2>
     where
         V2: Clone + 'static,
@@ -36,6 +51,18 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`flat_map_values_with_key`](Self::flat_map_values_with_key), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let lines = builder.stream::<String, String>("in");
+    /// let words = lines.flat_map_values_named(|_, line| line.split(' ').map(str::to_owned).collect::<Vec<_>>(), Named::new("words"));
+    /// words.group_by_key().count();
+    /// // The key is the same: the count needs no repartition topic.
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: words (stores: [])") && !text.contains("repartition"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn flat_map_values_named<V2, I>(&self, mapper: impl Fn(&K, &V) -> I + Send + Sync + 'static, named: Named) -> KStream<K, V2>
     where
         V2: Clone + 'static,

@@ -21,6 +21,24 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`for_each`](Self::for_each), with a name.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicI64, Ordering};
+    /// use stream_dsl::{Named, StreamsBuilder};
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let total = Arc::new(AtomicI64::new(0));
+    /// let sum = Arc::clone(&total);
+    /// let amounts = builder.stream::<String, i64>("in");
+    /// // All tasks of the process call the one function: what it changes must be shared safely.
+    /// amounts.for_each_named(move |_, amount| _ = sum.fetch_add(*amount, Ordering::Relaxed), Named::new("total"));
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// input.pipe_key_values([("ada".to_owned(), 3), ("bob".to_owned(), 4)])?;
+    /// assert_eq!(total.load(Ordering::Relaxed), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn for_each_named(&self, action: impl Fn(&K, &V) + Send + Sync + 'static, named: Named) {
         let name = self.plan.name_or(named.get(), "KSTREAM-FOREACH-");
         let look = Arc::new(action);

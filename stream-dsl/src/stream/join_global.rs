@@ -43,6 +43,28 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`join_global`](Self::join_global), with a name; the joiner takes the stream's key and the row's key, too (KIP-1340).
+    ///
+    /// ```
+    /// use stream_dsl::{GlobalKTable, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let cities: GlobalKTable<i64, String> = builder.global_table("cities");
+    /// let visits = builder.stream::<String, i64>("in");
+    /// let told = visits.join_global_named(
+    ///     &cities,
+    ///     |_, zip| *zip,
+    ///     |who, zip, _, city| format!("{who} in {zip} {city}"),
+    ///     Named::new("with-city"),
+    /// );
+    /// told.to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// driver.create_input_topic::<i64, String>("cities").pipe_input(8001, "Zürich".into())?;
+    /// // A record without a row (here of 9000) is left out, and not counted as dropped.
+    /// input.pipe_key_values([("ada".to_owned(), 8001), ("bob".to_owned(), 9000)])?;
+    /// assert_eq!(output.read_values_to_list()?, ["ada in 8001 Zürich"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_global_named<KG: Clone + 'static, VG: Clone + 'static, VR: Clone + 'static, S: Into<Option<KG>>>(
         &self,
         table: &GlobalKTable<KG, VG>,
@@ -56,6 +78,22 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`join_global`](Self::join_global); a record without a row, or without a key to look one up, is joined with `None`.
+    ///
+    /// ```
+    /// use stream_dsl::{GlobalKTable, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let cities: GlobalKTable<i64, String> = builder.global_table("cities");
+    /// let visits = builder.stream::<String, Option<i64>>("in");
+    /// // `None` of the selector: there is no key to look up. That is no reason to drop the record here.
+    /// visits.left_join_global(&cities, |_, zip| *zip, |zip, city: Option<&String>| format!("{zip:?} {city:?}")).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<i64>>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// input.pipe_key_values([("ada".to_owned(), Some(8001)), ("bob".to_owned(), None)])?;
+    /// assert_eq!(output.read_values_to_list()?, ["Some(8001) None", "None None"]);
+    /// assert!(driver.dropped_records().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_global<KG: Clone + 'static, VG: Clone + 'static, VR: Clone + 'static, S: Into<Option<KG>>>(
         &self,
         table: &GlobalKTable<KG, VG>,
@@ -66,6 +104,26 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`left_join_global`](Self::left_join_global), with a name; the joiner takes the stream's key and the row's key, too.
+    ///
+    /// ```
+    /// use stream_dsl::{GlobalKTable, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let cities: GlobalKTable<i64, String> = builder.global_table("cities");
+    /// let visits = builder.stream::<String, i64>("in");
+    /// let told = visits.left_join_global_named(
+    ///     &cities,
+    ///     |_, zip| *zip,
+    ///     |who, zip: Option<&i64>, _, city| format!("{who} in {zip:?} {}", city.map_or("?", String::as_str)),
+    ///     Named::new("with-city"),
+    /// );
+    /// told.to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// input.pipe_input("ada".into(), 9000)?;
+    /// assert_eq!(output.read_value()?, "ada in Some(9000) ?");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_global_named<KG: Clone + 'static, VG: Clone + 'static, VR: Clone + 'static, S: Into<Option<KG>>>(
         &self,
         table: &GlobalKTable<KG, VG>,

@@ -26,6 +26,18 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`map`](Self::map), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Materialized, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let by_page = builder.stream::<String, String>("visits").map_named(|user, page| (page, user), Named::new("by-page"));
+    /// by_page.group_by_key().count_with(Materialized::named("visits-per-page"));
+    /// // The name is the node's alone: the repartition topic that the new key needs is named after the store.
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: by-page (stores: [])"));
+    /// assert!(text.contains("(topic: visits-per-page-repartition)"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn map_named<K2: Clone + 'static, V2: Clone + 'static>(
         &self,
         mapper: impl Fn(K, V) -> (K2, V2) + Send + Sync + 'static,

@@ -23,11 +23,38 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`map_values`](Self::map_values); the mapper sees the key.
+    ///
+    /// ```
+    /// use stream_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("in").map_values_with_key(|account, amount| format!("{account}: {amount}")).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// input.pipe_input("ada".into(), 3)?;
+    /// // The key can be read, not changed.
+    /// assert_eq!(output.read_key_value()?, ("ada".to_owned(), "ada: 3".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values_with_key<V2: Clone + 'static>(&self, mapper: impl Fn(&K, &V) -> V2 + Send + Sync + 'static) -> KStream<K, V2> {
         self.map_values_named(mapper, Named::default())
     }
 
     /// As [`map_values_with_key`](Self::map_values_with_key), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, Option<i64>>("in");
+    /// amounts.map_values_named(|_, cents| cents.map(|cents| cents / 100), Named::new("in-euro")).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<i64>>("in");
+    /// # let output = driver.create_output_topic::<String, Option<i64>>("out");
+    /// // A null value is mapped like any other.
+    /// input.pipe_key_values([("ada".to_owned(), Some(700)), ("bob".to_owned(), None)])?;
+    /// assert_eq!(output.read_values_to_list()?, [Some(7), None]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values_named<V2: Clone + 'static>(
         &self,
         mapper: impl Fn(&K, &V) -> V2 + Send + Sync + 'static,

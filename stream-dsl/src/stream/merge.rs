@@ -25,6 +25,18 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`merge`](Self::merge), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let web = builder.stream::<String, i64>("web-orders");
+    /// let shop = builder.stream::<String, i64>("shop-orders").select_key(|receipt, _| receipt.clone());
+    /// web.merge_named(&shop, Named::new("all-orders")).group_by_key().count();
+    /// // Where the key of one stream may have changed, that of the merged one may have: it is repartitioned, whole.
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: all-orders (stores: [])") && text.contains("-repartition)"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn merge_named(&self, other: &Self, named: Named) -> Self {
         let name = self.plan.name_or(named.get(), "KSTREAM-MERGE-");
         let slot = Slot::new();

@@ -10,12 +10,14 @@ mod join_stream;
 mod join_table;
 mod lineage;
 mod map;
+mod map_async;
 mod map_values;
 pub(crate) mod merge;
 mod narrow;
 mod peek;
 mod print;
 mod process;
+mod process_async;
 pub(crate) mod repartition;
 mod select_key;
 mod split;
@@ -24,8 +26,9 @@ mod to_table;
 
 use std::rc::Rc;
 
-use stream_core::processor::Processor;
+use stream_core::processor::{AsyncOptions, AsyncProcessor, Processor};
 use stream_core::serdes::SerdeRef;
+use stream_core::topology::{NodeHandle, Topology, TopologyError};
 
 use crate::plan::{GraphNode, NodeId, NodeKind, Plan, Slot, Upstream, upstream};
 pub(crate) use lineage::Lineage;
@@ -93,13 +96,34 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         P: Processor<KeyIn = K, ValueIn = V>,
         S: Fn() -> P + Send + Sync + 'static,
     {
+        let stores: Vec<String> = stores.iter().map(|store| (*store).to_owned()).collect();
+        self.below(name, move |topology, name, parent| {
+            let node = topology.add_processor(name, &[parent], supplier)?;
+            let stores: Vec<&str> = stores.iter().map(String::as_str).collect();
+            topology.connect(name, &stores)?;
+            Ok(node)
+        })
+    }
+
+    /// As [`through`](Self::through), for an async processor.
+    pub(crate) fn through_async<P, S>(&self, name: String, options: AsyncOptions, supplier: S) -> KStream<P::KeyOut, P::ValueOut>
+    where
+        P: AsyncProcessor<KeyIn = K, ValueIn = V>,
+        S: Fn() -> P + Send + Sync + 'static,
+    {
+        self.below(name, move |topology, name, parent| topology.add_async_processor(name, &[parent], options, supplier))
+    }
+
+    fn below<K2: Clone + 'static, V2: Clone + 'static>(
+        &self,
+        name: String,
+        add: impl FnOnce(&mut Topology, &str, &NodeHandle<K, V>) -> Result<NodeHandle<K2, V2>, TopologyError> + 'static,
+    ) -> KStream<K2, V2> {
         let slot = Slot::new();
         let (node, node_name, parent) = (slot.clone(), name.clone(), Rc::clone(&self.upstream));
-        let stores: Vec<String> = stores.iter().map(|store| (*store).to_owned()).collect();
         let id = self.plan.add_node(GraphNode::below(self.node), move |topology| {
-            node.set(topology.add_processor(&node_name, &[&parent()?], supplier)?);
-            let stores: Vec<&str> = stores.iter().map(String::as_str).collect();
-            topology.connect(&node_name, &stores)
+            node.set(add(topology, &node_name, &parent()?)?);
+            Ok(())
         });
         KStream {
             needs_repartition: self.needs_repartition,

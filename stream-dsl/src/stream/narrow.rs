@@ -48,6 +48,20 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<Option<K>, V> {
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, Option<V>> {
     /// The records whose value is not null. Adds no node; what is left out counts in `dropped-records` at the operator below, or, when
     /// there is a repartition topic between, at the operator behind it.
+    ///
+    /// ```
+    /// use stream_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let answers = builder.stream::<String, Option<String>>("in").non_null_value();
+    /// answers.map_values(|answer| answer.len() as i64).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<String>>("in");
+    /// # let output = driver.create_output_topic::<String, i64>("out");
+    /// input.pipe_key_values([("ada".to_owned(), Some("yes".to_owned())), ("bob".to_owned(), None)])?;
+    /// assert_eq!(output.read_values_to_list()?, [3]);
+    /// assert_eq!(driver.dropped_records().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn non_null_value(&self) -> KStream<K, V> {
         let (wide, through) = (Rc::clone(&self.upstream), Rc::clone(&self.repartition));
         let narrowed = KStream::new(&self.plan, self.name.clone(), Rc::new(move || Ok(wide()?.non_null_value())), self.topics.clone());

@@ -23,6 +23,17 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`peek`](Self::peek), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("in");
+    /// orders.peek_named(|id, amount| eprintln!("order {id} of {amount}"), Named::new("log-orders")).group_by_key().count();
+    /// // Neither key nor value can change: the count below needs no repartition topic.
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: log-orders (stores: [])") && !text.contains("repartition"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn peek_named(&self, look: impl Fn(&K, &V) + Send + Sync + 'static, named: Named) -> Self {
         let name = self.plan.name_or(named.get(), "KSTREAM-PEEK-");
         let look = Arc::new(look);

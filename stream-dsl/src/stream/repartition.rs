@@ -62,8 +62,27 @@ impl NullKeys {
     }
 }
 
-/// Of the repartition topics that joins of a stream share: whether null keys pass.
-pub(crate) type JoinFilters = Rc<RefCell<BTreeMap<String, Rc<Cell<bool>>>>>;
+/// The repartition topics that joins of a stream share.
+#[derive(Default)]
+pub(crate) struct JoinTopics {
+    /// Whether null keys pass.
+    filters: BTreeMap<String, Rc<Cell<bool>>>,
+    /// The one that was added last: a join without a name goes through it, whatever its name is, as in Kafka Streams.
+    last: Option<RepartitionNames>,
+}
+
+impl JoinTopics {
+    /// The names of the topic that a join of the stream `stream` goes through, and its filter.
+    fn of_join(&mut self, stream: &str, names: RepartitionNames) -> (RepartitionNames, Rc<Cell<bool>>) {
+        let is_unnamed = names.topic == format!("{stream}-repartition");
+        let names = self.last.clone().filter(|_| is_unnamed).unwrap_or(names);
+        self.last = Some(names.clone());
+        let filter = Rc::clone(self.filters.entry(names.topic.clone()).or_default());
+        (names, filter)
+    }
+}
+
+pub(crate) type JoinFilters = Rc<RefCell<JoinTopics>>;
 
 /// A repartition topic.
 pub(crate) struct RepartitionSpec<K, V> {
@@ -135,6 +154,19 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`repartition`](Self::repartition), with serdes, name, partition count and partitioner.
+    ///
+    /// ```
+    /// use stream_dsl::{Repartitioned, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let readings = builder.stream::<String, i64>("readings");
+    /// // More tasks for heavy work than the topic has partitions. The number stays with the topic: a change of it needs a reset.
+    /// let spread = readings.repartition_with(Repartitioned::default().with_name("by-sensor").with_number_of_partitions(32));
+    /// spread.group_by_key().count();
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("(topic: by-sensor-repartition)"));
+    /// assert_eq!(text.matches("-repartition)").count(), 1, "the grouping takes the stream as it is");
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn repartition_with(&self, repartitioned: Repartitioned<K, V>) -> Self {
         let Repartitioned { keys, values, name, partitions, partitioner } = repartitioned;
         let prefix = self.plan.resource_name_or(name.as_deref(), "KSTREAM-REPARTITION-");
@@ -147,15 +179,15 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
         self.behind(spec, true)
     }
 
-    fn behind(&self, spec: RepartitionSpec<K, V>, is_optimizable: bool) -> Self {
+    fn behind(&self, mut spec: RepartitionSpec<K, V>, is_optimizable: bool) -> Self {
         let slot = Slot::new();
         let (node, through) = (slot.clone(), Rc::clone(&self.repartition));
         let (keys, values) = (Arc::clone(&spec.keys), Arc::clone(&spec.values));
+        let mut filter = Rc::default();
+        if spec.is_of_join {
+            (spec.names, filter) = self.join_filters.borrow_mut().of_join(&self.name, spec.names);
+        }
         let (source, topic) = (spec.names.source.clone(), spec.names.topic.clone());
-        let filter = match spec.is_of_join {
-            true => Rc::clone(self.join_filters.borrow_mut().entry(topic.clone()).or_default()),
-            false => Rc::default(),
-        };
         let (keeps, null_keys) = (Rc::clone(&filter), self.null_keys.and(&NullKeys(vec![filter])));
         let is_left_out = Rc::new(Cell::new(false));
         let mut above = GraphNode::below(self.node);

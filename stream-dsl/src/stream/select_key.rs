@@ -23,6 +23,17 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`select_key`](Self::select_key), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<Option<String>, i64>("in");
+    /// orders.select_key_named(|_, amount| *amount > 100, Named::new("by-size")).map_values(|amount| amount * 2).to("out");
+    /// // A changed key alone makes no topic: only a grouping, a join or a table below needs one.
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: by-size (stores: [])") && !text.contains("repartition"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn select_key_named<K2: Clone + 'static>(
         &self,
         mapper: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,

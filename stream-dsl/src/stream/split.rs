@@ -35,6 +35,17 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`split`](Self::split); the name is the prefix of the branches' names.
+    ///
+    /// ```
+    /// use stream_dsl::{Branched, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, i64>("in").split_named(Named::new("size-"));
+    /// let branches = amounts.branch(|_, amount| *amount > 100, Branched::named("large")).default_branch(Branched::named("small"));
+    /// // The name is a prefix, taken as it stands; a branch without a name has its number behind it.
+    /// assert_eq!(branches.keys().collect::<Vec<_>>(), ["size-large", "size-small"]);
+    /// # builder.build()?;
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn split_named(&self, named: Named) -> BranchedKStream<K, V> {
         let name = self.plan.name_or(named.get(), "KSTREAM-BRANCH-");
         let (slot, branches) = (Slot::new(), Branches::default());
@@ -62,6 +73,24 @@ pub struct BranchedKStream<K, V> {
 
 impl<K: Clone + 'static, V: Clone + 'static> BranchedKStream<K, V> {
     /// Adds a branch for records that no branch before took. Unnamed ones are numbered from 1.
+    ///
+    /// ```
+    /// use stream_dsl::{Branched, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, i64>("in").split_named(Named::new("a-"));
+    /// let branches = amounts
+    ///     .branch(|_, amount| *amount > 100, Branched::default())
+    ///     .branch(|_, amount| *amount > 10, Branched::default())
+    ///     .no_default_branch();
+    /// branches["a-2"].to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, i64>("out");
+    /// // 200 is above 10, too, but went to the first branch that took it.
+    /// input.pipe_key_values([("ada".to_owned(), 200), ("ada".to_owned(), 20)])?;
+    /// assert_eq!(output.read_values_to_list()?, [20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn branch(mut self, predicate: impl Fn(&K, &V) -> bool + Send + Sync + 'static, branched: Branched<K, V>) -> Self {
         let index = self.branches.borrow().len() + 1;
@@ -70,12 +99,46 @@ impl<K: Clone + 'static, V: Clone + 'static> BranchedKStream<K, V> {
     }
 
     /// Ends the split with a branch for all other records. The streams are found by prefix and branch name; an unnamed default is `0`.
+    ///
+    /// ```
+    /// use stream_dsl::{Branched, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let answers = builder.stream::<String, Option<String>>("in").split();
+    /// // The predicates of a stream of `Option` values see null, which this one leaves to the others.
+    /// let yes = Branched::default().with_consumer(|yes| yes.to("yes"));
+    /// let answers = answers.branch(|_, answer| answer.as_deref() == Some("yes"), yes);
+    /// let others = answers.default_branch(Branched::default());
+    /// assert_eq!(others.len(), 1, "a branch that ended in its consumer is not among them");
+    /// for (_, rest) in others {
+    ///     rest.to("out");
+    /// }
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<String>>("in");
+    /// # let output = driver.create_output_topic::<String, Option<String>>("out");
+    /// input.pipe_key_values([("ada".to_owned(), Some("yes".to_owned())), ("bob".to_owned(), None)])?;
+    /// assert_eq!(output.read_values_to_list()?, [None]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn default_branch(mut self, branched: Branched<K, V>) -> BTreeMap<String, KStream<K, V>> {
         self.add(None, branched, 0);
         self.streams
     }
 
     /// Ends the split; other records go nowhere, and are not counted as dropped.
+    ///
+    /// ```
+    /// use stream_dsl::{Branched, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, i64>("in").split();
+    /// amounts.branch(|_, amount| *amount < 0, Branched::default().with_consumer(|refunds| refunds.to("out"))).no_default_branch();
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, i64>("out");
+    /// input.pipe_key_values([("ada".to_owned(), -5), ("bob".to_owned(), 5)])?;
+    /// assert_eq!(output.read_values_to_list()?, [-5]);
+    /// assert!(driver.dropped_records().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn no_default_branch(self) -> BTreeMap<String, KStream<K, V>> {
         self.streams
     }

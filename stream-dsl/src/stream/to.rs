@@ -46,6 +46,28 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`to`](Self::to), with serdes, partitioner and name.
+    ///
+    /// ```
+    /// use stream_core::BoxError;
+    /// use stream_core::partition::{Partitions, StreamPartitioner};
+    /// use stream_core::topology::Produced;
+    /// use stream_dsl::StreamsBuilder;
+    ///
+    /// /// Large orders have the first partition for themselves.
+    /// struct LargeFirst;
+    ///
+    /// impl StreamPartitioner<String, i64> for LargeFirst {
+    ///     fn partitions(&self, _topic: &str, _key: &String, amount: &i64, count: i32) -> Result<Partitions, BoxError> {
+    ///         Ok(Partitions::Only(vec![if *amount > 1_000 { 0 } else { 1 % count }]))
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.to_with("sorted-orders", Produced::default().with_partitioner(LargeFirst).with_name("sorted"));
+    /// assert!(builder.build()?.describe().to_string().contains("Sink: sorted (topic: sorted-orders)"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn to_with(&self, topic: impl Into<SinkTopic<K, V>>, produced: Produced<K, V>) {
         let (topic, parent) = (topic.into(), Rc::clone(&self.upstream));
         let name = self.plan.name_or(produced.name(), "KSTREAM-SINK-");

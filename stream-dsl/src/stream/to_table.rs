@@ -41,6 +41,28 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
 
     /// As [`to_table`](Self::to_table), with a named or configured store. `materialized` must name the value serde, and the key serde
     /// unless the stream has one.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_core::store::StoreName;
+    /// use stream_dsl::{Materialized, StreamsBuilder};
+    /// use stream_state::TimestampedKeyValueStore;
+    ///
+    /// const PROFILES: StoreName<TimestampedKeyValueStore<String, String>> = StoreName::new("profiles");
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let profiles = builder.stream::<String, Option<String>>("in");
+    /// let store = Materialized::named(PROFILES.as_str()).with_key_serde(Serdes::string()).with_value_serde(Serdes::string());
+    /// profiles.to_table_with::<String>(store);
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<String>>("in");
+    /// input.pipe_key_values([("ada".to_owned(), Some("short".to_owned())), ("bob".to_owned(), Some("tall".to_owned()))])?;
+    /// input.pipe_input("ada".into(), None)?;
+    /// let profiles = driver.state_store(&PROFILES)?;
+    /// assert!(profiles.get(&"ada".into())?.is_none(), "a null value deletes the row");
+    /// assert_eq!(profiles.get(&"bob".into())?.map(|row| row.value), Some("tall".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_table_with<VT>(&self, materialized: Materialized<K, VT>) -> KTable<K, VT>
     where
         V: MaybeNull<VT>,
@@ -50,6 +72,20 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`to_table_with`](Self::to_table_with), with a name for the operator and its repartition topic.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{KTable, Materialized, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, String>("orders").select_key(|_, customer| customer.clone());
+    /// let store = Materialized::named("last-orders").with_key_serde(Serdes::string()).with_value_serde(Serdes::string());
+    /// let _last: KTable<String, String> = orders.to_table_named_with(Named::new("last-order"), store);
+    /// // The key was changed: the name is also that of the topic that the stream goes through.
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: last-order (stores: [last-orders])"));
+    /// assert!(text.contains("(topic: last-order-repartition)"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn to_table_named_with<VT>(&self, named: Named, materialized: Materialized<K, VT>) -> KTable<K, VT>
     where
         V: MaybeNull<VT>,

@@ -15,6 +15,14 @@ pub struct Change<V> {
 
 impl<V> Change<V> {
     /// A change of the latest row of a key.
+    ///
+    /// ```
+    /// use stream_dsl::Change;
+    ///
+    /// let renamed = Change::latest(Some("ada"), Some("lovelace"));
+    /// let deleted = Change::latest(Some("ada"), None);
+    /// assert!(renamed.is_latest && deleted.new.is_none());
+    /// ```
     pub const fn latest(old: Option<V>, new: Option<V>) -> Self {
         Self { old, new, is_latest: true }
     }

@@ -1,43 +1,67 @@
-//! Tables whose rows follow from another table's, each from one: the processor and the view of `filter` and `map_values`.
+//! Tables whose rows follow from another table's, each from one: the processor and the view of `filter`, `map_values` and
+//! `transform_values`.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use stream_core::processor::{InitContext, Processor, ProcessorContext};
 use stream_core::serdes::SerdeRef;
 use stream_core::store::StoreName;
-use stream_core::{BoxError, Record, Result};
+use stream_core::time::UNKNOWN_TIME;
+use stream_core::{BoxError, Error, Record, Result};
 use stream_state::{TimestampedKeyValueStore, ValueAndTimestamp};
 
 use super::table_store::{Put, TableStore};
 use super::view::{OpenView, key_value_view};
-use super::{Change, KTable, OldValues, TableForwarder, TableNode, TableView, store};
+use super::{Change, KTable, OldValues, TableForwarder, TableNode, TableView, ValueTransformer, store};
 use crate::options::{Materialized, Named};
 use crate::plan::{Slot, upstream};
 
-/// The row that follows from a row; `None`: none.
-pub(super) type Derive<K, V, V2> = Arc<dyn Fn(&K, &V) -> Option<V2> + Send + Sync>;
+type Transformer<K, V, V2> = Box<dyn ValueTransformer<K, V, V2>>;
+
+/// Makes the transformer of a task's processor, and one for each look-up that goes through the table.
+pub(super) type TransformerSupplier<K, V, V2> = Arc<dyn Fn() -> Transformer<K, V, V2> + Send + Sync>;
+
+/// Rows by a function; what is absent stays absent.
+pub(super) fn by_function<K: 'static, V: 'static, V2: 'static>(
+    function: impl Fn(&K, &V) -> Option<V2> + Send + Sync + 'static,
+) -> TransformerSupplier<K, V, V2> {
+    struct ByFunction<F>(Arc<F>);
+
+    impl<K, V, V2, F: Fn(&K, &V) -> Option<V2> + 'static> ValueTransformer<K, V, V2> for ByFunction<F> {
+        fn transform(&mut self, key: &K, value: Option<&V>) -> Result<Option<V2>, BoxError> {
+            Ok(value.and_then(|value| (self.0)(key, value)))
+        }
+    }
+
+    let function = Arc::new(function);
+    Arc::new(move || Box::new(ByFunction(Arc::clone(&function))))
+}
 
 /// What kind of derived table it is.
-pub(super) struct Derivation<K, V, V2> {
+pub(super) struct Derivation<'a, K, V, V2> {
     pub(super) prefix: &'static str,
-    pub(super) derive: Derive<K, V, V2>,
+    pub(super) supplier: TransformerSupplier<K, V, V2>,
     /// A row that was not there and is not there now is not told, where old values are known (trap T69).
     pub(super) skips_absent: bool,
     /// The serde of the values, where the derivation keeps their type.
     pub(super) values: Option<SerdeRef<V2>>,
+    /// Stores of the program that the transformer uses.
+    pub(super) stores: &'a [&'a str],
+    /// Whether Kafka Streams takes a number for the store of a materialization without a name, although it makes none.
+    pub(super) takes_store_number: bool,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     pub(super) fn derived<V2: Clone + 'static>(
         &self,
-        derivation: Derivation<K, V, V2>,
+        derivation: Derivation<'_, K, V, V2>,
         named: &Named,
         materialized: Option<Materialized<K, V2>>,
     ) -> KTable<K, V2> {
-        let Derivation { prefix, derive, skips_absent, values } = derivation;
-        if materialized.as_ref().is_some_and(|materialized| materialized.name.is_none()) {
-            // Kafka Streams takes a number here although no store is made: only a name makes one.
+        let Derivation { prefix, supplier, skips_absent, values, stores, takes_store_number } = derivation;
+        if takes_store_number && materialized.as_ref().is_some_and(|materialized| materialized.name.is_none()) {
             self.plan.store_name(prefix);
         }
         let name = self.plan.name_or(named.get(), prefix);
@@ -53,18 +77,20 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
         let stores_versions = materialized.as_ref().is_some_and(Materialized::is_versioned);
         let slot = Slot::new();
         {
-            let (node, name, parent, derive) = (slot.clone(), name.clone(), Rc::clone(&self.upstream), Arc::clone(&derive));
+            let (node, name, parent, supplier) = (slot.clone(), name.clone(), Rc::clone(&self.upstream), Arc::clone(&supplier));
             let (handle, old_values) = (store_name.clone().map(StoreName::from_string), old_values.clone());
+            let stores: Vec<String> = stores.iter().map(|store| (*store).to_owned()).collect();
             self.plan.add(move |topology| {
                 let forwarder = TableForwarder { sends_old_values: old_values.are_sent() };
                 node.set(topology.add_processor(&name, &[&parent()?], move || DerivedTable {
-                    derive: Arc::clone(&derive),
+                    transformer: supplier(),
                     skips_absent,
                     is_versioned,
                     forwarder,
                     name: handle.clone(),
                     store: None,
                 })?);
+                topology.connect(&name, &stores.iter().map(String::as_str).collect::<Vec<_>>())?;
                 match factory {
                     Some(factory) => topology.add_state_store(factory, &[&name]),
                     None => Ok(()),
@@ -78,13 +104,13 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             keys,
             values,
             topics: self.topics.clone(),
-            node: Rc::new(DerivedNode { parent: Rc::clone(&self.node), derive, store: store_name, stores_versions, old_values }),
+            node: Rc::new(DerivedNode { parent: Rc::clone(&self.node), supplier, store: store_name, stores_versions, old_values }),
         }
     }
 }
 
 struct DerivedTable<K, V, V2> {
-    derive: Derive<K, V, V2>,
+    transformer: Transformer<K, V, V2>,
     skips_absent: bool,
     /// Rows of the table above come out of order: the absence of an old one says nothing (trap T69).
     is_versioned: bool,
@@ -101,18 +127,17 @@ impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for 
 
     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
         self.store = self.name.as_ref().map(|name| TableStore::open(cx, name)).transpose()?;
-        Ok(())
+        self.transformer.init(cx)
     }
 
     fn process(&mut self, record: Record<K, Change<V>>, cx: &mut ProcessorContext<'_, K, Change<V2>>) -> Result<(), BoxError> {
         let Record { key, value, timestamp, headers } = record;
         let mut is_latest = value.is_latest;
-        let derive = |value: Option<V>| value.and_then(|value| (self.derive)(&key, &value));
-        let new = derive(value.new);
+        let new = self.transformer.transform(&key, value.new.as_ref())?;
         let old = match &self.store {
             _ if !self.forwarder.sends_old_values => None,
             Some(store) => store.get(&key)?.map(|row| row.value),
-            None => derive(value.old),
+            None => self.transformer.transform(&key, value.old.as_ref())?,
         };
         if self.skips_absent && !self.is_versioned && self.forwarder.sends_old_values && old.is_none() && new.is_none() {
             return Ok(());
@@ -137,10 +162,10 @@ impl<K: Clone + 'static, V: Clone + 'static, V2: Clone + 'static> Processor for 
     }
 }
 
-/// Looks up in the store, if there is one, else in the table above.
+/// Looks up in the store, if there is one, else in the table above, and transforms what it finds.
 struct DerivedNode<K, V, V2> {
     parent: Rc<dyn TableNode<K, V>>,
-    derive: Derive<K, V, V2>,
+    supplier: TransformerSupplier<K, V, V2>,
     store: Option<String>,
     /// Whether that store keeps versions.
     stores_versions: bool,
@@ -156,8 +181,16 @@ impl<K: 'static, V: 'static, V2: 'static> TableNode<K, V2> for DerivedNode<K, V,
         if let Some(store) = &self.store {
             return key_value_view(store);
         }
-        let (open, derive) = (self.parent.opener(), Arc::clone(&self.derive));
-        Arc::new(move |cx| Ok(Box::new(DerivedView { table: open(cx)?, derive: Arc::clone(&derive) })))
+        let (open, supplier) = (self.parent.opener(), Arc::clone(&self.supplier));
+        Arc::new(move |cx| {
+            let mut transformer = supplier();
+            let failed = |error: BoxError| match error.downcast::<Error>() {
+                Ok(error) => *error,
+                Err(error) => Error::user("a transformer of table values cannot be initialised", error),
+            };
+            transformer.init(cx).map_err(failed)?;
+            Ok(Box::new(DerivedView { table: open(cx)?, transformer: RefCell::new(transformer) }))
+        })
     }
 
     fn is_versioned(&self) -> bool {
@@ -178,17 +211,24 @@ impl<K: 'static, V: 'static, V2: 'static> TableNode<K, V2> for DerivedNode<K, V,
 
 struct DerivedView<K, V, V2> {
     table: Box<dyn TableView<K, V>>,
-    derive: Derive<K, V, V2>,
+    transformer: RefCell<Transformer<K, V, V2>>,
 }
 
-impl<K, V, V2> TableView<K, V2> for DerivedView<K, V, V2> {
+impl<K: 'static, V: 'static, V2: 'static> TableView<K, V2> for DerivedView<K, V, V2> {
     fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V2>>> {
-        let row = self.table.get(key)?;
-        Ok(row.and_then(|row| Some(ValueAndTimestamp::new((self.derive)(key, &row.value)?, row.timestamp))))
+        self.transformed(key, self.table.get(key)?)
     }
 
     fn get_as_of(&self, key: &K, timestamp: i64) -> Result<Option<ValueAndTimestamp<V2>>> {
-        let row = self.table.get_as_of(key, timestamp)?;
-        Ok(row.and_then(|row| Some(ValueAndTimestamp::new((self.derive)(key, &row.value)?, row.timestamp))))
+        self.transformed(key, self.table.get_as_of(key, timestamp)?)
+    }
+}
+
+impl<K: 'static, V: 'static, V2: 'static> DerivedView<K, V, V2> {
+    fn transformed(&self, key: &K, row: Option<ValueAndTimestamp<V>>) -> Result<Option<ValueAndTimestamp<V2>>> {
+        let transformed = self.transformer.borrow_mut().transform(key, row.as_ref().map(|row| &row.value));
+        let transformed = transformed.map_err(|error| Error::user("a transformer of table values failed", error))?;
+        let timestamp = row.map_or(UNKNOWN_TIME, |row| row.timestamp);
+        Ok(transformed.map(|value| ValueAndTimestamp::new(value, timestamp)))
     }
 }

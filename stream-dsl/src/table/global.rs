@@ -26,6 +26,52 @@ pub struct GlobalKTable<K, V> {
 
 impl<K: 'static, V: 'static> GlobalKTable<K, V> {
     /// The name of its store, for processors that read it.
+    ///
+    /// ```
+    /// use stream_core::{BoxError, InitContext, Processor, ProcessorContext, Record};
+    /// use stream_dsl::{GlobalKTable, StreamsBuilder};
+    /// use stream_core::store::StoreName;
+    /// use stream_state::TimestampedKeyValueStore;
+    ///
+    /// type Rates = TimestampedKeyValueStore<String, i64>;
+    ///
+    /// /// Amounts times the rate of their currency; those of unknown currencies are left out.
+    /// struct Convert(StoreName<Rates>, Option<Rates>);
+    ///
+    /// impl Processor for Convert {
+    ///     type KeyIn = String;
+    ///     type ValueIn = i64;
+    ///     type KeyOut = String;
+    ///     type ValueOut = i64;
+    ///
+    ///     fn init(&mut self, cx: &mut InitContext<'_>) -> Result<(), BoxError> {
+    ///         self.1 = Some(cx.store(&self.0)?);
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn process(&mut self, record: Record<String, i64>, cx: &mut ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+    ///         let Some(rates) = &self.1 else { return Ok(()) };
+    ///         if let Some(rate) = rates.get(&record.key)? {
+    ///             let amount = record.value * rate.value;
+    ///             cx.forward(record.with_value(amount))?;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let rates: GlobalKTable<String, i64> = builder.global_table("rates");
+    /// // A global store need not be connected: the list of stores is empty.
+    /// let convert = move || Convert(rates.store_name(), None);
+    /// builder.stream::<String, i64>("in").process(convert, &[]).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, i64>("out");
+    /// driver.create_input_topic::<String, i64>("rates").pipe_input("EUR".into(), 2)?;
+    /// input.pipe_key_values([("EUR".to_owned(), 21), ("XXX".to_owned(), 1)])?;
+    /// assert_eq!(output.read_values_to_list()?, [42]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn store_name(&self) -> StoreName<stream_state::TimestampedKeyValueStore<K, V>> {
         StoreName::from_string(self.store.clone())
     }
@@ -96,6 +142,10 @@ impl StoreFactory for Unlogged {
 
     fn is_persistent(&self) -> bool {
         self.0.is_persistent()
+    }
+
+    fn default_in_memory(&self) -> Option<Arc<dyn StoreFactory>> {
+        Some(Arc::new(Self(self.0.default_in_memory()?)))
     }
 
     fn open(&self, open: &StoreOpen) -> Result<OpenedStore> {

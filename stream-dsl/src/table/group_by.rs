@@ -36,6 +36,23 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`group_by`](Self::group_by), with serdes and a name for the operator and its repartition topic.
+    ///
+    /// ```
+    /// use stream_dsl::{Grouped, KTable, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let cities: KTable<String, String> = builder.table("in");
+    /// let by_city = cities.group_by_with(|person, city| (city.clone(), person.clone()), Grouped::named("by-city"));
+    /// by_city.count().to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// # let output = driver.create_output_topic::<String, i64>("out");
+    /// input.pipe_key_values([("ada".to_owned(), "Bern".to_owned()), ("bob".to_owned(), "Bern".to_owned())])?;
+    /// input.pipe_input("ada".into(), "Rome".into())?;
+    /// // She leaves one group and comes to the other.
+    /// assert_eq!(output.read_key_values_to_map()?, [("Bern".to_owned(), 1), ("Rome".to_owned(), 1)].into());
+    /// assert!(driver.produced_topic_names().contains("test-by-city-repartition"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group_by_with<K2, V2, R>(
         &self,
         mapper: impl Fn(&K, &V) -> R + Send + Sync + 'static,

@@ -34,6 +34,16 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
 
     /// As [`join`](Self::join), with a name: `name` for the operator that merges both sides, `<name>-join-this` and
     /// `<name>-join-other` for the sides.
+    ///
+    /// ```
+    /// use stream_dsl::{KTable, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let (names, cities): (KTable<String, String>, KTable<String, String>) = (builder.table("names"), builder.table("cities"));
+    /// names.join_named(&cities, |name, city| format!("{name} of {city}"), Named::new("people")).to_stream().to("people");
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: people-join-this") && text.contains("Processor: people-join-other"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn join_named<V2: Clone + 'static, VR: Clone + 'static, R: Into<Option<VR>>>(
         &self,
         other: &KTable<K, V2>,
@@ -44,6 +54,24 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`join`](Self::join), with a store of its own. `materialized` must name the value serde.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{KTable, Materialized, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let (names, cities): (KTable<String, String>, KTable<String, String>) = (builder.table("in"), builder.table("cities"));
+    /// let people = Materialized::named("people").with_value_serde(Serdes::string());
+    /// names.join_with(&cities, |name, city| format!("{name} of {city}"), people).to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<String>>("in");
+    /// # let output = driver.create_output_topic::<String, Option<String>>("out");
+    /// input.pipe_input("1".into(), Some("ada".into()))?; // no city yet: nothing is told
+    /// driver.create_input_topic::<String, String>("cities").pipe_input("1".into(), "Bern".into())?;
+    /// input.pipe_input("1".into(), None)?;
+    /// assert_eq!(output.read_values_to_list()?, [Some("ada of Bern".to_owned()), None]);
+    /// assert!(driver.store_rows("people")?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_with<V2: Clone + 'static, VR: Clone + 'static, R: Into<Option<VR>>>(
         &self,
         other: &KTable<K, V2>,
@@ -54,6 +82,18 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`join_with`](Self::join_with), with a name.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{KTable, Materialized, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let (names, cities): (KTable<String, String>, KTable<String, String>) = (builder.table("names"), builder.table("cities"));
+    /// let people = Materialized::named("people").with_value_serde(Serdes::string());
+    /// names.join_named_with(&cities, |name, city| format!("{name} of {city}"), Named::new("with-city"), people);
+    /// // The operator that merges both sides keeps the results.
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: with-city (stores: [people])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn join_named_with<V2: Clone + 'static, VR: Clone + 'static, R: Into<Option<VR>>>(
         &self,
         other: &KTable<K, V2>,

@@ -62,7 +62,7 @@ pub(crate) fn key_value<K: 'static, V: 'static>(
         }
         Some(StoreSupplier::Window(_) | StoreSupplier::Session(_)) => Arc::new(OfWindows(name.to_owned())),
         None => {
-            let supplier = key_value_supplier(name, materialized.store_type);
+            let supplier = key_value_supplier(name, materialized.store_type.unwrap_or(StoreType::Persistent));
             configured(Stores::timestamped_key_value_store_builder(supplier, keys, values), materialized)
         }
     }
@@ -79,6 +79,7 @@ where
         Some(configs) => builder.with_logging_enabled(configs),
         None => builder.with_logging_disabled(),
     };
+    let builder = if materialized.is_placed() { builder } else { builder.with_default_placement() };
     Arc::new(if materialized.caching { builder.with_caching_enabled() } else { builder.with_caching_disabled() })
 }
 

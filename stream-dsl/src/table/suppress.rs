@@ -48,6 +48,28 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`suppress`](Self::suppress), with serdes for the buffer's keys and values; `None`: those of the table.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{BufferConfig, KTable, StreamsBuilder, Suppressed};
+    /// let builder = StreamsBuilder::new();
+    /// let names: KTable<String, String> = builder.table("in");
+    /// // What a mapper makes has no serde that the table knows.
+    /// let lengths = names.map_values(|name| name.len() as i64);
+    /// let slow = Suppressed::until_time_limit(Duration::from_millis(10), BufferConfig::unbounded());
+    /// lengths.suppress_with(slow, None, Some(Serdes::long())).to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// # let output = driver.create_output_topic::<String, Option<i64>>("out");
+    /// input.pipe_input_at("1".into(), "ada".into(), 100)?;
+    /// input.pipe_input_at("1".into(), "lovelace".into(), 105)?;
+    /// assert!(output.is_empty(), "only time moves a change out");
+    /// input.pipe_input_at("2".into(), "bob".into(), 110)?;
+    /// let told = output.read_record()?;
+    /// assert_eq!((told.value, told.timestamp), (Some(8), 105));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn suppress_with(&self, suppressed: Suppressed<K>, keys: Option<SerdeRef<K>>, values: Option<SerdeRef<V>>) -> Self {
         let Suppressed { name: named, until, time, limits, shuts_down } = suppressed;
         let name = self.plan.resource_name_or(named.as_deref(), "KTABLE-SUPPRESS-");

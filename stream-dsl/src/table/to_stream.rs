@@ -27,6 +27,20 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`to_stream`](Self::to_stream), with a name.
+    ///
+    /// ```
+    /// use stream_dsl::{KTable, Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let names: KTable<String, String> = builder.table("in");
+    /// // Deletions are null values; a stream without them is narrowed.
+    /// names.to_stream_named(Named::new("changes")).non_null_value().map_values(|name| name.to_uppercase()).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, Option<String>>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// input.pipe_key_values([("1".to_owned(), Some("ada".to_owned())), ("1".to_owned(), None)])?;
+    /// assert_eq!(output.read_values_to_list()?, ["ADA"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_stream_named(&self, named: Named) -> KStream<K, Option<V>> {
         let name = self.plan.name_or(named.get(), "KTABLE-TOSTREAM-");
         let slot = Slot::new();

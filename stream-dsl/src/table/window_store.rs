@@ -49,7 +49,12 @@ impl WindowStoreSpec {
             Some(StoreSupplier::Window(supplier)) => supplier.clone(),
             Some(other) => return refuse_supplier(plan, name, other, "windows"),
             None => {
-                let supplier = match window_supplier(name, materialized.store_type, millis(retention_ms), millis(self.size_ms)) {
+                let supplier = match window_supplier(
+                    name,
+                    materialized.store_type.unwrap_or(StoreType::Persistent),
+                    millis(retention_ms),
+                    millis(self.size_ms),
+                ) {
                     Ok(supplier) => supplier,
                     Err(error) => {
                         plan.refuse(TopologyError::Invalid { message: error.to_string() });
@@ -69,6 +74,7 @@ impl WindowStoreSpec {
             Some(configs) => builder.with_logging_enabled(configs).with_changelog_retention(retention_ms),
             None => builder.with_logging_disabled(),
         };
+        let builder = if materialized.is_placed() { builder } else { builder.with_default_placement() };
         Some(Arc::new(if materialized.caching && self.cacheable {
             builder.with_caching_enabled()
         } else {
@@ -91,7 +97,7 @@ pub(crate) fn session_store<K: 'static, V: 'static>(
     let supplier = match &materialized.supplier {
         Some(StoreSupplier::Session(supplier)) => supplier.clone(),
         Some(other) => return refuse_supplier(plan, name, other, "sessions"),
-        None => session_supplier(name, materialized.store_type, millis(retention_ms)),
+        None => session_supplier(name, materialized.store_type.unwrap_or(StoreType::Persistent), millis(retention_ms)),
     };
     let by_time = emit == EmitStrategy::OnWindowClose;
     let supplier = if by_time { supplier.ordered_by_time() } else { supplier };
@@ -100,6 +106,7 @@ pub(crate) fn session_store<K: 'static, V: 'static>(
         Some(configs) => builder.with_logging_enabled(configs).with_changelog_retention(retention_ms),
         None => builder.with_logging_disabled(),
     };
+    let builder = if materialized.is_placed() { builder } else { builder.with_default_placement() };
     // Trap T44.
     Some(Arc::new(if materialized.caching && !by_time { builder.with_caching_enabled() } else { builder.with_caching_disabled() }))
 }

@@ -16,6 +16,27 @@ pub struct TimeWindowedSerde<K> {
 
 impl<K> TimeWindowedSerde<K> {
     /// Over the serde of the keys, for windows of this size.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_core::topology::Produced;
+    /// use stream_dsl::{StreamsBuilder, TimeWindowedSerde, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(10));
+    /// let counts = builder.stream::<String, String>("in").group_by_key().windowed_by(windows).count().to_stream().non_null_value();
+    /// let keys = Arc::new(TimeWindowedSerde::new(Serdes::string(), Duration::from_millis(10)));
+    /// counts.to_with("out", Produced::with(keys.clone(), Serdes::long()));
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// input.pipe_input_at("ada".into(), "home".into(), 12)?;
+    /// // Whoever reads the topic, in Java or here, must know the size: only the start is written.
+    /// let output = driver.create_output_topic_with("out", keys, Serdes::long());
+    /// let (key, count) = output.read_key_value()?;
+    /// assert_eq!((key.window.start_ms(), key.window.end_ms(), count), (10, 20, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(inner: SerdeRef<K>, window_size: Duration) -> Self {
         Self { inner, size_ms: i64::try_from(window_size.as_millis()).unwrap_or(i64::MAX) }
     }

@@ -11,6 +11,26 @@ pub struct SessionWindowedSerde<K> {
 
 impl<K> SessionWindowedSerde<K> {
     /// Over the serde of the keys.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_core::topology::Produced;
+    /// use stream_dsl::{SessionWindowedSerde, SessionWindows, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_millis(10));
+    /// let counts = builder.stream::<String, String>("in").group_by_key().windowed_by(visits).count().to_stream().non_null_value();
+    /// // The default serde of `Windowed` writes a start alone, which is not enough for a session: name this one.
+    /// let keys = Arc::new(SessionWindowedSerde::new(Serdes::string()));
+    /// counts.to_with("out", Produced::with(keys.clone(), Serdes::long()));
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// input.pipe_input_at("ada".into(), "home".into(), 12)?;
+    /// let (key, count) = driver.create_output_topic_with("out", keys, Serdes::long()).read_key_value()?;
+    /// assert_eq!((key.window.start_ms(), key.window.end_ms(), count), (12, 12, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(inner: SerdeRef<K>) -> Self {
         Self { inner }
     }

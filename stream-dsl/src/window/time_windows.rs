@@ -25,23 +25,66 @@ pub struct TimeWindows {
 
 impl TimeWindows {
     /// Tumbling windows that close when their end has come. A size below 1 ms is refused when the topology is built.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{TimeWindow, TimeWindows};
+    ///
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(10));
+    /// // The end does not belong to a window: 10 is the first millisecond of the next one.
+    /// assert!(windows.windows_for(9).eq([TimeWindow::new(0, 10)]));
+    /// assert!(windows.windows_for(10).eq([TimeWindow::new(10, 20)]));
+    /// ```
     pub fn of_size_with_no_grace(size: Duration) -> Self {
         Self::of_size_and_grace(size, Duration::ZERO)
     }
 
     /// Tumbling windows that take late records for `grace` behind their end. A size below 1 ms is refused when the topology is built.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{StreamsBuilder, TimeWindows};
+    /// let builder = StreamsBuilder::new();
+    /// let windows = TimeWindows::of_size_and_grace(Duration::from_millis(10), Duration::from_millis(5));
+    /// builder.stream::<String, String>("in").group_by_key().windowed_by(windows).count();
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// for time in [3, 14, 4, 15, 5] {
+    ///     input.pipe_input_at("ada".into(), "home".into(), time)?;
+    /// }
+    /// // The window from 0 to 10 is open until stream time is 15: of the two late records the second is dropped and counted.
+    /// assert_eq!(driver.dropped_records().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of_size_and_grace(size: Duration, grace: Duration) -> Self {
         let size_ms = ms(size);
         Self { size_ms, advance_ms: size_ms, grace_ms: ms(grace) }
     }
 
     /// Hopping windows: one begins every `advance`. Less than 1 ms, and more than the size, is refused when the topology is built.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::TimeWindows;
+    ///
+    /// // The last minute, every ten seconds. A record belongs to six windows, and writes six rows.
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_secs(60)).advance_by(Duration::from_secs(10));
+    /// assert_eq!(windows.windows_for(65_000).count(), 6);
+    /// ```
     #[must_use]
     pub fn advance_by(self, advance: Duration) -> Self {
         Self { advance_ms: ms(advance), ..self }
     }
 
     /// The windows that a timestamp (ms) belongs to, by ascending start. None begins before 0 (trap T1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{TimeWindow, TimeWindows};
+    ///
+    /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_millis(10)).advance_by(Duration::from_millis(5));
+    /// assert!(windows.windows_for(12).eq([TimeWindow::new(5, 15), TimeWindow::new(10, 20)]));
+    /// ```
     pub fn windows_for(&self, timestamp: i64) -> impl Iterator<Item = TimeWindow> + use<> {
         let Self { size_ms, advance_ms, .. } = *self;
         // Without an advance there is no next window; such windows are refused where they are used.
@@ -54,16 +97,39 @@ impl TimeWindows {
     }
 
     /// The size, ms.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::TimeWindows;
+    ///
+    /// assert_eq!(TimeWindows::of_size_with_no_grace(Duration::from_secs(60)).size_ms(), 60_000);
+    /// ```
     pub const fn size_ms(&self) -> i64 {
         self.size_ms
     }
 
     /// The advance, ms.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::TimeWindows;
+    ///
+    /// let tumbling = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// assert_eq!(tumbling.advance_ms(), tumbling.size_ms());
+    /// assert_eq!(tumbling.advance_by(Duration::from_secs(10)).advance_ms(), 10_000);
+    /// ```
     pub const fn advance_ms(&self) -> i64 {
         self.advance_ms
     }
 
     /// The grace period, ms.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::TimeWindows;
+    ///
+    /// assert_eq!(TimeWindows::of_size_and_grace(Duration::from_secs(60), Duration::from_secs(5)).grace_ms(), 5_000);
+    /// ```
     pub const fn grace_ms(&self) -> i64 {
         self.grace_ms
     }

@@ -127,7 +127,7 @@ impl Bench {
             directory: self.directory.clone(),
             changelog_topic: Arc::from("application-store-changelog"),
             persistent_memory_bytes: 1 << 20,
-            caching_enabled: self.caching_enabled,
+            cache_max_bytes: if self.caching_enabled { 10 << 20 } else { 0 },
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
         })
     }

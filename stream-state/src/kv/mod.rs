@@ -16,7 +16,7 @@ pub use supplier::KeyValueBytesStoreSupplier;
 use crate::bytes::ByteRange;
 use crate::error::StoreError;
 use crate::store::{StoreBuilder, Typed};
-use crate::value::{Envelope, Plain, Timestamped};
+use crate::value::{Envelope, Plain, Timestamped, WithHeaders};
 
 /// A store of one value per key. Mirrors Kafka Streams' `KeyValueStore`; see [`KeyValue`] for its methods.
 pub type KeyValueStore<K, V> = KeyValue<K, Plain<V>>;
@@ -24,6 +24,10 @@ pub type KeyValueStore<K, V> = KeyValue<K, Plain<V>>;
 /// A store of one value and its timestamp per key: what tables use. Mirrors Kafka Streams' `TimestampedKeyValueStore`; see
 /// [`KeyValue`] for its methods.
 pub type TimestampedKeyValueStore<K, V> = KeyValue<K, Timestamped<V>>;
+
+/// A store of one value, its timestamp and its headers per key (KIP-1271). Mirrors Kafka Streams' `TimestampedKeyValueStoreWithHeaders`; see
+/// [`KeyValue`] for its methods.
+pub type TimestampedKeyValueStoreWithHeaders<K, V> = KeyValue<K, WithHeaders<V>>;
 
 /// The handle of a key-value store. A processor gets it in `init` and keeps it in a field.
 ///
@@ -74,6 +78,9 @@ pub type KeyValueStoreBuilder<K, V> = StoreBuilder<KeyValueBytesStoreSupplier, K
 
 /// Declares a [`TimestampedKeyValueStore`].
 pub type TimestampedKeyValueStoreBuilder<K, V> = StoreBuilder<KeyValueBytesStoreSupplier, K, Timestamped<V>>;
+
+/// Declares a [`TimestampedKeyValueStoreWithHeaders`].
+pub type TimestampedKeyValueStoreWithHeadersBuilder<K, V> = StoreBuilder<KeyValueBytesStoreSupplier, K, WithHeaders<V>>;
 
 impl<K: 'static, E: Envelope> KeyValue<K, E> {
     pub(super) fn new(typed: Typed<K, E>) -> Self {

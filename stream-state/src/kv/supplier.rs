@@ -46,6 +46,10 @@ impl BytesStoreSupplier for KeyValueBytesStoreSupplier {
 }
 
 impl sealed::Described for KeyValueBytesStoreSupplier {
+    fn in_memory(&self) -> Option<Self> {
+        Some(Self { persistent: false, ..self.clone() })
+    }
+
     fn description(&self) -> sealed::Description<'_> {
         sealed::Description {
             name: &self.name,

@@ -6,11 +6,13 @@ use super::Layers;
 use super::entry::UNTOLD;
 use crate::bytes::RowBytes;
 use crate::error::StoreError;
-use crate::value::ValueFormat;
 
 /// The keys of a store that keeps so many rows, in the order of their last use.
 pub(super) struct LeastRecentlyUsed {
     max_entries: usize,
+    /// Behind a record cache no row goes while the store takes no more bytes than this: the cache of Kafka Streams shows a row also after
+    /// the bounded store has given it up.
+    cache_bytes: usize,
     /// False until the order was taken from the rows: after a restore or a roll-back.
     known: bool,
     used_at: BTreeMap<RowBytes, u64>,
@@ -19,8 +21,8 @@ pub(super) struct LeastRecentlyUsed {
 }
 
 impl LeastRecentlyUsed {
-    pub(super) fn new(max_entries: usize) -> Self {
-        Self { max_entries, known: false, used_at: BTreeMap::new(), order: BTreeMap::new(), next: 0 }
+    pub(super) fn new(max_entries: usize, cache_bytes: usize) -> Self {
+        Self { max_entries, cache_bytes, known: false, used_at: BTreeMap::new(), order: BTreeMap::new(), next: 0 }
     }
 
     fn touch(&mut self, key: &[u8]) {
@@ -46,14 +48,14 @@ impl LeastRecentlyUsed {
 
 impl Layers {
     /// Bounds the store. Only for stores in memory.
-    pub(crate) fn keep_at_most(&mut self, max_entries: usize) {
-        self.used = Some(LeastRecentlyUsed::new(max_entries.max(1)));
+    pub(crate) fn keep_at_most(&mut self, max_entries: usize, cache_bytes: usize) {
+        self.used = Some(LeastRecentlyUsed::new(max_entries.max(1), cache_bytes));
     }
 
     /// The order of use is not known any more.
     pub(super) fn forget_use(&mut self) {
         if let Some(used) = &mut self.used {
-            *used = LeastRecentlyUsed::new(used.max_entries);
+            *used = LeastRecentlyUsed::new(used.max_entries, used.cache_bytes);
         }
     }
 
@@ -82,10 +84,11 @@ impl Layers {
             return Ok(());
         }
         let is_new = !used.used_at.contains_key(&RowBytes::new(key));
-        if let Some(eldest) = used.eldest().filter(|_| is_new) {
+        let is_cached = self.bytes < used.cache_bytes;
+        if let Some(eldest) = used.eldest().filter(|_| is_new && !is_cached) {
             used.forget(eldest.as_slice());
             let slot = self.put(eldest.as_slice(), None, written_at)?;
-            if self.format == ValueFormat::Timestamped {
+            if self.format.is_timestamped() {
                 // What a table's store forgets nobody hears of, as in Kafka Streams, whose tables see no eviction.
                 self.table.entry_mut(slot).flags |= UNTOLD;
             }

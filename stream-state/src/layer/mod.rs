@@ -104,7 +104,7 @@ impl Layers {
         let observed = Observed { stream_time: found.stream_time, sequence: found.sequence };
         let mut layers = Self {
             // As in Java.
-            logs_headers: matches!(schema, KeySchema::Window(_)) && format == ValueFormat::Plain,
+            logs_headers: format.has_headers() || matches!(schema, KeySchema::Window(_)) && format == ValueFormat::Plain,
             schema,
             format,
             caching,
@@ -303,11 +303,8 @@ impl Layers {
         freed
     }
 
-    /// Gives each dirty row to `log`: key and value as the changelog holds them, and the timestamp (ms).
-    pub(crate) fn log_changes<E>(
-        &mut self,
-        mut log: impl FnMut(&[u8], Option<&[u8]>, i64, Option<&Headers>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// Gives each dirty row to `log`: key and value as the changelog holds them, the timestamp (ms) and the headers.
+    pub(crate) fn log_changes<E>(&mut self, mut log: impl FnMut(&[u8], Option<&[u8]>, i64, &Headers) -> Result<(), E>) -> Result<(), E> {
         for place in self.dirty.places() {
             let Some(slot) = self.dirty.at(&self.table, place) else { continue };
             let entry = self.table.entry_mut(slot);
@@ -328,12 +325,17 @@ impl Layers {
                     // A version that left the history, not a deletion.
                     continue;
                 }
-                let writer = if self.logs_headers { self.dirty.writer(place) } else { None };
-                log(key, value, timestamp, writer.map(|writer| &writer.headers))?;
+                // Where rows have headers of their own, only a deletion has those of its writer.
+                let has_own = self.format.has_headers() && stored.is_some();
+                let is_writer_asked = self.logs_headers && !has_own;
+                match self.dirty.writer(place).filter(|_| is_writer_asked) {
+                    Some(writer) => log(key, value, timestamp, &writer.headers)?,
+                    None => log(key, value, timestamp, &self.format.changelog_headers(stored))?,
+                }
             }
         }
         for (key, value, timestamp) in &self.refused {
-            log(key, value.as_deref(), *timestamp, None)?;
+            log(key, value.as_deref(), *timestamp, &self.format.changelog_headers(None))?;
         }
         Ok(())
     }

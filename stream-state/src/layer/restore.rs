@@ -21,7 +21,7 @@ impl Layers {
             if self.is_expired(&key) {
                 continue;
             }
-            let value = self.format.restored(record.value, record.timestamp, &mut buffer).map(RowBytes::new);
+            let value = self.format.restored(&record, &mut buffer).map(RowBytes::new);
             if self.schema.write_index(&key, &mut index).is_some() {
                 self.apply(&index, value.as_ref().map(|_| RowBytes::new(&[])));
             }

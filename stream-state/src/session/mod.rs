@@ -15,11 +15,18 @@ pub use supplier::SessionBytesStoreSupplier;
 use crate::error::StoreError;
 use crate::key::SessionKeySchema;
 use crate::key::session::SessionParts;
-use crate::store::{Segmented, StoreBuilder, Typed, bytes_of};
-use crate::value::{Envelope, Plain};
+use crate::store::{Rows, Segmented, StoreBuilder, Typed, bytes_of};
+use crate::value::{Envelope, Plain, SessionWithHeaders};
 
 /// Declares a [`SessionStore`].
 pub type SessionStoreBuilder<K, V> = StoreBuilder<SessionBytesStoreSupplier, K, Plain<V>>;
+
+/// Declares a [`SessionStoreWithHeaders`].
+pub type SessionStoreWithHeadersBuilder<K, V> = StoreBuilder<SessionBytesStoreSupplier, K, SessionWithHeaders<V>>;
+
+/// A store of one value and its headers per key and session (KIP-1271). Mirrors Kafka Streams' `SessionStoreWithHeaders`; see [`Session`]
+/// for its methods.
+pub type SessionStoreWithHeaders<K, V> = Session<K, SessionWithHeaders<V>>;
 
 /// A store of one value per key and session: what aggregations over sessions use. Mirrors Kafka Streams' `SessionStore`; see [`Session`]
 /// for its methods.
@@ -110,7 +117,8 @@ impl<K: 'static, E: Envelope> Session<K, E> {
         self.rows.typed.get(|bytes| self.write(key, start, end, bytes))
     }
 
-    /// The sessions of `key`, by their end.
+    /// The sessions of `key`, by their end; of those that end together the earlier one comes first on disk and in a cached store, the later
+    /// one in memory.
     ///
     /// # Errors
     /// When the key serde fails. The iterator's items fail as [`get`](Self::get) does.
@@ -191,7 +199,7 @@ impl<K: 'static, E: Envelope> Session<K, E> {
         let from = if self.rows.exact { earliest_end.max(self.rows.first_visible_time()) } else { earliest_end };
         let mut rows = self.rows.scan_index(from, latest_end, false);
         if self.rows.exact {
-            rows = rows.sorted_by(false, |stored| self.schema.parts(stored).map(memory_order))?;
+            rows = self.in_memory_order(rows, false)?;
         }
         let times = Times { earliest_end: from, latest_end, latest_start: i64::MAX };
         Ok(SessionIterator::new(self, rows, (Bound::Unbounded, Bound::Unbounded), times))
@@ -208,7 +216,11 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     fn find_key(&self, key: &K, earliest_end: i64, latest_start: i64, reverse: bool) -> Result<SessionIterator<'_, K, E>> {
         let key = self.rows.typed.key_bytes(key)?;
         let earliest_end = earliest_end.max(self.rows.first_visible_time());
-        let rows = self.rows.scan(earliest_end, i64::MAX, reverse, |segment| self.schema.key_range(segment, &key, earliest_end, i64::MAX));
+        let range = |segment| self.schema.key_range(segment, &key, earliest_end, i64::MAX);
+        let mut rows = self.rows.scan(earliest_end, i64::MAX, reverse, range);
+        if self.rows.exact {
+            rows = self.in_memory_order(rows, reverse)?;
+        }
         let times = Times { earliest_end, latest_end: i64::MAX, latest_start };
         Ok(SessionIterator::new(self, rows, (Bound::Included(key.clone()), Bound::Included(key)), times))
     }
@@ -225,9 +237,14 @@ impl<K: 'static, E: Envelope> Session<K, E> {
         let earliest_end = earliest_end.max(self.rows.first_visible_time());
         let mut rows = self.rows.scan(earliest_end, i64::MAX, reverse, |segment| self.schema.keys_range(segment, first, last));
         if self.rows.exact {
-            rows = rows.sorted_by(reverse, |stored| self.schema.parts(stored).map(memory_order))?;
+            rows = self.in_memory_order(rows, reverse)?;
         }
         Ok(SessionIterator::new(self, rows, keys, Times { earliest_end, latest_end: i64::MAX, latest_start }))
+    }
+
+    fn in_memory_order(&self, rows: Rows, reverse: bool) -> Result<Rows> {
+        let is_caching = self.rows.typed.store.is_caching();
+        rows.sorted_by(reverse, |stored| self.schema.parts(stored).map(|parts| memory_order(parts, is_caching)))
     }
 
     fn write(&self, key: &K, start: i64, end: i64, out: &mut Vec<u8>) -> Result<(), StoreError> {
@@ -243,9 +260,10 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     }
 }
 
-/// The order of Java's in-memory store.
-fn memory_order(parts: SessionParts<'_>) -> (i64, Vec<u8>, i64) {
-    (parts.end, parts.key.to_vec(), parts.start)
+/// The order of Java's in-memory store: of the sessions of a key that end together the one that began last comes first. Its record cache
+/// has them the other way round.
+fn memory_order(parts: SessionParts<'_>, is_caching: bool) -> (i64, Vec<u8>, i64) {
+    (parts.end, parts.key.to_vec(), if is_caching { parts.start } else { -parts.start })
 }
 
 impl<K, E: Clone> Clone for Session<K, E> {

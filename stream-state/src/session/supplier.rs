@@ -61,6 +61,10 @@ impl BytesStoreSupplier for SessionBytesStoreSupplier {
 }
 
 impl sealed::Described for SessionBytesStoreSupplier {
+    fn in_memory(&self) -> Option<Self> {
+        Some(Self { persistent: false, ..self.clone() })
+    }
+
     fn description(&self) -> sealed::Description<'_> {
         sealed::Description {
             name: &self.name,

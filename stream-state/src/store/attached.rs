@@ -87,10 +87,7 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
 
     fn log_changes(&self, sink: &mut dyn ChangelogSink) -> Result<()> {
         self.store.layers.with(|layers| {
-            let format = layers.format();
-            layers.log_changes(|key, value, timestamp, headers| {
-                sink.log(&ChangelogRecord { key, value, timestamp, headers: headers.unwrap_or_else(|| format.changelog_headers(value)) })
-            })
+            layers.log_changes(|key, value, timestamp, headers| sink.log(&ChangelogRecord { key, value, timestamp, headers }))
         })
     }
 
@@ -106,8 +103,9 @@ impl<F: HandleFactory> StateStore for AttachedStore<F> {
         for row in self.store.scan(schema.ranges(&segments), false) {
             let (key, value) = row?;
             if let Some(logged) = schema.changelog_key(key.as_slice()).filter(|_| schema.shows(key.as_slice(), first)) {
+                let headers = format.changelog_headers(Some(value.as_slice()));
                 let (value, timestamp) = format.changelog_value(Some(value.as_slice()), UNKNOWN_TIME);
-                sink.log(&ChangelogRecord { key: logged, value, timestamp, headers: format.changelog_headers(value) })?;
+                sink.log(&ChangelogRecord { key: logged, value, timestamp, headers: &headers })?;
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use stream_core::store::{ChangelogConfig, CleanupPolicy, OpenedStore, StoreFacto
 
 use super::{HandleFactory, LayeredStore, StoreOptions, Typed, open};
 use crate::key::KeySchema;
-use crate::value::{BufferedValue, Envelope, Plain, Timestamped, ValueFormat};
+use crate::value::{BufferedValue, Envelope, Plain, SessionWithHeaders, Timestamped, ValueFormat, WithHeaders};
 
 /// Says where a store keeps its rows, how they are keyed, and which handle reads them.
 ///
@@ -30,6 +30,14 @@ pub(crate) mod sealed {
     /// What the builder asks of a supplier.
     pub trait Described {
         fn description(&self) -> Description<'_>;
+
+        /// The same in memory; `None` for a kind that is nowhere else.
+        fn in_memory(&self) -> Option<Self>
+        where
+            Self: Sized,
+        {
+            None
+        }
 
         /// How many rows the store keeps; `None`: all.
         fn max_entries(&self) -> Option<usize> {
@@ -58,6 +66,7 @@ pub struct StoreBuilder<S, K, E> {
     changelog: Option<ChangelogConfig>,
     caching: bool,
     logs_headers: bool,
+    is_default: bool,
 }
 
 struct Handles<S, K, E> {
@@ -86,6 +95,20 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Timestamp
     }
 }
 
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, WithHeaders<V>> {
+    /// A store of values with timestamps and headers.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, WithHeaders { serde: values })
+    }
+}
+
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, SessionWithHeaders<V>> {
+    /// A store of sessions with headers.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, SessionWithHeaders { serde: values })
+    }
+}
+
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, BufferedValue<V>> {
     /// A store of changes that wait to be told.
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
@@ -96,7 +119,7 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, BufferedV
 /// Kafka Streams compacts the changelog of windows with timestamps also where they keep duplicates.
 fn changelog_of(supplier: &impl BytesStoreSupplier, format: ValueFormat) -> ChangelogConfig {
     let changelog = supplier.description().changelog;
-    let compacts = format == ValueFormat::Timestamped && changelog.cleanup_policy == CleanupPolicy::Delete;
+    let compacts = format.is_timestamped() && changelog.cleanup_policy == CleanupPolicy::Delete;
     ChangelogConfig { cleanup_policy: if compacts { CleanupPolicy::CompactDelete } else { changelog.cleanup_policy }, ..changelog }
 }
 
@@ -109,6 +132,7 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
             changelog,
             caching: false,
             logs_headers: false,
+            is_default: false,
         }
     }
 
@@ -140,6 +164,13 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     #[must_use]
     pub fn with_headers_logged(mut self) -> Self {
         self.logs_headers = true;
+        self
+    }
+
+    /// The program does not say where the store is: `dsl.store.suppliers.class` decides.
+    #[must_use]
+    pub fn with_default_placement(mut self) -> Self {
+        self.is_default = true;
         self
     }
 
@@ -193,6 +224,13 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Store
         }
     }
 
+    fn default_in_memory(&self) -> Option<Arc<dyn StoreFactory>> {
+        let supplier = self.supplier.in_memory().filter(|_| self.is_default)?;
+        let (keys, envelope) = (SerdeRef::clone(&self.handles.keys), self.handles.envelope.clone());
+        let handles = Arc::new(Handles { supplier: supplier.clone(), keys, envelope });
+        Some(Arc::new(Self { supplier, handles, changelog: self.changelog.clone(), ..*self }))
+    }
+
     fn open(&self, to_open: &StoreOpen) -> Result<OpenedStore> {
         let description = self.supplier.description();
         let caching = self.caching && description.cacheable;
@@ -201,7 +239,7 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone + Send + Sync> Store
             persistent: description.persistent,
             caching,
             schema: description.schema,
-            format: self.handles.envelope.settled(caching && to_open.caching_enabled).format(),
+            format: self.handles.envelope.settled(caching && to_open.cache_max_bytes > 0).format(),
             max_entries: self.supplier.max_entries(),
             logs_headers: self.logs_headers,
         };

@@ -37,10 +37,10 @@ pub(crate) struct StoreOptions {
 pub(crate) fn open<F: HandleFactory>(options: &StoreOptions, open: &StoreOpen, handles: Arc<F>) -> Result<OpenedStore> {
     let failed = |error: StoreError| error.of(&options.name);
     let below = if options.persistent { open_below(options, open).map_err(failed)? } else { Below::default() };
-    let caching = options.caching && open.caching_enabled;
+    let caching = options.caching && open.cache_max_bytes > 0;
     let mut layers = Layers::new(options.schema.clone(), options.format, caching, below.store, below.checkpoint).map_err(failed)?;
     if let Some(max_entries) = options.max_entries {
-        layers.keep_at_most(max_entries);
+        layers.keep_at_most(max_entries, if caching { open.cache_max_bytes } else { 0 });
     }
     if options.logs_headers {
         layers.log_headers();

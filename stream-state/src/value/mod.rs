@@ -1,12 +1,14 @@
 //! Value envelopes: what a store keeps beside the value, and how both differ from what the changelog holds.
 //!
-//! A further envelope (headers) is one more file here and one more [`ValueFormat`].
+//! A further envelope is one more file here and one more [`ValueFormat`].
 
 mod buffered;
 mod plain;
 mod timestamped;
 mod versioned;
+mod with_headers;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -17,6 +19,7 @@ use stream_core::serdes::{SerdeContext, SerdeError};
 use stream_core::store::ChangelogRecord;
 pub use timestamped::{Timestamped, ValueAndTimestamp};
 pub use versioned::Versioned;
+pub use with_headers::{AggregationWithHeaders, SessionWithHeaders, ValueTimestampHeaders, WithHeaders};
 
 use crate::buffer::format::{VERSION, VERSION_HEADER};
 use crate::error::StoreError;
@@ -29,6 +32,10 @@ pub enum ValueFormat {
     Plain,
     /// `timestamp (8) ‖ value`; the changelog has the plain value, and the timestamp in the record.
     Timestamped,
+    /// Headers, timestamp and value; the changelog has the plain value, the rest in the record.
+    TimestampedWithHeaders,
+    /// Headers and value; the changelog has the plain value, and the headers in the record.
+    WithHeaders,
     /// The value's bytes, although timestamps are written with it.
     Untimed,
     /// A change that waits in a buffer, as in the changelog, whose records tell their version in a header.
@@ -46,6 +53,13 @@ impl ValueFormat {
                 Some((timestamp, value)) => (Some(value), i64::from_be_bytes(*timestamp)),
                 None => (Some(stored), written_at),
             },
+            (Self::TimestampedWithHeaders, Some(stored)) => {
+                match with_headers::split(stored).and_then(|(_, rest)| rest.split_first_chunk::<8>()) {
+                    Some((timestamp, value)) => (Some(value), i64::from_be_bytes(*timestamp)),
+                    None => (Some(stored), written_at),
+                }
+            }
+            (Self::WithHeaders, Some(stored)) => (Some(with_headers::split(stored).map_or(stored, |(_, value)| value)), written_at),
             (Self::Versioned, Some(stored)) => {
                 (stored.split_first().filter(|(flag, _)| **flag == versioned::VALUE).map(|(_, value)| value), written_at)
             }
@@ -54,15 +68,31 @@ impl ValueFormat {
         }
     }
 
-    /// The headers of a changelog record.
-    pub(crate) fn changelog_headers(self, value: Option<&[u8]>) -> &'static Headers {
+    /// Whether rows have timestamps of their own.
+    pub(crate) const fn is_timestamped(self) -> bool {
+        matches!(self, Self::Timestamped | Self::TimestampedWithHeaders)
+    }
+
+    /// Whether rows have headers of their own.
+    pub(crate) const fn has_headers(self) -> bool {
+        matches!(self, Self::TimestampedWithHeaders | Self::WithHeaders)
+    }
+
+    /// The headers of the changelog record for a stored value.
+    pub(crate) fn changelog_headers(self, stored: Option<&[u8]>) -> Cow<'static, Headers> {
         static NONE: Headers = Headers::new();
         static VERSIONED: LazyLock<Headers> = LazyLock::new(|| {
             let mut headers = Headers::new();
             headers.add(VERSION_HEADER, Some(&[VERSION]));
             headers
         });
-        if self == Self::Buffered && value.is_some() { &VERSIONED } else { &NONE }
+        match stored {
+            Some(_) if self == Self::Buffered => Cow::Borrowed(&VERSIONED),
+            Some(stored) if self.has_headers() => {
+                Cow::Owned(with_headers::split(stored).and_then(|(headers, _)| with_headers::read_headers(headers)).unwrap_or_default())
+            }
+            _ => Cow::Borrowed(&NONE),
+        }
     }
 
     /// What is wrong with a changelog record, if it cannot be one of this format.
@@ -82,9 +112,10 @@ impl ValueFormat {
     }
 
     /// The stored value of a changelog record; `None` deletes the row.
-    pub(crate) fn restored<'a>(self, value: Option<&'a [u8]>, timestamp: i64, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    pub(crate) fn restored<'a>(self, record: &ChangelogRecord<'a>, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        let value = record.value;
         if self != Self::Versioned {
-            return value.map(|value| self.stored_value(value, timestamp, buffer));
+            return value.map(|value| self.stored_value(value, record, buffer));
         }
         // A deletion is a version, and a row.
         buffer.clear();
@@ -94,16 +125,19 @@ impl ValueFormat {
     }
 
     /// The stored value of a changelog record.
-    pub(crate) fn stored_value<'a>(self, value: &'a [u8], timestamp: i64, buffer: &'a mut Vec<u8>) -> &'a [u8] {
-        match self {
-            Self::Plain | Self::Untimed | Self::Buffered | Self::Versioned => value,
-            Self::Timestamped => {
-                buffer.clear();
-                buffer.extend_from_slice(&timestamp.to_be_bytes());
-                buffer.extend_from_slice(value);
-                buffer
-            }
+    fn stored_value<'a>(self, value: &'a [u8], record: &ChangelogRecord<'_>, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+        if !self.is_timestamped() && !self.has_headers() {
+            return value;
         }
+        buffer.clear();
+        if self.has_headers() {
+            with_headers::write_headers(record.headers, buffer);
+        }
+        if self.is_timestamped() {
+            buffer.extend_from_slice(&record.timestamp.to_be_bytes());
+        }
+        buffer.extend_from_slice(value);
+        buffer
     }
 }
 
@@ -113,6 +147,8 @@ impl fmt::Display for ValueFormat {
         f.write_str(match self {
             Self::Plain => "plain values",
             Self::Timestamped => "timestamped values",
+            Self::TimestampedWithHeaders => "timestamped values with headers",
+            Self::WithHeaders => "values with headers",
             Self::Untimed => "values without their timestamps",
             Self::Buffered => "buffered changes",
             Self::Versioned => "versions",
@@ -154,5 +190,7 @@ mod sealed {
     impl<V> Sealed for super::BufferedValue<V> {}
     impl<V> Sealed for super::Plain<V> {}
     impl<V> Sealed for super::Timestamped<V> {}
+    impl<V> Sealed for super::SessionWithHeaders<V> {}
     impl<V> Sealed for super::Versioned<V> {}
+    impl<V> Sealed for super::WithHeaders<V> {}
 }

@@ -74,6 +74,10 @@ impl BytesStoreSupplier for VersionedBytesStoreSupplier {
 }
 
 impl sealed::Described for VersionedBytesStoreSupplier {
+    fn in_memory(&self) -> Option<Self> {
+        Some(Self { persistent: false, ..self.clone() })
+    }
+
     fn description(&self) -> sealed::Description<'_> {
         let lag = self.schema.history_ms.saturating_add(ADDITIONAL_LAG_MS);
         sealed::Description {

@@ -14,13 +14,20 @@ pub use supplier::WindowBytesStoreSupplier;
 use crate::error::StoreError;
 use crate::key::WindowKeySchema;
 use crate::store::{KeyBounds, Segmented, StoreBuilder, Typed, bytes_of};
-use crate::value::{Envelope, Plain, Timestamped};
+use crate::value::{Envelope, Plain, Timestamped, WithHeaders};
 
 /// Declares a [`WindowStore`].
 pub type WindowStoreBuilder<K, V> = StoreBuilder<WindowBytesStoreSupplier, K, Plain<V>>;
 
 /// Declares a [`TimestampedWindowStore`].
 pub type TimestampedWindowStoreBuilder<K, V> = StoreBuilder<WindowBytesStoreSupplier, K, Timestamped<V>>;
+
+/// Declares a [`TimestampedWindowStoreWithHeaders`].
+pub type TimestampedWindowStoreWithHeadersBuilder<K, V> = StoreBuilder<WindowBytesStoreSupplier, K, WithHeaders<V>>;
+
+/// A store of one value, its timestamp and its headers per key and window (KIP-1271). Mirrors Kafka Streams'
+/// `TimestampedWindowStoreWithHeaders`; see [`Window`] for its methods.
+pub type TimestampedWindowStoreWithHeaders<K, V> = Window<K, WithHeaders<V>>;
 
 /// A store of one value per key and window. Mirrors Kafka Streams' `WindowStore`; see [`Window`] for its methods.
 pub type WindowStore<K, V> = Window<K, Plain<V>>;

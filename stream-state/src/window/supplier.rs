@@ -87,6 +87,10 @@ impl BytesStoreSupplier for WindowBytesStoreSupplier {
 }
 
 impl sealed::Described for WindowBytesStoreSupplier {
+    fn in_memory(&self) -> Option<Self> {
+        Some(Self { persistent: false, ..self.clone() })
+    }
+
     fn description(&self) -> sealed::Description<'_> {
         sealed::Description {
             name: &self.name,

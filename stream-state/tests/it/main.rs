@@ -7,6 +7,7 @@ mod durability;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod full_disk;
+mod headers;
 mod iterators;
 mod key_value;
 mod memory;

@@ -19,6 +19,8 @@ struct State {
     files: BTreeMap<PathBuf, Vec<u8>>,
     /// What a loss of power leaves: the files as they were when they were last made durable.
     durable: BTreeMap<PathBuf, Vec<u8>>,
+    /// What was there before the first change.
+    base: BTreeMap<PathBuf, Vec<u8>>,
     full: bool,
     changes: Vec<Change>,
 }
@@ -64,16 +66,20 @@ impl State {
 }
 
 impl Simulated {
+    fn with(files: BTreeMap<PathBuf, Vec<u8>>) -> Simulated {
+        Simulated { state: Arc::new(Mutex::new(State { base: files.clone(), files, ..State::default() })) }
+    }
+
     /// The files as they are now, in a storage of their own: what a process that is killed here leaves.
     pub(crate) fn copy(&self) -> Simulated {
         let files = self.state.lock().unwrap().files.clone();
-        Simulated { state: Arc::new(Mutex::new(State { files, ..State::default() })) }
+        Simulated::with(files)
     }
 
     /// What is left of the files when the power is lost now.
     pub(crate) fn after_power_loss(&self) -> Simulated {
         let files = self.state.lock().unwrap().durable.clone();
-        Simulated { state: Arc::new(Mutex::new(State { files, ..State::default() })) }
+        Simulated::with(files)
     }
 
     /// How many changes were made so far.
@@ -84,8 +90,11 @@ impl Simulated {
     /// What the first changes made, and of the one after them the first `torn` bytes if it is a write. `None` if that write has no
     /// more bytes than these.
     pub(crate) fn after(&self, changes: usize, torn: usize) -> Option<Simulated> {
-        let all = self.state.lock().unwrap().changes.clone();
-        let mut state = State::default();
+        let (base, all) = {
+            let state = self.state.lock().unwrap();
+            (state.base.clone(), state.changes.clone())
+        };
+        let mut state = State { files: base.clone(), base, ..State::default() };
         all[..changes].iter().for_each(|change| state.apply(change.clone()));
         if torn > 0 {
             match all.get(changes) {

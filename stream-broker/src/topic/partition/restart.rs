@@ -14,6 +14,7 @@ use crate::log::batch::{BatchHeader, HEADER_BYTES};
 use crate::log::producer_state::ProducerStates;
 use crate::log::records::Records;
 use crate::log::{Checkpoint, LEADER_EPOCH, Log, LogFolder, snapshot};
+use crate::mistake::{self, Mistake};
 use crate::topic::config::TopicConfig;
 
 const METADATA: &str = "partition.metadata";
@@ -73,6 +74,12 @@ impl Partition {
             self.save_aborted_of(folder, base, end)?;
         }
         self.aborted.delete_below(self.log.start_offset());
+        if mistake::is_made(Mistake::AbortedForgotten) {
+            self.aborted = AbortedIndex::default();
+        }
+        if mistake::is_made(Mistake::OpenTransactionsForgotten) {
+            self.producers = ProducerStates::default();
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! A client that speaks the raw protocol, so that tests see the very bytes and codes.
 
 mod target;
+pub mod transactional;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -18,6 +18,7 @@ pub(crate) struct Callbacks {
     pub(crate) context: Arc<dyn ClientContext>,
     pub(crate) deliveries: Deliveries,
     pub(crate) partition_errors: PartitionErrors,
+    last_error: Mutex<Option<String>>,
 }
 
 /// Errors of partitions that librdkafka reports beside the messages: a missing topic, a missing right.
@@ -38,6 +39,7 @@ impl PartitionErrors {
 #[derive(Default)]
 pub(crate) struct Deliveries {
     failure: Mutex<Option<(TopicPartition, NativeError)>>,
+    slots: Mutex<Vec<Arc<AtomicI64>>>,
 }
 
 /// The value of a slot without an acknowledgement.
@@ -53,7 +55,13 @@ impl Callbacks {
             context: Arc::clone(context),
             deliveries: Deliveries::default(),
             partition_errors: PartitionErrors::default(),
+            last_error: Mutex::default(),
         }
+    }
+
+    /// What the client last said of its connections: why nobody answers, as a rule.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn guarded(&self, what: &str, call: impl FnOnce(&dyn ClientContext)) {
@@ -64,6 +72,11 @@ impl Callbacks {
 }
 
 impl Deliveries {
+    /// Keeps a slot as long as the client lives.
+    pub(crate) fn keep(&self, slot: Arc<AtomicI64>) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+    }
+
     pub(crate) fn take_failure(&self) -> Option<(TopicPartition, NativeError)> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -111,6 +124,10 @@ pub(super) unsafe extern "C" fn on_error(rk: *mut rd::rd_kafka_t, code: c_int, r
         && let Some(partition) = concerned(&native.reason)
     {
         return callbacks.partition_errors.note(partition, native);
+    }
+    // That all brokers are down is what follows from another error.
+    if native.code != error::code::ALL_BROKERS_DOWN {
+        *callbacks.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(native.reason.clone());
     }
     let error = error::from_native(native, Operation::Connect);
     callbacks.guarded("error", |context| context.error(&callbacks.name, &error));

@@ -11,6 +11,9 @@ use crate::id::TopicPartition;
 /// A list that we own.
 pub(crate) struct PartitionList(NonNull<rd::rd_kafka_topic_partition_list_t>);
 
+// SAFETY: the list is a heap object of our own, tied to no thread.
+unsafe impl Send for PartitionList {}
+
 /// One entry, copied.
 #[derive(Clone, Debug)]
 pub(crate) struct PartitionEntry {

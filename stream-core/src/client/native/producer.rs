@@ -6,12 +6,15 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use rdkafka_sys as rd;
 
 use super::callbacks::NOTHING_ACKNOWLEDGED;
 use super::client::{NativeClient, Role};
 use super::{Callbacks, NativeError, PartitionList, c_string, ffi};
+use crate::client::error::code;
 use crate::client::{FencingToken, Properties};
 use crate::error::{Error, Result};
 use crate::record::{Headers, OutgoingRecord};
@@ -19,15 +22,17 @@ use crate::record::{Headers, OutgoingRecord};
 /// The partition that lets librdkafka's partitioner choose.
 const BY_PARTITIONER: i32 = -1;
 
+/// How often a call that waits for the coordinator looks whether it may wait on.
+const OFFSETS_STEP: Duration = Duration::from_millis(100);
+
 type Topic = NonNull<rd::rd_kafka_topic_t>;
 
 /// A producer with its topics and slots. Used by one thread at a time.
 pub(crate) struct NativeProducer {
-    // Topics before the client (see `drop`), the client before the slots: a report may name a slot for as long as the client lives.
+    // Topics before the client (see `drop`). A report may name a slot for as long as the client lives, so its callbacks keep them, too.
     topics: RefCell<Vec<(Arc<str>, Topic)>>,
     client: Arc<NativeClient>,
-    #[expect(clippy::vec_box, reason = "records under way hold the addresses, which must stay when the list grows")]
-    slots: RefCell<Vec<Box<AtomicI64>>>,
+    slots: RefCell<Vec<Arc<AtomicI64>>>,
 }
 
 // SAFETY: topics are handles of the thread-safe client; the cells are reached through `&self` of a type that is not `Sync`.
@@ -54,12 +59,14 @@ impl NativeProducer {
     /// A new slot; its number.
     pub(crate) fn add_slot(&self) -> usize {
         let mut slots = self.slots.borrow_mut();
-        slots.push(Box::new(AtomicI64::new(NOTHING_ACKNOWLEDGED)));
+        let slot = Arc::new(AtomicI64::new(NOTHING_ACKNOWLEDGED));
+        self.client.callbacks().deliveries.keep(Arc::clone(&slot));
+        slots.push(slot);
         slots.len() - 1
     }
 
     pub(crate) fn slot_address(&self, slot: usize) -> SlotAddress {
-        self.slots.borrow().get(slot).map_or(SlotAddress::NONE, |slot| SlotAddress(std::ptr::from_ref::<AtomicI64>(slot).cast_mut().cast()))
+        self.slots.borrow().get(slot).map_or(SlotAddress::NONE, |slot| SlotAddress(Arc::as_ptr(slot).cast_mut().cast()))
     }
 
     pub(crate) fn acknowledged(&self, slot: usize) -> Option<i64> {
@@ -167,22 +174,52 @@ impl NativeProducer {
         unsafe { NativeError::check(rd::rd_kafka_abort_transaction(self.client.rk(), timeout_ms)) }
     }
 
-    pub(crate) fn send_offsets(&self, offsets: &PartitionList, token: &FencingToken, timeout_ms: i32) -> Result<Result<(), NativeError>> {
+    /// Sends offsets; waits for the answer until `is_over`. Then the producer is good for nothing but to be dropped.
+    ///
+    /// librdkafka waits for a coordinator that holds the connection as long as a request may take, whatever timeout it is given. So the call
+    /// has a thread of its own, which keeps the client until it returns.
+    pub(crate) fn send_offsets(
+        &self,
+        offsets: PartitionList,
+        token: &FencingToken,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Result<(), NativeError>> {
         let group = c_string(&token.group, "the group id")?;
         let member = c_string(&token.member, "the member id")?;
         let instance: Option<CString> = token.instance.as_ref().map(|instance| c_string(instance, "`group.instance.id`")).transpose()?;
-        // SAFETY: the strings are copied into the metadata object, which is ours and destroyed once; the list is copied.
-        unsafe {
-            let metadata = rd::rd_kafka_consumer_group_metadata_new_with_genid(
-                group.as_ptr(),
-                token.generation,
-                member.as_ptr(),
-                instance.as_ref().map_or(std::ptr::null(), |instance| instance.as_ptr()),
-            );
-            let sent =
-                NativeError::check(rd::rd_kafka_send_offsets_to_transaction(self.client.rk(), offsets.as_ptr(), metadata, timeout_ms));
-            rd::rd_kafka_consumer_group_metadata_destroy(metadata);
-            Ok(sent)
+        let (client, generation) = (Arc::clone(&self.client), token.generation);
+        let send = move || {
+            // SAFETY: the strings are copied into the metadata object, which is ours and destroyed once; the list is copied; the client is live.
+            unsafe {
+                let metadata = rd::rd_kafka_consumer_group_metadata_new_with_genid(
+                    group.as_ptr(),
+                    generation,
+                    member.as_ptr(),
+                    instance.as_ref().map_or(std::ptr::null(), |instance| instance.as_ptr()),
+                );
+                // -1: as long as the transaction may take.
+                let sent = NativeError::check(rd::rd_kafka_send_offsets_to_transaction(client.rk(), offsets.as_ptr(), metadata, -1));
+                rd::rd_kafka_consumer_group_metadata_destroy(metadata);
+                // Before the answer: the client ends where its producer does.
+                drop(client);
+                sent
+            }
+        };
+        let (answer, answered) = channel();
+        std::thread::Builder::new()
+            .name("kstreams-offsets".to_owned())
+            .spawn(move || {
+                // Nobody listens when it was given up.
+                answer.send(send()).ok();
+            })
+            .map_err(|error| Error::retriable("the operating system gave no thread for the offsets of a transaction").with_source(error))?;
+        loop {
+            match answered.recv_timeout(OFFSETS_STEP) {
+                Ok(sent) => return Ok(sent),
+                Err(RecvTimeoutError::Timeout) if is_over() => return Ok(Err(NativeError::from_code(code::TIMED_OUT))),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("the thread that sends offsets has ended")),
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ use crate::client::native::{NativeError, PartitionList, group};
 use crate::client::{BridgedContext, ClientContext, CommitOffset, Operation, Properties};
 use crate::error::{Error, ErrorKind, Result};
 use crate::membership::token::CurrentMember;
+
+/// How long a process that leaves waits for the coordinator's answer.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A rebalance event of the client, to be answered later.
 #[derive(Debug)]
@@ -191,8 +195,26 @@ impl CurrentMember for MembershipConsumer {
     }
 }
 
+/// Leaves the group and closes the client. One whose broker holds the connection and does not answer is not waited for longer than
+/// [`CLOSE_TIMEOUT`]: it goes on closing on a thread of its own, and the group notices after `session.timeout.ms`.
+pub(super) fn close(consumer: Arc<MembershipConsumer>) {
+    let (closing, closed) = channel::<()>();
+    let thread = std::thread::Builder::new().name("kstreams-leave".to_owned()).spawn(move || {
+        drop(consumer);
+        drop(closing);
+    });
+    match thread {
+        Ok(_) if closed.recv_timeout(CLOSE_TIMEOUT) == Err(RecvTimeoutError::Timeout) => {
+            tracing::warn!("the coordinator does not answer; the group notices after `session.timeout.ms` that this process has left");
+        }
+        Ok(_) => {}
+        // The consumer was dropped with the thread that could not be.
+        Err(error) => tracing::debug!(%error, "the operating system gave no thread to leave the group on"),
+    }
+}
+
 impl Drop for MembershipConsumer {
-    /// Closing waits until every rebalance event is answered.
+    /// Closing waits until every rebalance event is answered, and every request that is under way.
     fn drop(&mut self) {
         let context = self.consumer.context();
         context.answers_at_once.store(true, Ordering::Release);

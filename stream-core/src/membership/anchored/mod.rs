@@ -125,8 +125,7 @@ impl AnchoredMembership {
     /// Makes a client for the session's plan. The fingerprint is in its `client.id`, which a client keeps for life.
     fn connect(&mut self) -> Result<()> {
         // Leaves, if there is one: two members of one process would share out the tasks between each other.
-        self.committer.set(None);
-        self.consumer = None;
+        self.let_go();
         let plan = self.session.plan();
         let fingerprint = plan.fingerprint.as_str();
         let mut properties = self.properties(client_id::of_member(self.client_id(), fingerprint));
@@ -138,6 +137,13 @@ impl AnchoredMembership {
         self.consumer = Some(consumer);
         self.joining_since = Some(Instant::now());
         Ok(())
+    }
+
+    fn let_go(&mut self) {
+        self.committer.set(None);
+        if let Some(consumer) = self.consumer.take() {
+            consumer::close(consumer);
+        }
     }
 
     fn client_id(&self) -> &str {
@@ -310,12 +316,18 @@ impl AnchoredMembership {
     }
 
     /// Joins the group once more, as a member that only asks all others to end, and waits until they have left.
-    fn tell_shutdown(&self) -> Result<()> {
+    fn tell_shutdown(&self, within: Duration) -> Result<()> {
         let plan = self.session.plan();
         let properties = self.properties(client_id::of_shutdown(self.client_id(), &plan.fingerprint));
-        let consumer = MembershipConsumer::join(&properties, &anchors(plan), &self.context, true)?;
+        let consumer = Arc::new(MembershipConsumer::join(&properties, &anchors(plan), &self.context, true)?);
+        let told = self.await_shutdown(&consumer, within.min(SHUTDOWN_TIMEOUT));
+        consumer::close(consumer);
+        told
+    }
+
+    fn await_shutdown(&self, consumer: &MembershipConsumer, timeout: Duration) -> Result<()> {
         let started = Instant::now();
-        while started.elapsed() < SHUTDOWN_TIMEOUT {
+        while started.elapsed() < timeout {
             consumer.poll(CHECK_INTERVAL)?;
             match self.admin.describe_group(&self.config.application_id, DESCRIBE_TIMEOUT) {
                 Ok(group)
@@ -327,7 +339,7 @@ impl AnchoredMembership {
                 Err(error) => tracing::debug!(%error, "the group cannot be read"),
             }
         }
-        Err(Error::retriable(format!("other processes of the application did not end within {SHUTDOWN_TIMEOUT:?}")))
+        Err(Error::retriable(format!("other processes of the application did not end within {timeout:?}")))
     }
 }
 
@@ -378,16 +390,22 @@ impl Membership for AnchoredMembership {
         Arc::clone(&self.committer) as _
     }
 
-    fn leave(&mut self) -> Result<()> {
+    fn leave(&mut self, within: Duration) -> Result<()> {
         self.tokens.clear("this process has left its group");
-        self.committer.set(None);
-        self.consumer = None;
-        if std::mem::take(&mut self.asks_for_shutdown) { self.tell_shutdown() } else { Ok(()) }
+        self.let_go();
+        if std::mem::take(&mut self.asks_for_shutdown) { self.tell_shutdown(within) } else { Ok(()) }
     }
 
     fn shut_down_application(&mut self) -> Result<()> {
         self.asks_for_shutdown = true;
         Ok(())
+    }
+}
+
+impl Drop for AnchoredMembership {
+    fn drop(&mut self) {
+        self.tokens.clear("this process has left its group");
+        self.let_go();
     }
 }
 

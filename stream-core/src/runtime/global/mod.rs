@@ -15,7 +15,7 @@ pub(super) use thread::GlobalEvent;
 use thread::{GlobalStore, GlobalThread, GlobalThreadEnvironment};
 
 use super::{ControlEnvironment, ControlEvent};
-use crate::client::{Admin, DataConsumer, PollWaker};
+use crate::client::{DataConsumer, PollWaker};
 use crate::config::ClientRole;
 use crate::error::{Error, Result, ResultExt};
 use crate::id::TaskId;
@@ -65,7 +65,7 @@ pub(super) fn start(environment: &ControlEnvironment) -> Result<Option<GlobalHan
                     directory: environment.directory.global_store_directory(name),
                     changelog_topic: topic,
                     persistent_memory_bytes: environment.config.persistent_memory_bytes(),
-                    caching_enabled: false,
+                    cache_max_bytes: 0,
                     clock: Arc::clone(&environment.clock),
                 })
                 .at(|| format!("global store {name}"))?;
@@ -79,7 +79,7 @@ pub(super) fn start(environment: &ControlEnvironment) -> Result<Option<GlobalHan
 
     let config = &environment.config;
     let consumer = DataConsumer::new(&config.client_properties(ClientRole::Global), "global", &environment.context)?;
-    let admin = Admin::new(&config.client_properties(ClientRole::Admin), "global", &environment.context)?;
+    let admin = environment.admin("global")?;
     let (waker, (close, commands)) = (consumer.waker(), channel());
     let events = environment.sender.clone();
     let has_disk = environment.topology.global_subtopologies().iter().flat_map(|subtopology| &subtopology.stores);
@@ -88,7 +88,8 @@ pub(super) fn start(environment: &ControlEnvironment) -> Result<Option<GlobalHan
         topology: Arc::clone(&environment.topology),
         settings: Arc::clone(&environment.settings),
         clock: Arc::clone(&environment.clock),
-        handlers: environment.handlers.clone(),
+        handlers: environment.handlers.clone().for_global_topics(),
+        application: Arc::clone(&environment.application),
         budget: Arc::clone(&environment.budget),
         metrics: subtopologies.iter().map(|subtopology| environment.shared.task_metrics(TaskId::new(subtopology.id, 0))).collect(),
         applied: has_disk.then(|| AppliedPositions::at(environment.directory.global_positions())),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::super::RuntimeSettings;
 use super::positions::AppliedPositions;
+use crate::application::ApplicationContext;
 use crate::client::{Admin, DataConsumer, DeliverySlot, IsolationLevel, OffsetSpec, Polled};
 use crate::config::ProcessingGuarantee;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
@@ -47,6 +48,7 @@ pub(super) struct GlobalThreadEnvironment {
     pub(super) settings: Arc<RuntimeSettings>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) handlers: Handlers,
+    pub(super) application: Arc<ApplicationContext>,
     pub(super) budget: Arc<MemoryBudget>,
     /// Of each global sub-topology.
     pub(super) metrics: Vec<Arc<TaskMetrics>>,
@@ -270,6 +272,8 @@ impl GlobalThread {
                     clock: &environment.clock,
                     max_task_idle_ms: -1,
                     emit_intervals: environment.settings.emit_intervals,
+                    application: &environment.application,
+                    waker: Arc::new(|| {}),
                     global_stores: &[],
                 },
             )?;

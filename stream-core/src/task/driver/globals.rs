@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::captured_output::CapturedOutput;
 use super::{DriverOptions, TASK, stores};
+use crate::application::ApplicationContext;
 use crate::client::Message;
 use crate::error::Result;
 use crate::handler::{Handlers, LogAndContinue};
@@ -37,11 +38,12 @@ impl Globals {
         clock: &Arc<dyn Clock>,
         metrics: &Arc<TaskMetrics>,
         memory: &Rc<WorkerMemory>,
+        application: &Arc<ApplicationContext>,
     ) -> Result<Self> {
         let owner = StoreOwner { current: Rc::new(CurrentRecord::default()), memory: Rc::clone(memory) };
         let mut globals = Self { tasks: Vec::new(), shared: Vec::new(), topics: HashMap::new() };
         // What cannot be read is skipped, whatever the application's handler: as Kafka Streams' driver does.
-        let handlers = Handlers { deserialization: Arc::new(LogAndContinue), ..options.handlers.clone() };
+        let handlers = Handlers { deserialization: Arc::new(LogAndContinue), ..options.handlers.clone().for_global_topics() };
         for subtopology in built.global_subtopologies() {
             let (mut prepared, mut applied) = (Vec::new(), 0);
             for &index in &subtopology.stores {
@@ -77,6 +79,8 @@ impl Globals {
                     clock,
                     max_task_idle_ms: -1,
                     emit_intervals: options.emit_intervals,
+                    application,
+                    waker: Arc::new(|| {}),
                     global_stores: &[],
                 },
             )?);

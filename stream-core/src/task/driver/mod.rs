@@ -20,12 +20,13 @@ use super::active::{Task, TaskEnvironment};
 use super::collector::Outgoing;
 use super::prepared::{InputPosition, PreparedTask};
 use super::progress::Progress;
+use crate::application::ApplicationContext;
 use crate::client::Message;
 use crate::config::EmitIntervals;
 use crate::error::{Error, Result};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::metrics::TaskMetrics;
+use crate::metrics::{MetricName, MetricRegistry, TaskMetrics};
 use crate::node::DroppedRecord;
 use crate::record::{Headers, OwnedRecord};
 use crate::store::{CurrentRecord, MemoryBudget, StateStore, StoreOwner, WorkerMemory};
@@ -43,8 +44,8 @@ pub struct DriverOptions {
     pub application_id: String,
     /// Where persistent stores lie; made when they flush first.
     pub state_dir: PathBuf,
-    /// Whether tables hold changes back until the commit (`statestore.cache.max.bytes` > 0).
-    pub caching_enabled: bool,
+    /// `statestore.cache.max.bytes`: with 0 no table holds changes back until the commit.
+    pub cache_max_bytes: usize,
     /// Whether a step that fails leaves nothing behind (`processing.guarantee=exactly_once_v2`).
     pub exactly_once: bool,
     /// The handlers.
@@ -55,6 +56,8 @@ pub struct DriverOptions {
     pub now_ms: i64,
     /// Whether what is produced is counted and thrown away: for benchmarks. Internal topics then reach nobody.
     pub discard_output: bool,
+    /// The settings that processors can read.
+    pub app_configs: BTreeMap<String, String>,
 }
 
 impl DriverOptions {
@@ -63,12 +66,13 @@ impl DriverOptions {
         Self {
             application_id: application_id.into(),
             state_dir: state_dir.into(),
-            caching_enabled: true,
+            cache_max_bytes: 10 << 20,
             exactly_once: false,
             handlers: Handlers::default(),
             emit_intervals: EmitIntervals::ALWAYS,
             now_ms: 0,
             discard_output: false,
+            app_configs: BTreeMap::new(),
         }
     }
 }
@@ -86,6 +90,7 @@ pub struct TaskDriver {
     clock: Arc<ManualClock>,
     metrics: Arc<TaskMetrics>,
     drops: Rc<RefCell<Vec<DroppedRecord>>>,
+    custom: Arc<MetricRegistry>,
     slots: HashMap<Arc<str>, usize>,
     patterns: Vec<(TopicPattern, usize)>,
     changelogs: BTreeSet<Arc<str>>,
@@ -161,7 +166,13 @@ impl TaskDriver {
             prepared.push(stores::restored(store, log, end, &owner, &metrics)?);
         }
         captured.begin_at(ends);
-        let mut globals = Globals::start(&built, &options, &(Arc::clone(&clock) as Arc<dyn Clock>), &metrics, &memory)?;
+        let metric_clock = Arc::clone(&clock) as Arc<dyn Clock>;
+        let application = Arc::new(ApplicationContext {
+            metrics: Arc::new(MetricRegistry::new(metric_clock)),
+            configs: options.app_configs.clone(),
+            ..ApplicationContext::default()
+        });
+        let mut globals = Globals::start(&built, &options, &(Arc::clone(&clock) as Arc<dyn Clock>), &metrics, &memory, &application)?;
         globals.read(&logs)?;
         let task = Task::start(
             PreparedTask { id: TASK, stores: prepared, inputs, metrics: Arc::clone(&metrics), membership: 0, directory: None },
@@ -174,6 +185,8 @@ impl TaskDriver {
                 clock: &(Arc::clone(&clock) as Arc<dyn Clock>),
                 max_task_idle_ms: -1,
                 emit_intervals: options.emit_intervals,
+                application: &application,
+                waker: Arc::new(|| {}),
                 global_stores: globals.stores(),
             },
         )?;
@@ -188,6 +201,7 @@ impl TaskDriver {
             clock,
             metrics,
             drops,
+            custom: Arc::clone(&application.metrics),
             slots,
             patterns,
             changelogs,
@@ -307,6 +321,11 @@ impl TaskDriver {
         &self.metrics
     }
 
+    /// What processors measured: see [`StreamsMetrics`](crate::metrics::StreamsMetrics).
+    pub fn custom_metrics(&self) -> BTreeMap<MetricName, f64> {
+        self.custom.read()
+    }
+
     /// The records that were left out so far, with the node and the reason.
     pub fn dropped_records(&self) -> Vec<DroppedRecord> {
         self.drops.borrow().clone()
@@ -384,6 +403,7 @@ impl TaskDriver {
         loop {
             let (processed, progress) = self.task.process(1);
             let progress = progress?;
+            self.task.wake()?;
             if processed > 0 || progress == Progress::Empty {
                 self.task.punctuate_stream_time()?;
                 self.commit()?;

@@ -50,7 +50,7 @@ pub(super) fn open(
         directory: options.state_dir.join(&options.application_id).join(TASK.to_string()).join("rocksdb").join(name),
         changelog_topic: changelog.map_or_else(|| Arc::from(name), |changelog| Arc::clone(&changelog.topic)),
         persistent_memory_bytes: 1 << 20,
-        caching_enabled: options.caching_enabled,
+        cache_max_bytes: options.cache_max_bytes,
         clock: Arc::clone(clock),
     })?;
     let changelog = changelog.map(|changelog| TaskChangelog {

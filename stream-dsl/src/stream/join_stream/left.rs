@@ -51,6 +51,27 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`left_join_stream`](Self::left_join_stream), with serdes, names and stores.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{JoinWindows, StoreType, StreamJoined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let (orders, payments) = (builder.stream::<String, String>("in"), builder.stream::<String, i64>("payments"));
+    /// let near = JoinWindows::of_time_difference_and_grace(Duration::from_millis(10), Duration::from_millis(5));
+    /// let in_memory = StreamJoined::default().with_store_type(StoreType::InMemory);
+    /// let tell = |order: &String, paid: Option<&i64>| format!("{order}: {paid:?}");
+    /// orders.left_join_stream_with(&payments, tell, near, in_memory).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// input.pipe_input_at("o1".into(), "tea".into(), 100)?;
+    /// input.pipe_input_at("o2".into(), "milk".into(), 115)?;
+    /// assert!(output.is_empty(), "a payment at 110 could still come");
+    /// input.pipe_input_at("o3".into(), "salt".into(), 116)?;
+    /// let alone = output.read_record()?;
+    /// assert_eq!((alone.value.as_str(), alone.timestamp), ("tea: None", 100));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_stream_with<KT, K2, V2, L, R, VR>(
         &self,
         other: &KStream<K2, V2>,
@@ -72,6 +93,24 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`left_join_stream_with`](Self::left_join_stream_with); the joiner sees the key.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{JoinWindows, StreamJoined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<Option<String>, String>("in");
+    /// let payments = builder.stream::<String, i64>("payments");
+    /// let near = JoinWindows::of_time_difference_with_no_grace(Duration::from_millis(10));
+    /// let tell = |id: &Option<String>, order: &String, paid: Option<&i64>| format!("{id:?} {order}: {paid:?}");
+    /// orders.left_join_stream_with_key(&payments, tell, near, StreamJoined::<String, String, i64>::default()).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<Option<String>, String>("in");
+    /// # let output = driver.create_output_topic::<Option<String>, String>("out");
+    /// // Nothing can match a null key: it is told at once, without waiting for its window.
+    /// input.pipe_input_at(None, "tea".into(), 100)?;
+    /// assert_eq!(output.read_value()?, "None tea: None");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_stream_with_key<KT, K2, V2, L, R, VR>(
         &self,
         other: &KStream<K2, V2>,

@@ -73,6 +73,19 @@ impl<K: Clone + PartialEq + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`join_stream`](Self::join_stream), with serdes, names and stores.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{JoinWindows, StreamJoined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let (orders, payments) = (builder.stream::<String, String>("orders"), builder.stream::<String, i64>("payments"));
+    /// let hour = JoinWindows::of_time_difference_with_no_grace(Duration::from_secs(3_600));
+    /// let joined = StreamJoined::default().with_name("paid").with_store_name("paid-orders");
+    /// orders.join_stream_with(&payments, |order: &String, paid: &i64| format!("{order}: {paid}"), hour, joined).to("paid");
+    /// // Stores and their changelogs outlive versions of the program: a name keeps them when operators are added above.
+    /// assert!(builder.build()?.describe().to_string().contains("Processor: paid-this-join (stores: [paid-orders-other-join-store])"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn join_stream_with<V2, L, R, VR>(
         &self,
         other: &KStream<K, V2>,
@@ -91,6 +104,27 @@ impl<K: Clone + PartialEq + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`join_stream_with`](Self::join_stream_with); the joiner sees the key.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_dsl::{JoinWindows, StreamJoined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let (orders, payments) = (builder.stream::<String, String>("in"), builder.stream::<String, i64>("payments"));
+    /// let near = JoinWindows::of_time_difference_and_grace(Duration::from_millis(10), Duration::from_millis(5));
+    /// let tell = |id: &String, order: &String, paid: &i64| format!("{id} {order}: {paid}");
+    /// orders.join_stream_with_key(&payments, tell, near, StreamJoined::default()).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// let mut payments = driver.create_input_topic::<String, i64>("payments");
+    /// input.pipe_input_at("o1".into(), "tea".into(), 100)?;
+    /// payments.pipe_input_at("o1".into(), 3, 110)?;
+    /// payments.pipe_input_at("o1".into(), 4, 111)?; // 11 ms apart
+    /// let result = output.read_record()?;
+    /// assert_eq!((result.value.as_str(), result.timestamp), ("o1 tea: 3", 110));
+    /// assert!(output.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_stream_with_key<V2, L, R, VR>(
         &self,
         other: &KStream<K, V2>,
@@ -278,14 +312,16 @@ impl Names {
 /// The store of records without a partner; on disk where the sides' stores are.
 fn unmatched_store<K: 'static, L: 'static, R: 'static>(name: &str, joined: &StreamJoined<K, L, R>) -> Arc<dyn StoreFactory> {
     let supplied = joined.this_store.as_ref().or(joined.other_store.as_ref());
-    let persistent = supplied.map_or(joined.store_type == StoreType::Persistent, |supplier| supplier.is_persistent());
+    let persistent = supplied.map_or(joined.store_type != Some(StoreType::InMemory), |supplier| supplier.is_persistent());
     let keys = Arc::new(UnmatchedKeySerde(Arc::clone(&joined.keys)));
     let values = Arc::new(UnmatchedValuesSerde { left: Arc::clone(&joined.this_values), right: Arc::clone(&joined.other_values) });
     let builder = Stores::key_value_store_builder(supplier(name, persistent), keys, values);
-    Arc::new(match &joined.logging {
+    let builder = match &joined.logging {
         Some(configs) => builder.with_logging_enabled(configs.clone()),
         None => builder.with_logging_disabled(),
-    })
+    };
+    let is_placed = supplied.is_some() || joined.store_type.is_some();
+    Arc::new(if is_placed { builder } else { builder.with_default_placement() })
 }
 
 fn supplier(name: &str, persistent: bool) -> KeyValueBytesStoreSupplier {

@@ -107,9 +107,10 @@ where
         for (time, other) in fetch(before_ms, after_ms)? {
             tell(value, &other, timestamp.max(time))?;
         }
-        // The plain join finds the record itself in the store, unless it was too old to be kept.
+        // The plain join finds the record itself in the store, unless it was too old to be kept. Kafka Streams takes the last
+        // millisecond for too old here, although a store keeps it.
         let retention = self.windows.size_ms().saturating_add(self.windows.grace_ms());
-        let mut meets_itself = timestamp > self.stream_time.saturating_sub(retention);
+        let mut meets_itself = timestamp > self.stream_time.saturating_sub(retention).saturating_add(1);
         for (time, other) in fetch(after_ms, before_ms)? {
             if time > timestamp && std::mem::take(&mut meets_itself) {
                 tell(value, value, timestamp)?;

@@ -60,7 +60,7 @@ pub(super) struct SideStoreSpec<'a> {
     /// The name where the program supplies no store.
     pub(super) generated: String,
     pub(super) windows: JoinWindows,
-    pub(super) store_type: StoreType,
+    pub(super) store_type: Option<StoreType>,
     pub(super) logging: &'a Option<BTreeMap<String, String>>,
 }
 
@@ -86,12 +86,13 @@ impl SideStoreSpec<'_> {
             return (Arc::new(builder), Arc::new(name));
         }
         let name = SideStoreName { name: self.generated, is_timestamped: false };
-        let supplier = supplier(&name.name, self.store_type, self.windows);
+        let supplier = supplier(&name.name, self.store_type.unwrap_or(StoreType::Persistent), self.windows);
         let builder = Stores::window_store_builder(supplier, keys, values);
         let builder = match self.logging {
             Some(configs) => builder.with_logging_enabled(configs.clone()),
             None => builder.with_logging_disabled(),
         };
+        let builder = if self.store_type.is_some() { builder } else { builder.with_default_placement() };
         (Arc::new(builder), Arc::new(name))
     }
 }

@@ -47,6 +47,21 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`join`](Self::join), with serdes for the repartition topic, and a name.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{Joined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let owners = builder.table::<String, String>("owners");
+    /// let orders = builder.stream::<String, i64>("orders").select_key(|order, _| order[..1].to_owned());
+    /// let joined = Joined::with(Serdes::string(), Serdes::long()).with_name("with-owner");
+    /// orders.join_with(&owners, |amount, owner| format!("{owner}: {amount}"), joined).to("bills");
+    /// // The key was changed: the name is also that of the topic through which the stream comes to the table's partition.
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: with-owner (stores: [owners-STATE-STORE-0000000000])"));
+    /// assert!(text.contains("(topic: with-owner-repartition)"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn join_with<VT: Clone + 'static, VR: Clone + 'static>(
         &self,
         table: &KTable<K, VT>,
@@ -57,6 +72,24 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`join_with`](Self::join_with); the joiner sees the key.
+    ///
+    /// ```
+    /// use stream_dsl::{Joined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let owners = builder.table::<String, String>("owners");
+    /// let orders = builder.stream::<String, i64>("in");
+    /// orders.join_with_key(&owners, |dog, amount, owner| format!("{dog} of {owner}: {amount}"), Joined::default()).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// let mut owners = driver.create_input_topic::<String, String>("owners");
+    /// input.pipe_input("rex".into(), 1)?;
+    /// owners.pipe_input("rex".into(), "ada".into())?;
+    /// input.pipe_input("rex".into(), 2)?;
+    /// // The first order came before its owner was known; the table's change tells nothing by itself.
+    /// assert_eq!(output.read_values_to_list()?, ["rex of ada: 2"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_with_key<VT: Clone + 'static, VR: Clone + 'static>(
         &self,
         table: &KTable<K, VT>,
@@ -91,6 +124,25 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`left_join`](Self::left_join), with serdes for the repartition topic, and a name.
+    ///
+    /// ```
+    /// use stream_dsl::{Joined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let owners = builder.table::<String, String>("owners");
+    /// let orders = builder.stream::<String, i64>("in");
+    /// let tell = |amount: &i64, owner: Option<&String>| format!("{}: {amount}", owner.map_or("nobody", String::as_str));
+    /// orders.left_join_with(&owners, tell, Joined::default().with_name("with-owner")).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, i64>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// let mut owners = driver.create_input_topic::<String, Option<String>>("owners");
+    /// owners.pipe_input("rex".into(), Some("ada".into()))?;
+    /// input.pipe_input("rex".into(), 1)?;
+    /// owners.pipe_input("rex".into(), None)?;
+    /// input.pipe_input("rex".into(), 2)?;
+    /// assert_eq!(output.read_values_to_list()?, ["ada: 1", "nobody: 2"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_with<KT: Clone + 'static, VT: Clone + 'static, VR: Clone + 'static>(
         &self,
         table: &KTable<KT, VT>,
@@ -104,6 +156,22 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// As [`left_join_with`](Self::left_join_with); the joiner sees the key.
+    ///
+    /// ```
+    /// use stream_dsl::{Joined, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let owners = builder.table::<String, String>("owners");
+    /// let orders = builder.stream::<Option<String>, i64>("in");
+    /// let tell = |dog: &Option<String>, amount: &i64, owner: Option<&String>| format!("{dog:?} of {owner:?}: {amount}");
+    /// orders.left_join_with_key(&owners, tell, Joined::default()).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<Option<String>, i64>("in");
+    /// # let output = driver.create_output_topic::<Option<String>, String>("out");
+    /// input.pipe_input(None, 1)?;
+    /// assert_eq!(output.read_value()?, "None of None: 1");
+    /// assert!(driver.dropped_records().is_empty(), "an inner join would have dropped and counted it");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_with_key<KT: Clone + 'static, VT: Clone + 'static, VR: Clone + 'static>(
         &self,
         table: &KTable<KT, VT>,

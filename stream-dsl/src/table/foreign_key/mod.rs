@@ -35,7 +35,7 @@ use subscription::{CombinedKeySerde, ForeignKeyPrefix, PseudoTopic, Subscription
 
 use super::source::TableSpec;
 use super::{KTable, store};
-use crate::options::{Materialized, TableJoined};
+use crate::options::{Materialized, StoreType, TableJoined};
 use crate::plan::{Slot, upstream};
 use crate::stream::ToTable;
 
@@ -77,6 +77,29 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`join_foreign_key`](Self::join_foreign_key), with a name, serdes and partitioners, and with a named or configured store.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// let builder = StreamsBuilder::new();
+    /// let (orders, users): (KTable<i64, String>, KTable<String, String>) = (builder.table("in"), builder.table("users"));
+    /// let (joined, store) = (TableJoined::named("with-name"), Materialized::named("names").with_value_serde(Serdes::string()));
+    /// let names = orders.join_foreign_key_with(&users, |_, user| user.clone(), |_, name| name.clone(), joined, store);
+    /// names.to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<i64, Option<String>>("in");
+    /// # let output = driver.create_output_topic::<i64, Option<String>>("out");
+    /// let mut users = driver.create_input_topic::<String, String>("users");
+    /// users.pipe_input("u1".into(), "ada".into())?;
+    /// input.pipe_key_values([(1, Some("u1".to_owned())), (2, Some("u1".to_owned()))])?;
+    /// users.pipe_input("u1".into(), "lovelace".into())?; // changes the results of both orders
+    /// input.pipe_input(1, None)?;
+    /// let told: Vec<Option<String>> = output.read_values_to_list()?;
+    /// let told: Vec<&str> = told.iter().map(|name| name.as_deref().unwrap_or("-")).collect();
+    /// assert_eq!(told, ["ada", "ada", "lovelace", "lovelace", "-"]);
+    /// assert!(driver.produced_topic_names().contains("test-with-name-subscription-registration-topic"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_foreign_key_with<KO, VO, VR, F, R>(
         &self,
         other: &KTable<KO, VO>,
@@ -128,6 +151,26 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`left_join_foreign_key`](Self::left_join_foreign_key), with a name, serdes and partitioners, and with a named or configured store.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_dsl::{KTable, Materialized, StreamsBuilder, TableJoined};
+    /// let builder = StreamsBuilder::new();
+    /// let (orders, users): (KTable<i64, String>, KTable<String, String>) = (builder.table("in"), builder.table("users"));
+    /// // An order without a user has no foreign key.
+    /// let user_of = |_: &i64, user: &String| (!user.is_empty()).then(|| user.clone());
+    /// let name = |_: &String, name: Option<&String>| name.map_or_else(|| "unknown".to_owned(), String::clone);
+    /// let (joined, store) = (TableJoined::named("with-name"), Materialized::named("names").with_value_serde(Serdes::string()));
+    /// let names = orders.left_join_foreign_key_with(&users, user_of, name, joined, store);
+    /// names.to_stream().to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<i64, String>("in");
+    /// # let output = driver.create_output_topic::<i64, Option<String>>("out");
+    /// input.pipe_input(1, String::new())?;
+    /// assert_eq!(output.read_value()?, Some("unknown".to_owned()));
+    /// assert!(driver.dropped_records().is_empty(), "the inner join would have dropped and counted it");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn left_join_foreign_key_with<KO, VO, VR, F, R>(
         &self,
         other: &KTable<KO, VO>,
@@ -191,7 +234,7 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
             let (open_this, open_that) = (self.node.opener(), other.node.opener());
             let other_topics: Vec<String> = other.topics.iter().chain([&names.subscription_topic]).cloned().collect();
             let keys = Arc::clone(&keys);
-            let persistent = materialized.store_type;
+            let (store_type, is_placed) = (materialized.store_type.unwrap_or(StoreType::Persistent), materialized.store_type.is_some());
             plan.add(move |topology| {
                 let names = &names;
                 let subscriptions: SerdeRef<Subscription<K>> =
@@ -239,9 +282,10 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
                 })?;
                 let combined = CombinedKeySerde { foreign: prefix(), keys: Arc::clone(&keys), topic: names.pseudo_of_store("-pk") };
                 let kept = SubscriptionSerde { keys: Arc::clone(&keys), topic: names.pseudo_of_store("-pk") };
-                let supplier = store::key_value_supplier(&names.store, persistent);
+                let supplier = store::key_value_supplier(&names.store, store_type);
                 let factory =
                     Stores::timestamped_key_value_store_builder(supplier, Arc::new(combined), Arc::new(kept)).with_headers_logged();
+                let factory = if is_placed { factory } else { factory.with_default_placement() };
                 topology.add_state_store(Arc::new(factory), &[&names.receive, &names.foreign_join])?;
                 topology.connect(&names.join_foreign, &that_stores.iter().map(String::as_str).collect::<Vec<_>>())?;
 

@@ -116,6 +116,10 @@ impl<K: Clone + 'static, V: Clone + 'static, KO: Clone + 'static> Processor for 
             cx.drop_record("a later version of the row is there");
             return Ok(());
         }
+        // The deletion of a row that never was: nobody subscribed, so nobody is told, not even by a left join.
+        if old.is_none() && new.is_none() {
+            return Ok(());
+        }
         let of = |value: &Option<V>| value.as_ref().and_then(|value| (self.foreign_key)(&key, value));
         let told = self.instructions(of(&old), of(&new), new.is_none(), &headers)?;
         if told.lacks_key {

@@ -15,7 +15,7 @@ use super::{Callbacks, ErrorText, NativeError, ffi, string, timeout_ms};
 use crate::client::Properties;
 use crate::client::context::ClientContext;
 use crate::client::error::{Operation, from_native};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A client for admin requests.
 pub(crate) struct NativeAdmin {
@@ -23,7 +23,11 @@ pub(crate) struct NativeAdmin {
     properties: Properties,
     name: Arc<str>,
     context: Arc<dyn ClientContext>,
+    is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
+
+/// How often a request that can be given up looks for that.
+const STEP_MS: i32 = 100;
 
 /// What librdkafka allows.
 const LONGEST_TIMEOUT_MS: i32 = 3_600_000;
@@ -62,7 +66,30 @@ impl NativeAdmin {
     pub(crate) fn new(properties: &Properties, callbacks: Callbacks) -> Result<Self> {
         let (name, context) = (Arc::clone(&callbacks.name), Arc::clone(&callbacks.context));
         let client = NativeClient::new(Role::Producer, properties, callbacks)?;
-        Ok(Self { client: Mutex::new(client), properties: properties.clone(), name, context })
+        Ok(Self { client: Mutex::new(client), properties: properties.clone(), name, context, is_over: None })
+    }
+
+    /// Lets requests end as soon as `is_over` says so.
+    pub(crate) fn given_up_when(&mut self, is_over: Arc<dyn Fn() -> bool + Send + Sync>) {
+        self.is_over = Some(is_over);
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.as_ref().is_some_and(|is_over| is_over())
+    }
+
+    /// The answer that comes on a queue within `wait_ms`.
+    fn await_answer(&self, queue: &AnswerQueue, wait_ms: i32) -> Option<NonNull<rd::rd_kafka_event_t>> {
+        let mut left = wait_ms;
+        loop {
+            let step = if self.is_over.is_some() { left.min(STEP_MS) } else { left };
+            // SAFETY: the queue is live.
+            let answer = NonNull::new(unsafe { rd::rd_kafka_queue_poll(queue.0.as_ptr(), step) });
+            left -= step;
+            if answer.is_some() || left <= 0 || self.is_over() {
+                return answer;
+            }
+        }
     }
 
     fn client(&self) -> Arc<NativeClient> {
@@ -124,24 +151,35 @@ impl NativeAdmin {
             let queue =
                 AnswerQueue(NonNull::new(rd::rd_kafka_queue_new(rk)).ok_or_else(|| Error::internal("no queue for an admin request"))?);
             send(rk, options.0.as_ptr(), queue.0.as_ptr());
-            let Some(answer) = NonNull::new(rd::rd_kafka_queue_poll(queue.0.as_ptr(), wait)) else {
+            let Some(answer) = self.await_answer(&queue, wait) else {
                 drop(queue);
+                if self.is_over() {
+                    // The request ends with the client.
+                    return Err(Error::new(ErrorKind::Closed, "the application is closing"));
+                }
                 if asks_coordinator {
                     self.replace(&client)?;
                 }
-                return Err(Error::retriable(format!(
-                    "the cluster did not answer within {timeout:?}; check that the brokers can be reached"
-                )));
+                return Err(with_last_error(&client, Error::retriable(format!("the cluster did not answer within {timeout:?}"))));
             };
             let answer = Answer(answer, Arc::clone(&client));
             match ffi::rd_kafka_event_error(answer.0.as_ptr()) {
                 0 => Ok(answer),
                 code => {
                     let native = NativeError::with_reason(code, &string(rd::rd_kafka_event_error_string(answer.0.as_ptr())));
-                    Err(from_native(native, Operation::Administer))
+                    Err(with_last_error(&client, from_native(native, Operation::Administer)))
                 }
             }
         }
+    }
+}
+
+/// An error because nobody answered, with what the client said of its connections: a wrong password or a wrong protocol shows only there.
+fn with_last_error(client: &NativeClient, error: Error) -> Error {
+    client.poll(0);
+    match client.callbacks().last_error() {
+        Some(last) if error.kind() == ErrorKind::Retriable => error.at(format_args!("the client's last error: {last}")),
+        _ => error,
     }
 }
 
