@@ -2,6 +2,8 @@
 //! `describe()`, branches, internal topics and their configs, co-partitioned topics, every record on every topic, what `peek` saw, the rows
 //! of all stores, dropped records, errors.
 //!
+//! `on_broker` runs cases as real applications.
+//!
 //! `KSTREAMS_CONFORMANCE=<folder or file>` runs other cases, `KSTREAMS_CONFORMANCE_FLUSH=1` reads all state from disk.
 
 use std::collections::{BTreeMap, BTreeSet};
