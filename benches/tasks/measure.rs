@@ -10,8 +10,6 @@ use super::workload::Workload;
 
 /// As many records as a worker takes from its consumer at a time.
 const BATCH: u64 = 1_000;
-/// Records between two commits: what a worker does in a tenth of a second or less.
-const COMMIT: u64 = 100_000;
 
 /// What a run took.
 #[derive(Clone, Debug)]
@@ -44,7 +42,9 @@ pub fn measure(workload: &Workload, records: u64) -> Result<Figures, Box<dyn std
     let directory = tempfile::tempdir()?;
     let mut options = DriverOptions::new("benchmark", directory.path());
     options.discard_output = true;
-    options.caching_enabled = workload.caching;
+    if !workload.caching {
+        options.cache_max_bytes = 0;
+    }
     let mut driver = TaskDriver::new(&(workload.topology)()?, &options)?;
     let mut figures = Figures { records: 0, processing: Duration::ZERO, committing: Duration::ZERO, allocations: 0, produced: 0 };
     let warm_up = records / 10;
@@ -61,7 +61,7 @@ pub fn measure(workload: &Workload, records: u64) -> Result<Figures, Box<dyn std
             figures.allocations += allocations() - allocated;
             figures.records += taken;
         }
-        if (from + BATCH).is_multiple_of(COMMIT) {
+        if (from + BATCH).is_multiple_of(workload.commit) {
             let began = thread_time();
             driver.commit_enqueued()?;
             if is_measured {

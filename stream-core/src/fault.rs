@@ -1,7 +1,7 @@
 //! Test-only faults (cargo feature `fault-injection`): kill points and seeded mistakes of the commit protocol.
 //!
 //! `KSTREAMS_KILL_POINT=<point>[:<n>]` ends the process on the spot when it comes to the point for the n-th time;
-//! `KSTREAMS_FAIL_POINT=<point>[:<n>]` makes that step fail once, where a step can fail; `KSTREAMS_HOLD_POINT=<point>:<n>:<file>` holds the
+//! `KSTREAMS_FAIL_POINT=<point>[:<n>]` makes that step fail once, or each time with `*` for n, where a step can fail; `KSTREAMS_HOLD_POINT=<point>:<n>:<file>` holds the
 //! thread there until the file is gone. `KSTREAMS_SEEDED_FAULT=<name>` breaks one rule of the protocol, so that tests can show that they
 //! would notice.
 //! Without the feature every function here is empty.
@@ -61,10 +61,10 @@ mod armed {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    /// A point, and the occurrence of it that is meant.
+    /// A point, and the occurrence of it that is meant; `None`: each.
     struct Armed {
         point: String,
-        hit: u64,
+        hit: Option<u64>,
         rest: String,
         hits: AtomicU64,
     }
@@ -91,11 +91,12 @@ mod armed {
                 let text = std::env::var(self.variable).ok()?;
                 let mut parts = text.splitn(3, ':').map(str::to_owned);
                 let (point, hit, rest) = (parts.next()?, parts.next(), parts.next());
-                let hit = hit.and_then(|hit| hit.parse().ok()).unwrap_or(1);
+                let hit = if hit.as_deref() == Some("*") { None } else { Some(hit.and_then(|hit| hit.parse().ok()).unwrap_or(1)) };
                 Some(Armed { point, hit, rest: rest.unwrap_or_default(), hits: AtomicU64::new(0) })
             });
             let armed = armed.as_ref().filter(|armed| armed.point == format!("{point:?}"))?;
-            (armed.hits.fetch_add(1, Ordering::Relaxed) + 1 == armed.hit).then_some(&armed.rest)
+            let hits = armed.hits.fetch_add(1, Ordering::Relaxed) + 1;
+            armed.hit.is_none_or(|hit| hits == hit).then_some(&armed.rest)
         }
     }
 

@@ -17,8 +17,9 @@ mod window;
 
 pub use buffer::{BufferBytesStoreSupplier, BufferedChange, SuppressBuffer, TimeOrderedBuffer, TimeOrderedBufferBuilder};
 pub use kv::{
-    CachedChange, KeyValue, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder, TimestampedKeyValueStore,
-    TimestampedKeyValueStoreBuilder, TimestampedKeyValueStoreWithHeaders, TimestampedKeyValueStoreWithHeadersBuilder,
+    CachedChange, KeyValue, KeyValueBytesStoreSupplier, KeyValueIterator, KeyValueStore, KeyValueStoreBuilder, ListValueStore,
+    ListValueStoreBuilder, TimestampedKeyValueStore, TimestampedKeyValueStoreBuilder, TimestampedKeyValueStoreWithHeaders,
+    TimestampedKeyValueStoreWithHeadersBuilder,
 };
 pub use session::{
     Session, SessionBytesStoreSupplier, SessionIterator, SessionKey, SessionStore, SessionStoreBuilder, SessionStoreWithHeaders,
@@ -27,8 +28,8 @@ pub use session::{
 pub use store::{BytesStoreSupplier, StoreBuilder};
 pub use stores::Stores;
 pub use value::{
-    AggregationWithHeaders, BufferedValue, Envelope, Plain, SessionWithHeaders, Timestamped, ValueAndTimestamp, ValueTimestampHeaders,
-    Versioned, WithHeaders,
+    AggregationWithHeaders, BufferedValue, Envelope, Listed, Plain, SessionWithHeaders, Timestamped, ValueAndTimestamp,
+    ValueTimestampHeaders, Versioned, WithHeaders,
 };
 pub use versioned::{
     PutVersion, VersionedBytesStoreSupplier, VersionedKeyValueStore, VersionedKeyValueStoreBuilder, VersionedRecord, Versions,

@@ -5,6 +5,7 @@
 mod async_processing;
 mod changelogs;
 mod crashes;
+mod dead_letters;
 mod faults;
 mod foreign_key_joins;
 mod global_tables;

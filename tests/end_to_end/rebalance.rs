@@ -131,6 +131,10 @@ fn no_task_pauses_for_a_second_while_others_move_and_a_million_records_are_resto
     let (inputs, outputs) = (cluster.read_all(&input), cluster.read_all(&output));
     let calm = delays(&inputs, &outputs, |_, at| (calm_since..joins.1 - 500).contains(&at));
     let calm = calm.values().flatten().map(|(delay, _)| *delay).max().expect("records before the join");
+    let moving = delays(&inputs, &outputs, |partition, at| at >= joins.1 && moved.contains_key(&partition));
+    let still: Vec<String> =
+        moving.iter().filter_map(|(partition, delays)| Some(format!("0_{partition}: {} ms", delays.iter().max()?.0))).collect();
+    println!("longest delays of the tasks that moved, with the move: {}", still.join(", "));
     // A task that moved counts from when it ran again.
     let since = |partition| moved.get(&partition).copied().unwrap_or(joins.1);
     let delays = delays(&inputs, &outputs, |partition, at| at >= since(partition));

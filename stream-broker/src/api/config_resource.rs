@@ -54,12 +54,15 @@ pub(super) fn alter(
             return Err(Refusal::new(Code::InvalidRequest, format!("resource type {other} has no configurations here")));
         }
     }
-    let topic = core
-        .topics
-        .get(resource_name)
-        .ok_or_else(|| Refusal::new(Code::UnknownTopicOrPartition, format!("The topic '{resource_name}' does not exist.")))?;
-    let overrides = change(topic.config())?;
-    let config = topic.config().with_overrides(overrides).map_err(|objection| Refusal::new(Code::InvalidConfig, objection))?;
+    // The change is checked first, also that of a topic that does not exist.
+    let present = core.topics.get(resource_name).map(|topic| topic.config().clone());
+    let exists = present.is_some();
+    let invalid = |objection| Refusal::new(Code::InvalidConfig, objection);
+    let present = present.map_or_else(|| core.topics.new_config(BTreeMap::new()).map_err(invalid), Ok)?;
+    let config = present.with_overrides(change(&present)?).map_err(invalid)?;
+    if !exists {
+        return Err(Refusal::new(Code::UnknownTopicOrPartition, format!("The topic '{resource_name}' does not exist.")));
+    }
     if !validate_only {
         core.topics.set_config(resource_name, config, now)?;
     }

@@ -7,8 +7,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{ALL_GROUP_OPERATIONS, Ctx};
 use crate::core::{Core, Outbox};
+use crate::group::Group;
 use crate::group::consumer::{ConsumerGroup, ConsumerMember, TopicPartition, by_topic};
-use crate::group::{DEAD, Group};
 use crate::topic::Topics;
 
 /// The member speaks the protocol of consumer groups, not the classic one.
@@ -40,10 +40,7 @@ fn absent(id: &GroupId, reason: &str) -> DescribedGroup {
         id => format!("Group {id} {reason}."),
     };
     let error = if id.0.is_empty() { ResponseError::InvalidGroupId } else { ResponseError::GroupIdNotFound };
-    DescribedGroup::default()
-        .with_group_state(StrBytes::from_static_str(DEAD))
-        .with_error_code(error.code())
-        .with_error_message(Some(StrBytes::from_string(message)))
+    DescribedGroup::default().with_error_code(error.code()).with_error_message(Some(StrBytes::from_string(message)))
 }
 
 fn describe(group: &ConsumerGroup, topics: &Topics) -> DescribedGroup {

@@ -72,10 +72,10 @@ fn create(core: &mut Core, topic: &CreatableTopic, validate_only: bool, now: i64
     if let Some(other) = core.topics.colliding(topic_name) {
         return Err(Refusal::new(Code::InvalidTopicException, format!("Topic '{topic_name}' collides with existing topic: {other}")));
     }
-    let partitions = partition_count(core, topic)?;
     let overrides: BTreeMap<String, String> =
         topic.configs.iter().filter_map(|c| Some((c.name.to_string(), c.value.as_ref()?.to_string()))).collect();
     let config = core.topics.new_config(overrides).map_err(|objection| Refusal::new(Code::InvalidConfig, objection))?;
+    let partitions = partition_count(core, topic)?;
     let configs = describe(&config);
     let mut id = uuid::Uuid::nil();
     if !validate_only {
@@ -93,24 +93,23 @@ fn partition_count(core: &Core, topic: &CreatableTopic) -> Result<i32, Refusal> 
         }
         return assigned_count(core, &topic.assignments);
     }
-    if replicas != DEFAULT && replicas != 1 {
-        return Err(Refusal::new(
-            Code::InvalidReplicationFactor,
-            if replicas < 1 {
-                "Replication factor must be larger than 0.".to_owned()
-            } else {
-                format!("Unable to replicate the partition {replicas} time(s): this cluster has 1 broker")
-            },
-        ));
+    if replicas != DEFAULT && replicas < 1 {
+        return Err(Refusal::new(Code::InvalidReplicationFactor, "Replication factor must be larger than 0."));
     }
-    match topic.num_partitions {
+    let partitions = match topic.num_partitions {
         DEFAULT => Ok(core.config.num_partitions),
         count if count < 1 => Err(Refusal::new(Code::InvalidPartitions, "Number of partitions must be larger than 0.")),
         count if count > MAX_PARTITIONS_PER_REQUEST => {
             Err(Refusal::new(Code::PolicyViolation, format!("a request creates at most {MAX_PARTITIONS_PER_REQUEST} partitions")))
         }
         count => Ok(count),
+    }?;
+    // The brokers are looked for last.
+    if replicas > 1 {
+        let text = format!("Unable to replicate the partition {replicas} time(s): this cluster has 1 broker");
+        return Err(Refusal::new(Code::InvalidReplicationFactor, text));
     }
+    Ok(partitions)
 }
 
 fn assigned_count(core: &Core, assignments: &[CreatableReplicaAssignment]) -> Result<i32, Refusal> {

@@ -24,7 +24,8 @@ pub(crate) fn handle(core: &mut Core, request: DescribeGroupsRequest, ctx: &Ctx,
                 None => absent(ctx.version, format!("Group {} not found.", id.0.as_str())),
             };
             let described = described.with_group_id(id);
-            if with_operations { described.with_authorized_operations(ALL_GROUP_OPERATIONS) } else { described }
+            let told = with_operations && described.error_code == 0;
+            if told { described.with_authorized_operations(ALL_GROUP_OPERATIONS) } else { described }
         })
         .collect();
     out.answer(ctx.ticket, DescribeGroupsResponse::default().with_groups(groups));

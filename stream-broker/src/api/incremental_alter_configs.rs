@@ -64,7 +64,8 @@ fn apply(config: &TopicConfig, changes: &[AlterableConfig]) -> Result<BTreeMap<S
             SET => value.to_owned(),
             operation @ (APPEND | SUBTRACT) => edit_list(config, name, operation, value)?,
             unknown => {
-                return Err(Refusal::new(Code::InvalidRequest, format!("operation {unknown} on configuration {name} is unknown")));
+                // Kafka has no better word for it.
+                return Err(Refusal::new(Code::UnknownServerError, format!("operation {unknown} on configuration {name} is unknown")));
             }
         };
         overrides.insert(name.to_owned(), new_value);

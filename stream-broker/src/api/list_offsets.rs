@@ -16,8 +16,17 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
-/// The first version that knows it.
-const KNOWS_LATEST_TIERED: i16 = 9;
+
+/// The first version that knows each special timestamp; `None` for those that no version knows.
+fn known_since(timestamp: i64) -> Option<i16> {
+    match timestamp {
+        EARLIEST | LATEST | 0.. => Some(0),
+        MAX_TIMESTAMP => Some(7),
+        EARLIEST_LOCAL => Some(8),
+        LATEST_TIERED => Some(9),
+        _ => None,
+    }
+}
 
 /// The first version whose answers name the leader epoch.
 const NAMES_LEADER_EPOCH: i16 = 4;
@@ -48,6 +57,9 @@ fn answer(partition: Option<&Partition>, asked: &ListOffsetsPartition, isolation
         .with_timestamp(-1)
         .with_offset(-1)
         .with_leader_epoch(-1);
+    if known_since(asked.timestamp).is_none_or(|since| version < since) {
+        return response.with_error_code(ResponseError::UnsupportedVersion.code());
+    }
     let Some(partition) = partition else {
         return response.with_error_code(ResponseError::UnknownTopicOrPartition.code());
     };
@@ -61,9 +73,8 @@ fn answer(partition: Option<&Partition>, asked: &ListOffsetsPartition, isolation
         EARLIEST | EARLIEST_LOCAL => Ok(Some(without_time(partition.log.start_offset()))),
         MAX_TIMESTAMP => partition.log.greatest_timestamp().map(|found| found.filter(|found| found.offset < end)),
         // Nothing is in a remote tier.
-        LATEST_TIERED if version >= KNOWS_LATEST_TIERED => Ok(None),
-        timestamp if timestamp >= 0 => partition.log.offset_for_time(timestamp).map(|found| found.filter(|found| found.offset < end)),
-        _ => return response.with_error_code(ResponseError::UnsupportedVersion.code()),
+        LATEST_TIERED => Ok(None),
+        timestamp => partition.log.offset_for_time(timestamp).map(|found| found.filter(|found| found.offset < end)),
     };
     match found {
         Ok(Some(TimestampedOffset { timestamp, offset })) => response

@@ -1,6 +1,7 @@
 //! OffsetCommit outside of transactions.
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
 use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use kafka_protocol::protocol::StrBytes;
@@ -18,7 +19,14 @@ pub(crate) fn handle(core: &mut Core, request: OffsetCommitRequest, ctx: &Ctx, n
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_ref(),
     };
-    let accepted = core.groups.accept_commit(&request.group_id.0, &committer, ctx.version, now);
+    let exists = |topic: &OffsetCommitRequestTopic| {
+        topic.partitions.iter().any(|p| core.topics.partition(&topic.name.0, p.partition_index).is_some())
+    };
+    // The group is not asked about topics that nobody has.
+    let accepted = match request.topics.iter().any(exists) {
+        true => core.groups.accept_commit(&request.group_id.0, &committer, ctx.version, now),
+        false => Err(ResponseError::UnknownTopicOrPartition),
+    };
     let expires_at = (request.retention_time_ms != DEFAULT_RETENTION).then(|| now.saturating_add(request.retention_time_ms));
     let mut offsets = Vec::new();
     let mut results = Vec::with_capacity(request.topics.len());
@@ -26,9 +34,10 @@ pub(crate) fn handle(core: &mut Core, request: OffsetCommitRequest, ctx: &Ctx, n
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
             let index = partition.partition_index;
-            let result = accepted.and_then(|()| {
-                let found = core.topics.get(&topic.name.0).filter(|found| found.partition(index).is_some());
-                let topic_id = found.ok_or(ResponseError::UnknownTopicOrPartition)?.id;
+            let found = core.topics.get(&topic.name.0).filter(|found| found.partition(index).is_some());
+            // What does not exist is named first, whoever asks.
+            let result = found.map(|found| found.id).ok_or(ResponseError::UnknownTopicOrPartition).and_then(|topic_id| {
+                accepted?;
                 if !core.groups.may_commit(&request.group_id.0, &committer, &(topic_id, index)) {
                     return Err(ResponseError::StaleMemberEpoch);
                 }

@@ -38,9 +38,9 @@ pub(crate) fn handle(core: &mut Core, request: ProduceRequest, ticket: Ticket, v
         for data in partition_data {
             let index = data.index;
             let outcome = if name.is_none() {
-                Err(AppendError::new(ResponseError::UnknownTopicId, format!("there is no topic with the id {topic_id}")))
+                Err(Failure::new(ResponseError::UnknownTopicId, format!("there is no topic with the id {topic_id}")))
             } else if unauthorized {
-                Err(AppendError::new(
+                Err(Failure::new(
                     ResponseError::TransactionalIdAuthorizationFailed,
                     "a transactional batch was sent without a transactional id",
                 ))
@@ -74,6 +74,25 @@ fn has_transactional(request: &ProduceRequest) -> bool {
         .any(|header| header.is_transactional())
 }
 
+/// Why a batch was not appended, and whether the log itself refused it: then the answer has where the log begins.
+struct Failure {
+    error: AppendError,
+    by_log: bool,
+}
+
+impl Failure {
+    fn new(code: ResponseError, message: impl Into<String>) -> Self {
+        Failure { error: AppendError::new(code, message), by_log: false }
+    }
+
+    fn of_log(error: AppendError) -> Self {
+        use ResponseError as Code;
+        let before =
+            matches!(error.code, Code::CorruptMessage | Code::MessageTooLarge | Code::RecordListTooLarge | Code::KafkaStorageError);
+        Failure { error, by_log: !before }
+    }
+}
+
 /// What a request says of all its batches.
 struct Terms<'a> {
     acks: i16,
@@ -81,16 +100,9 @@ struct Terms<'a> {
     transactional_id: Option<&'a StrBytes>,
 }
 
-fn append(core: &mut Core, topic: &str, data: PartitionProduceData, terms: &Terms<'_>, now: i64) -> Result<Appended, AppendError> {
+fn append(core: &mut Core, topic: &str, data: PartitionProduceData, terms: &Terms<'_>, now: i64) -> Result<Appended, Failure> {
     use ResponseError as Code;
     let &Terms { acks, version, .. } = terms;
-    if !matches!(acks, -1..=1) {
-        return Err(AppendError::new(Code::InvalidRequiredAcks, format!("acks is {acks}; it must be 0, 1 or -1 (all)")));
-    }
-    // Only the coordinators write to their topics, and who reads them relies on it.
-    if internal::is_internal(topic) {
-        return Err(AppendError::new(Code::InvalidTopicException, format!("clients cannot write to the internal topic '{topic}'")));
-    }
     let Some(found) = core.topics.get(topic) else {
         return Err(unknown(topic, data.index));
     };
@@ -98,12 +110,12 @@ fn append(core: &mut Core, topic: &str, data: PartitionProduceData, terms: &Term
         return Err(unknown(topic, data.index));
     };
     let records = data.records.unwrap_or_default();
+    if records.is_empty() {
+        return Err(Failure::new(Code::InvalidRecord, format!("there is no batch for {topic}-{}", data.index)));
+    }
     if let Some(header) = BatchHeader::read(&records) {
         if header.compression() == ZSTD && version < KNOWS_ZSTD {
-            return Err(AppendError::new(
-                Code::UnsupportedCompressionType,
-                format!("zstd needs version {KNOWS_ZSTD} of the produce request"),
-            ));
+            return Err(Failure::new(Code::UnsupportedCompressionType, format!("zstd needs version {KNOWS_ZSTD} of the produce request")));
         }
         let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
         // A partition takes part in a transaction only after the coordinator was told (KIP-890), or the marker that ends the
@@ -118,20 +130,22 @@ fn append(core: &mut Core, topic: &str, data: PartitionProduceData, terms: &Term
                         "the first batch of producer {} in {topic}-{} has sequence {}",
                         producer.id, data.index, header.base_sequence
                     );
-                    return Err(AppendError::new(Code::OutOfOrderSequenceNumber, text));
+                    return Err(Failure { error: AppendError::new(Code::OutOfOrderSequenceNumber, text), by_log: true });
                 }
-            } else if known.is_none_or(|known| producer.epoch >= known)
-                && !core.transactions.is_added(producer.id, producer.epoch, topic, data.index)
-            {
-                let code = if version >= KNOWS_ABORTABLE { Code::TransactionAbortable } else { Code::InvalidTxnState };
-                let Producer { id, epoch } = producer;
-                let text = format!("partition {topic}-{} was not added to a transaction of producer {id} with epoch {epoch}", data.index);
-                return Err(AppendError::new(code, text));
+            } else {
+                check_transaction(core, topic, data.index, producer, terms)?;
             }
         }
     }
+    if !matches!(acks, -1..=1) {
+        return Err(Failure::new(Code::InvalidRequiredAcks, format!("acks is {acks}; it must be 0, 1 or -1 (all)")));
+    }
+    // Only the coordinators write to their topics, and who reads them relies on it.
+    if internal::is_internal(topic) {
+        return Err(Failure::new(Code::InvalidTopicException, format!("clients cannot write to the internal topic '{topic}'")));
+    }
     if !core.topics.has_memory_for(records.len(), now) {
-        return Err(AppendError::new(
+        return Err(Failure::new(
             Code::KafkaStorageError,
             format!("the logs have reached their memory budget of {} bytes", core.topics.log_memory_bytes()),
         ));
@@ -139,9 +153,28 @@ fn append(core: &mut Core, topic: &str, data: PartitionProduceData, terms: &Term
     let Some(partition) = core.topics.partition_mut(topic, data.index) else {
         return Err(unknown(topic, data.index));
     };
-    let appended = partition.append(&records, now)?;
+    let appended = partition.append(&records, now).map_err(Failure::of_log)?;
     core.topics.grew(appended.bytes);
     Ok(appended)
+}
+
+/// Checks that the partition is part of the producer's open transaction.
+fn check_transaction(core: &mut Core, topic: &str, index: i32, producer: Producer, terms: &Terms<'_>) -> Result<(), Failure> {
+    let nobody = StrBytes::default();
+    let id = terms.transactional_id.unwrap_or(&nobody);
+    let code = match core.transactions.verify_partitions(id, producer, [(topic, index)]) {
+        Ok(parts) if parts.contains(&true) => return Ok(()),
+        Ok(_) if terms.version >= KNOWS_ABORTABLE => ResponseError::TransactionAbortable,
+        Ok(_) => ResponseError::InvalidTxnState,
+        // Whoever produces knows only the older name for it.
+        Err(ResponseError::ProducerFenced) => ResponseError::InvalidProducerEpoch,
+        // What makes every client send its batch again.
+        Err(ResponseError::ConcurrentTransactions) => ResponseError::NotEnoughReplicas,
+        Err(other) => other,
+    };
+    let Producer { id: producer_id, epoch } = producer;
+    let text = format!("partition {topic}-{index} was not added to a transaction of producer {producer_id} with epoch {epoch}");
+    Err(Failure::new(code, text))
 }
 
 /// Makes the partition part of the producer's transaction, which begins so if it has not yet.
@@ -152,7 +185,7 @@ fn add_to_transaction(
     producer: Producer,
     transactional_id: Option<&StrBytes>,
     now: i64,
-) -> Result<(), AppendError> {
+) -> Result<(), Failure> {
     let nobody = StrBytes::default();
     let id = transactional_id.unwrap_or(&nobody);
     let added = transaction::logged(core, id, now, |transactions| {
@@ -166,25 +199,25 @@ fn add_to_transaction(
             "partition {topic}-{index} cannot be added to the transaction of '{}', producer {producer_id} with epoch {epoch}: {error}",
             id.as_str()
         );
-        AppendError::new(code, text)
+        Failure::new(code, text)
     })
 }
 
-fn unknown(topic: &str, partition: i32) -> AppendError {
-    AppendError::new(ResponseError::UnknownTopicOrPartition, format!("there is no partition {topic}-{partition}"))
+fn unknown(topic: &str, partition: i32) -> Failure {
+    Failure::new(ResponseError::UnknownTopicOrPartition, format!("there is no partition {topic}-{partition}"))
 }
 
-fn partition_response(index: i32, outcome: Result<Appended, AppendError>, log_start: i64) -> PartitionProduceResponse {
+fn partition_response(index: i32, outcome: Result<Appended, Failure>, log_start: i64) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(index);
     match outcome {
         Ok(appended) => {
             response.with_base_offset(appended.base_offset).with_log_append_time_ms(appended.append_time).with_log_start_offset(log_start)
         }
-        Err(error) => response
+        Err(Failure { error, by_log }) => response
             .with_error_code(error.code.code())
             .with_base_offset(-1)
             .with_log_append_time_ms(-1)
-            .with_log_start_offset(-1)
+            .with_log_start_offset(if by_log { log_start } else { -1 })
             .with_error_message(Some(StrBytes::from_string(error.message))),
     }
 }

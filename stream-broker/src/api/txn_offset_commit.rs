@@ -1,6 +1,7 @@
 //! TxnOffsetCommit: offsets that take effect when the producer's transaction commits.
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestTopic;
 use kafka_protocol::messages::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
@@ -19,16 +20,24 @@ const ADDS_GROUP: i16 = 5;
 pub(crate) fn handle(core: &mut Core, request: TxnOffsetCommitRequest, ctx: &Ctx, now: i64, out: &mut Outbox) {
     let committer =
         Committer { generation: request.generation_id, member_id: &request.member_id, instance_id: request.group_instance_id.as_ref() };
-    let accepted = accept(core, &request, &committer, ctx.version, now);
+    let exists = |topic: &TxnOffsetCommitRequestTopic| {
+        topic.partitions.iter().any(|p| core.topics.partition(&topic.name.0, p.partition_index).is_some())
+    };
+    // Neither the transaction nor the group is asked about topics that nobody has.
+    let accepted = match request.topics.iter().any(exists) {
+        true => accept(core, &request, &committer, ctx.version, now),
+        false => Err(ResponseError::UnknownTopicOrPartition),
+    };
     let mut offsets = Vec::new();
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
             let index = partition.partition_index;
-            let result = accepted.and_then(|_| {
-                let found = core.topics.get(&topic.name.0).filter(|found| found.partition(index).is_some());
-                let topic_id = found.ok_or(ResponseError::UnknownTopicOrPartition)?.id;
+            let found = core.topics.get(&topic.name.0).filter(|found| found.partition(index).is_some());
+            // What does not exist is named first, whoever asks.
+            let result = found.map(|found| found.id).ok_or(ResponseError::UnknownTopicOrPartition).and_then(|topic_id| {
+                accepted?;
                 if !core.groups.may_commit(&request.group_id.0, &committer, &(topic_id, index)) {
                     return Err(ResponseError::IllegalGeneration);
                 }

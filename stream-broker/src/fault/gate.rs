@@ -16,7 +16,6 @@ use crate::core::{Core, Ids, Outbox, Outcome, Request, Ticket};
 
 /// What goes out on a connection.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "almost all are outcomes, and each is moved once")]
 pub(crate) enum Delivery {
     Outcome(Outcome),
     /// As many bytes of the answer's frame, then the end.
@@ -121,7 +120,6 @@ struct HeldRequest {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there are few at a time")]
 enum Held {
     Request(HeldRequest),
     Outcome(Ticket, Outcome),
@@ -130,20 +128,25 @@ enum Held {
 
 /// What is to be done to the outcome of a request that is under way.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few at a time")]
 enum After {
     /// An error for all of it; without one the connection ends, as for a request without an answer.
     Error(Option<ResponseKind>),
-    /// An error for some of its partitions; the request, to know how.
-    PartialError {
-        request: RequestKind,
-        scope: Scope,
-        refusal: ResponseKind,
-    },
+    /// An error for some of its partitions.
+    PartialError(Box<PartialError>),
     Delay(i64),
     Silence,
     Cut,
     CutWithin(usize),
     Throttle(i64),
+}
+
+/// An error for some of the partitions of a request.
+#[derive(Debug)]
+struct PartialError {
+    request: RequestKind,
+    scope: Scope,
+    refusal: ResponseKind,
 }
 
 /// See the module.
@@ -215,11 +218,11 @@ impl Gate {
             Effect::Error(code) => {
                 let has_answer = has_answer(&request.body);
                 match error_after(&request.body, request.version, code, scope.clone()) {
-                    After::PartialError { request: whole, scope, refusal } => {
+                    partial @ After::PartialError(_) => {
                         if let Some(partitions) = partitioned_mut(&mut request.body) {
-                            partitions.withhold(&scope);
+                            partitions.withhold(scope);
                         }
-                        self.after.insert(ticket, After::PartialError { request: whole, scope, refusal });
+                        self.after.insert(ticket, partial);
                         core.handle(request, now, out);
                     }
                     After::Error(Some(refusal)) if has_answer => out.answer(ticket, refusal),
@@ -249,10 +252,10 @@ impl Gate {
         match after {
             After::Error(Some(refusal)) if matches!(outcome, Outcome::Answer(_)) => Some(Delivery::Outcome(Outcome::Answer(refusal))),
             After::Error(_) | After::Cut => Some(Delivery::Outcome(Outcome::Close)),
-            After::PartialError { request, scope, refusal } => Some(Delivery::Outcome(match outcome {
+            After::PartialError(partial) => Some(Delivery::Outcome(match outcome {
                 Outcome::Answer(mut answer) => {
-                    if let Some(partitions) = partitioned(&request) {
-                        partitions.replace(&mut answer, &scope, refusal);
+                    if let Some(partitions) = partitioned(&partial.request) {
+                        partitions.replace(&mut answer, &partial.scope, partial.refusal);
                     }
                     Outcome::Answer(answer)
                 }
@@ -319,7 +322,7 @@ fn error_after(request: &RequestKind, version: i16, ErrorCode(code): ErrorCode, 
         let mut others = request.clone();
         if partitioned_mut(&mut others).is_some_and(|others| others.withhold(&scope)) {
             let refusal = partitions.refusal(&scope, code);
-            return After::PartialError { request: request.clone(), scope, refusal };
+            return After::PartialError(Box::new(PartialError { request: request.clone(), scope, refusal }));
         }
     }
     After::Error(refusal(request, version, code))

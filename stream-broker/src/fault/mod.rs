@@ -15,8 +15,8 @@
 //! | cut it in the middle of the answer | | [`Fault::cut_within_answer`] |
 //! | throttle | | [`Fault::throttle`] |
 //!
-//! To cut all connections, or to be away for a while, there are [`Broker::cut_connections`](crate::Broker::cut_connections) and
-//! [`Broker::pause_network`](crate::Broker::pause_network).
+//! What concerns all clients at once are methods of the broker: [`cut_connections`](crate::Broker::cut_connections),
+//! [`pause_network`](crate::Broker::pause_network) to be away, [`hang`](crate::Broker::hang) to accept and say nothing.
 //!
 //! # A refusal is retried
 //!

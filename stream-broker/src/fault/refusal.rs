@@ -15,15 +15,20 @@ use kafka_protocol::messages::describe_transactions_response::TransactionState;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::offset_fetch_response::{OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponseTopic};
+use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
+use kafka_protocol::messages::write_txn_markers_response::{
+    WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
+};
 use kafka_protocol::messages::{
     AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterConfigsResponse, ApiVersionsResponse, BrokerId,
     ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteGroupsResponse,
     DeleteTopicsResponse, DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
     DescribeProducersResponse, DescribeTopicPartitionsResponse, DescribeTransactionsResponse, ElectLeadersResponse, EndTxnResponse,
     FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse,
-    JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, ListTransactionsResponse, MetadataRequest, MetadataResponse,
-    OffsetFetchRequest, OffsetFetchResponse, ProducerId, RequestKind, ResponseKind, SyncGroupResponse, consumer_group_describe_response,
-    describe_groups_response, incremental_alter_configs_response,
+    JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, ListPartitionReassignmentsResponse, ListTransactionsResponse,
+    MetadataRequest, MetadataResponse, OffsetFetchRequest, OffsetFetchResponse, ProducerId, RequestKind, ResponseKind, SyncGroupResponse,
+    WriteTxnMarkersRequest, WriteTxnMarkersResponse, consumer_group_describe_response, describe_groups_response,
+    incremental_alter_configs_response,
 };
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
@@ -135,6 +140,8 @@ pub(super) fn refusal(request: &RequestKind, version: i16, code: i16) -> Option<
             let state = |id: &_| TransactionState::default().with_transactional_id(Clone::clone(id)).with_error_code(code);
             DescribeTransactionsResponse::default().with_transaction_states(request.transactional_ids.iter().map(state).collect()).into()
         }
+        RequestKind::WriteTxnMarkers(request) => write_txn_markers(request, code).into(),
+        RequestKind::ListPartitionReassignments(_) => ListPartitionReassignmentsResponse::default().with_error_code(code).into(),
         RequestKind::ListTransactions(_) => ListTransactionsResponse::default().with_error_code(code).into(),
         RequestKind::ConsumerGroupHeartbeat(_) => ConsumerGroupHeartbeatResponse::default().with_error_code(code).into(),
         RequestKind::ConsumerGroupDescribe(request) => {
@@ -150,6 +157,19 @@ pub(super) fn refusal(request: &RequestKind, version: i16, code: i16) -> Option<
         }
         _ => return None,
     })
+}
+
+fn write_txn_markers(request: &WriteTxnMarkersRequest, code: i16) -> WriteTxnMarkersResponse {
+    let partition = |index: &i32| WritableTxnMarkerPartitionResult::default().with_partition_index(*index).with_error_code(code);
+    let topic = |topic: &WritableTxnMarkerTopic| {
+        WritableTxnMarkerTopicResult::default()
+            .with_name(topic.name.clone())
+            .with_partitions(topic.partition_indexes.iter().map(partition).collect())
+    };
+    let marker = |marker: &WritableTxnMarker| {
+        WritableTxnMarkerResult::default().with_producer_id(marker.producer_id).with_topics(marker.topics.iter().map(topic).collect())
+    };
+    WriteTxnMarkersResponse::default().with_markers(request.markers.iter().map(marker).collect())
 }
 
 fn find_coordinator(request: &FindCoordinatorRequest, version: i16, code: i16) -> FindCoordinatorResponse {

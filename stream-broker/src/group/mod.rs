@@ -207,7 +207,10 @@ impl Groups {
             Group::Classic(group) => group.accept_commit(committer, now),
             Group::Consumer(group) => group.accept_commit(committer, version),
         };
-        self.remove_if_blank(group_id);
+        // A group that was let in stays for a while, also if nothing of its commit can be stored.
+        if verdict.is_err() {
+            self.remove_if_blank(group_id);
+        }
         verdict
     }
 

@@ -131,16 +131,6 @@ impl Transactions {
         self.ids.values()
     }
 
-    /// Whether the partition is part of the producer's open transaction. A transactional batch for any other is refused:
-    /// its transaction would never end.
-    pub(crate) fn is_added(&self, producer_id: i64, producer_epoch: i16, topic: &str, partition: i32) -> bool {
-        self.by_producer.get(&producer_id).and_then(|id| self.ids.get(id)).is_some_and(|transaction| {
-            transaction.producer.epoch == producer_epoch
-                && transaction.state == State::Ongoing
-                && transaction.partitions.get(topic).is_some_and(|partitions| partitions.contains(&partition))
-        })
-    }
-
     /// InitProducerId of a transactional producer. `expected` is the producer that the client has been so far, if it says.
     ///
     /// # Errors

@@ -2,8 +2,11 @@
 
 mod consumer_group_protocol;
 mod consumer_groups;
+mod differential;
+mod faults;
 mod group_protocol;
 mod groups;
+mod hostile_clients;
 mod librdkafka;
 mod network;
 mod produce_fetch;

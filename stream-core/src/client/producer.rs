@@ -77,10 +77,12 @@ pub struct Producer {
     unserved: Cell<u32>,
     /// How many records the queue holds, as far as is known: bytes count, too, and only the client counts them.
     capacity: Cell<usize>,
+    /// How long a record waits for room in it.
+    patience: Duration,
     is_over: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
-/// How long a `send` waits for room in the producer's queue. Whoever looks at [`Producer::is_congested`] between records hardly ever does.
+/// How long a `send` waits for room in the producer's queue, at most. Whoever looks at [`Producer::is_congested`] between records hardly ever does.
 const QUEUE_FULL_TIMEOUT: Duration = Duration::from_secs(60);
 /// librdkafka's default for `queue.buffering.max.messages`.
 const QUEUE_CAPACITY: usize = 100_000;
@@ -120,6 +122,7 @@ impl Producer {
             partition_counts: RefCell::default(),
             unserved: Cell::new(0),
             capacity: Cell::new(capacity),
+            patience: QUEUE_FULL_TIMEOUT,
             is_over: None,
         })
     }
@@ -127,6 +130,12 @@ impl Producer {
     /// Calls wait for no broker any more as soon as `is_over` says so.
     pub(crate) fn given_up_when(mut self, is_over: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
         self.is_over = Some(is_over);
+        self
+    }
+
+    /// A record waits for room in the queue for no longer than this, nor than a minute.
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = self.patience.min(patience);
         self
     }
 
@@ -167,7 +176,7 @@ impl Producer {
 
     #[cold]
     fn send_again(&self, record: &OutgoingRecord<'_>, slot: SlotAddress, mut native: NativeError) -> Result<()> {
-        let deadline = Instant::now() + QUEUE_FULL_TIMEOUT;
+        let deadline = Instant::now() + self.patience;
         while native.code == code::QUEUE_FULL && Instant::now() < deadline && !self.is_over() {
             self.capacity.set(self.capacity.get().min(self.native.outstanding()).max(1));
             // Returns as soon as a report comes; without reports the queue empties unseen, hence the short wait.
@@ -284,18 +293,21 @@ impl Producer {
         self.checked(self.native.begin_transaction(), Operation::BeginTransaction)
     }
 
-    /// Makes offsets part of the transaction, under the given membership. Blocks for `transaction.timeout.ms` at most.
+    /// Makes offsets part of the transaction, under the given membership. Blocks for `timeout` at most; after that the producer can only be
+    /// dropped.
     ///
     /// # Errors
     /// [`Abortable`](crate::ErrorKind::Abortable) for a token that is not a member's, or an old generation; [`Fenced`](crate::ErrorKind::Fenced) when the outcome is unknown;
     /// [`Retriable`](crate::ErrorKind::Retriable): call again.
-    pub fn send_offsets(&self, offsets: &[CommitOffset], token: &FencingToken) -> Result<()> {
+    pub fn send_offsets(&self, offsets: &[CommitOffset], token: &FencingToken, timeout: Duration) -> Result<()> {
         token.check()?;
         let mut list = PartitionList::with_capacity(offsets.len());
         for commit in offsets {
             list.push(&commit.partition.topic, commit.partition.partition, commit.offset, &commit.metadata, commit.leader_epoch)?;
         }
-        self.checked(self.native.send_offsets(list, token, &|| self.is_over())?, Operation::EndTransaction)
+        let started = Instant::now();
+        let is_over = || started.elapsed() >= timeout || self.is_over();
+        self.checked(self.native.send_offsets(list, token, &is_over)?, Operation::EndTransaction)
     }
 
     /// Commits the transaction, after all of its records are acknowledged. Blocks.

@@ -100,8 +100,12 @@ fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environmen
     // A task without an offset has nothing in this commit; those with one must be owned.
     let owned: Vec<&Task> = tasks.iter().zip(offsets).filter(|(_, offsets)| !offsets.is_empty()).map(|(task, _)| &**task).collect();
     let ids: Vec<TaskId> = owned.iter().map(|task| task.id()).collect();
-    if all.is_empty() && !environment.producer.is_in_transaction() {
-        return Ok(());
+    if all.is_empty() {
+        return match environment.producer.is_in_transaction() && !is_seeded(SeededFault::OffsetsBeforeChangelog) {
+            // Only offsets are checked against the group: without them it could hold what others process, too.
+            true => Err(Error::new(ErrorKind::Abortable, "a transaction without an offset cannot be committed: nothing would fence it")),
+            false => Ok(()),
+        };
     }
     let lease = environment.tokens.lease(if is_seeded(SeededFault::NewestToken) { &[] } else { &ids })?;
     // The group may have given a task away and back before this worker heard of it: its token would pass, but others had the task meanwhile.
@@ -117,7 +121,7 @@ fn commit_offsets(tasks: &[&mut Task], offsets: &[Vec<CommitOffset>], environmen
             environment.producer.ensure_transaction()?;
             let started = environment.clock.monotonic();
             if !all.is_empty() {
-                retry(environment, started, |_| environment.producer.producer().send_offsets(&all, lease.token()))
+                retry(environment, started, |remaining| environment.producer.producer().send_offsets(&all, lease.token(), remaining))
                     .at(|| "offsets of the transaction")?;
             }
             kill_point(KillPoint::AfterOffsetsSent);

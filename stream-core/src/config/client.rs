@@ -1,5 +1,7 @@
 //! The properties of each client: our defaults, then the program's settings, the more specific ones last, then what must be as it is.
 
+use std::time::Duration;
+
 use super::StreamsConfig;
 use crate::client::{Properties, PropertyScope};
 
@@ -94,6 +96,9 @@ impl ClientRole {
     }
 }
 
+/// The longest interval between looks at known topics that librdkafka takes; Kafka has no bound.
+const LONGEST_REFRESH_INTERVAL: Duration = Duration::from_secs(3_600);
+
 impl StreamsConfig {
     /// The properties of a client, by librdkafka's names.
     ///
@@ -118,8 +123,8 @@ impl StreamsConfig {
         put("log.connection.close", "false");
         // Requests are small and waited for: Nagle's algorithm would hold them back until the last is acknowledged.
         put("socket.nagle.disable", "true");
-        if let Some(age) = self.values.get("metadata.max.age.ms") {
-            put("topic.metadata.refresh.interval.ms", age);
+        if self.values.contains_key("metadata.max.age.ms") {
+            put("topic.metadata.refresh.interval.ms", &self.metadata_max_age().min(LONGEST_REFRESH_INTERVAL).as_millis().to_string());
         }
         for name in ["retry.backoff.ms", "retry.backoff.max.ms"] {
             if let Some(backoff) = self.values.get(name) {

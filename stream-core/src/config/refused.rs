@@ -25,6 +25,20 @@ pub(super) fn reason_of_value(name: &str, value: &str) -> Option<&'static str> {
     }
 }
 
+/// Why a config of internal topics cannot be set for all of them.
+pub(super) fn reason_of_topic_config(name: &str) -> Option<&'static str> {
+    match name {
+        "cleanup.policy" => {
+            Some("the policy of a changelog follows from its store, and another loses what a restoration needs; leave it out")
+        }
+        "retention.ms" | "retention.bytes" => Some(
+            "repartition topics would lose records before they are processed; they are purged up to the committed positions, and the retention \
+             of a changelog follows from its store (`Materialized::with_retention`)",
+        ),
+        _ => None,
+    }
+}
+
 const OWN_COMMITS: &str = "positions are committed together with results; leave it out";
 const OWN_IDENTITY: &str = "it follows from `application.id`; leave it out";
 const OWN_MEMBERSHIP: &str = "tasks are shared out by the library, with the assignor `cooperative-sticky`; leave it out";

@@ -44,6 +44,10 @@ const fn up_to(min: i64, max: i64) -> Kind {
 
 /// Milliseconds that librdkafka or the broker reads as a 32-bit integer.
 const MS: Kind = up_to(1, i32::MAX as i64);
+/// The longest session and heartbeat interval that librdkafka takes, ms.
+const LONGEST_SESSION: i64 = 3_600_000;
+/// The longest `max.poll.interval.ms` that librdkafka takes.
+const LONGEST_POLL_INTERVAL: i64 = 86_400_000;
 
 fn parses<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {
     text.parse::<T>().map(drop)
@@ -77,8 +81,8 @@ pub const SETTINGS: &[Setting] = settings! {
     "ensure.explicit.internal.resource.naming" = "false", Kind::Choice(boolean), "whether a program whose stores and internal topics have generated names is refused";
     "errors.dead.letter.queue.topic.name" = "", Kind::Text, "where the built-in handlers send the source record of a failure; it must exist; nowhere when not set";
     "group.instance.id" = "", Kind::Name, "makes the process a static member of its group: a restart within the session timeout moves no task";
-    "heartbeat.interval.ms" = "500", MS, "how often the process tells the group that it lives, and hears whether tasks are to move; Kafka's default, 3000, lets a task that moves stand still for so long";
-    "max.poll.interval.ms" = "300000", MS, "how long a worker may make no progress before the process leaves the group";
+    "heartbeat.interval.ms" = "500", up_to(1, LONGEST_SESSION), "how often the process tells the group that it lives, and hears whether tasks are to move; Kafka's default, 3000, lets a task that moves stand still for so long";
+    "max.poll.interval.ms" = "300000", up_to(1, LONGEST_POLL_INTERVAL), "how long a worker may make no progress before the process leaves the group";
     "max.task.idle.ms" = "0", up_to(-1, i32::MAX as i64), "how long a task waits for an empty partition: 0 for data that the broker has, more for data that may come, -1 never";
     "metadata.max.age.ms" = "300000", MS, "how often the topics of the cluster are looked at anew";
     "num.stream.threads" = "1", up_to(1, 1_024), "worker threads of this process";
@@ -91,7 +95,7 @@ pub const SETTINGS: &[Setting] = settings! {
     "request.timeout.ms" = "40000", MS, "how long a request to the cluster may take";
     "retry.backoff.max.ms" = "1000", up_to(1, 1_000_000), "the longest wait before something that failed is tried again, by the library and its clients";
     "retry.backoff.ms" = "100", up_to(1, 300_000), "how long to wait before something that failed is tried again; twice as long after each further failure";
-    "session.timeout.ms" = "45000", MS, "after how long without a heartbeat the group gives the tasks of this process to others";
+    "session.timeout.ms" = "45000", up_to(1, LONGEST_SESSION), "after how long without a heartbeat the group gives the tasks of this process to others";
     #[own] "source.topic.timeout.ms" = "60000", up_to(0, i32::MAX as i64), "how long a start waits for source topics that do not exist";
     "state.cleanup.delay.ms" = "600000", number(0), "how long the state of a task that moved away is kept";
     "state.dir" = "", Kind::Text, "where stores live, one folder per application id; <temporary folder>/kafka-streams when not set";
@@ -101,7 +105,7 @@ pub const SETTINGS: &[Setting] = settings! {
     "statestore.cache.max.bytes" = "10485760", number(0), "bytes of changes that tables hold back until a commit; with 0 every update is forwarded";
     "task.timeout.ms" = "300000", up_to(0, i32::MAX as i64), "how long a task may fail to make progress for reasons that pass";
     "topology.optimization" = "none", Kind::Choice(parses::<Optimization>), "none, all, or a list of rewrites";
-    "transaction.timeout.ms" = "10000", MS, "after how long the broker aborts a transaction; lowered to session.timeout.ms when not set";
+    "transaction.timeout.ms" = "10000", up_to(1_000, i32::MAX as i64), "after how long the broker aborts a transaction; lowered to session.timeout.ms when not set";
     "windowstore.changelog.additional.retention.ms" = "86400000", number(0), "added to the retention of the changelogs of windowed stores";
 };
 

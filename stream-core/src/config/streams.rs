@@ -138,13 +138,20 @@ impl StreamsConfig {
         if let Some(config) = name.strip_prefix("topic.") {
             // Its own settings begin so, too: `topic.metadata.refresh.interval.ms` and others of librdkafka's.
             if !self.known.contains_key(name) {
+                if let Some(reason) = refused::reason_of_topic_config(config) {
+                    return Err(Error::invalid(format!("`{name}` cannot be set: {reason}")));
+                }
                 self.topics.insert(config.to_owned(), value);
                 return Ok(self);
             }
         }
         let (scope, property) = ClientScope::split(name);
-        if let Some(reason) = refused::reason(property).or_else(|| refused::reason_of_value(property, &value)) {
-            return Err(Error::invalid(format!("`{name}` cannot be set{}: {reason}", shown(property, &value))));
+        // Whatever the value is, it may be a secret: these names are not ours to know.
+        if let Some(reason) = refused::reason(property) {
+            return Err(Error::invalid(format!("`{name}` cannot be set: {reason}")));
+        }
+        if let Some(reason) = refused::reason_of_value(property, &value) {
+            return Err(Error::invalid(format!("`{name}` cannot be set to `{value}`: {reason}")));
         }
         scope
             .check(property, self.known.get(property).copied())
@@ -163,11 +170,6 @@ impl StreamsConfig {
             None => " of Kafka Streams, nor a property that librdkafka knows".into(),
         }
     }
-}
-
-/// The value, for an error text, unless it is a secret.
-fn shown(name: &str, value: &str) -> String {
-    if is_secret(name) { String::new() } else { format!(" to `{value}`") }
 }
 
 impl fmt::Debug for StreamsConfig {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::client::check_property;
 use crate::error::ErrorKind;
 use crate::offset::AutoOffsetReset;
 
@@ -100,12 +101,48 @@ fn what_would_break_a_guarantee_is_refused_with_the_reason() {
         ("consumer.allow.auto.create.topics", "true", "mistyped"),
         ("producer.partitioner", "random", "StreamPartitioner"),
         ("delivery.report.only.error", "true", "delivery reports"),
+        ("topic.cleanup.policy", "delete", "what a restoration needs"),
+        ("topic.retention.ms", "86400000", "before they are processed"),
+        ("topic.retention.bytes", "1", "before they are processed"),
     ] {
         let text = refusal(name, value);
         assert!(text.contains(reason), "{name}: {text}");
     }
     assert!(config().set("producer.acks", "all").is_ok());
     assert!(config().set("enable.idempotence", "true").is_ok());
+}
+
+#[test]
+fn a_value_that_is_refused_with_its_name_is_not_shown() {
+    for name in ["ssl.keystore.key", "producer.ssl.keystore.key", "sasl.jaas.config", "ssl.truststore.certificates"] {
+        let text = refusal(name, "the-private-key");
+        assert!(!text.contains("the-private-key"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn librdkafka_takes_the_ends_of_every_range() {
+    let ends = |name: &str| {
+        [0, 1, 999, 1_000, 3_600_000, 3_600_001, 86_400_000, 86_400_001, i64::from(i32::MAX)].map(|value| (name.to_owned(), value))
+    };
+    let names = [
+        "metadata.max.age.ms",
+        "session.timeout.ms",
+        "heartbeat.interval.ms",
+        "max.poll.interval.ms",
+        "retry.backoff.ms",
+        "retry.backoff.max.ms",
+    ];
+    for (name, value) in names.into_iter().flat_map(ends) {
+        let Ok(config) = config().set(&name, value) else { continue };
+        for role in
+            [ClientRole::Main, ClientRole::Restore, ClientRole::Global, ClientRole::Membership, ClientRole::Producer, ClientRole::Admin]
+        {
+            for (property, value) in config.client_properties(role) {
+                assert!(check_property(&property, &value).unwrap_or_else(|error| panic!("{name}: {error}")), "{property}={value}");
+            }
+        }
+    }
 }
 
 #[test]

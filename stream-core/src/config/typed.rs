@@ -109,7 +109,7 @@ impl StreamsConfig {
     /// `heartbeat.interval.ms`; a third of the session timeout, when it is not set and that is less.
     pub fn heartbeat_interval(&self) -> Duration {
         let interval = self.duration("heartbeat.interval.ms");
-        if self.values.contains_key("heartbeat.interval.ms") { interval } else { interval.min(self.session_timeout() / 3) }
+        if self.values.contains_key("heartbeat.interval.ms") { interval } else { interval.min(self.session_timeout() / 3).max(Duration::from_millis(1)) }
     }
 
     /// `max.poll.interval.ms`.

@@ -84,7 +84,7 @@ impl InitContext<'_> {
         stripped.collect()
     }
 
-    /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval` (at least 1 ms).
+    /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval`. Less than 1 ms is an error of this processor.
     pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
         self.schedule_anchored(interval, kind, None)
     }
@@ -95,6 +95,9 @@ impl InitContext<'_> {
     }
 
     fn schedule_anchored(&mut self, interval: Duration, kind: PunctuationType, anchor: Option<i64>) -> PunctuationId {
+        if let Some(error) = too_often(self.node, interval) {
+            self.task.stop(error);
+        }
         let (stream_time, system_time) = (self.task.stream_time, self.task.system_time);
         self.task.punctuations.schedule(self.index, interval, kind, anchor, stream_time, system_time)
     }
@@ -133,6 +136,13 @@ impl InitContext<'_> {
     pub fn committed_metadata(&self, name: &str) -> Option<i64> {
         self.task.processor_metadata.get(name).copied()
     }
+}
+
+/// What is wrong with an interval of punctuations.
+fn too_often(node: &str, interval: Duration) -> Option<Error> {
+    let is_too_short = interval < Duration::from_millis(1);
+    is_too_short
+        .then(|| Error::invalid(format!("processor `{node}` schedules a punctuation every {interval:?}; an interval is at least 1 ms")))
 }
 
 /// The handle of a store, if it has the type that the processor asks for.
@@ -237,16 +247,22 @@ impl<K: Data, V: Data> ProcessorContext<'_, K, V> {
         self.task.commit_requested = true;
     }
 
-    /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval` (at least 1 ms).
+    /// Asks for a call of [`punctuate`](super::Processor::punctuate) at every `interval`. Less than 1 ms is an error of this processor.
     pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> PunctuationId {
-        let (stream_time, system_time) = (self.task.stream_time, self.task.system_time);
-        self.task.punctuations.schedule(self.index, interval, kind, None, stream_time, system_time)
+        self.schedule_anchored(interval, kind, None)
     }
 
     /// As [`schedule`](Self::schedule), on the grid `start_ms + k · interval` (KIP-1146).
     pub fn schedule_from(&mut self, start_ms: i64, interval: Duration, kind: PunctuationType) -> PunctuationId {
+        self.schedule_anchored(interval, kind, Some(start_ms))
+    }
+
+    fn schedule_anchored(&mut self, interval: Duration, kind: PunctuationType, anchor: Option<i64>) -> PunctuationId {
+        if let Some(error) = too_often(self.node, interval) {
+            self.task.refuse(error);
+        }
         let (stream_time, system_time) = (self.task.stream_time, self.task.system_time);
-        self.task.punctuations.schedule(self.index, interval, kind, Some(start_ms), stream_time, system_time)
+        self.task.punctuations.schedule(self.index, interval, kind, anchor, stream_time, system_time)
     }
 
     /// Cancels a punctuation, also from within its own call.

@@ -91,7 +91,8 @@ impl<P: Processor> StandaloneProcessor<P> {
     pub fn init(&mut self) -> Result<()> {
         self.task.connected = vec![self.stores.keys().cloned().collect()];
         self.task.stores = Rc::new(self.stores.clone());
-        self.node.init(&mut self.task)
+        let done = self.node.init(&mut self.task);
+        self.task.take_failure().map_or(done, Err)
     }
 
     /// Processes one record, as if it came from `metadata`; then runs the stream-time punctuations that are due.

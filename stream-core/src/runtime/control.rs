@@ -464,7 +464,8 @@ impl Control {
     fn show_state(&self) {
         let shared = &self.environment.shared;
         shared.set_tasks(self.placement.all_running().collect());
-        shared.set_state(if self.has_joined && self.placement.is_settled() { State::Running } else { State::Rebalancing });
+        // A process that was lost owns nothing, and so nothing moves; but it runs nothing, either.
+        shared.set_state(if self.has_joined && !self.is_lost && self.placement.is_settled() { State::Running } else { State::Rebalancing });
     }
 
     fn start_worker(&mut self, index: usize) -> Result<()> {

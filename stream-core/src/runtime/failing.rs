@@ -28,6 +28,8 @@ pub(super) struct Failing {
     tasks: BTreeMap<(TaskId, Attempt), Failures>,
     /// Failures that concern no task more than others: of the producer, of the commit as a whole.
     worker: Retry,
+    /// Whether the last of them was of a commit of processed records: then only such a commit proves that it is over.
+    is_of_records: bool,
 }
 
 #[derive(Debug, Default)]
@@ -56,15 +58,19 @@ impl Failing {
                 failures.has_processed = false;
                 failures.retry.failed(error, now, policy)
             }
-            None => self.worker.failed(error, now, policy),
+            None => {
+                if is_old(&self.worker, now, policy) {
+                    self.worker.succeeded();
+                }
+                self.worker.failed(error, now, policy)
+            }
         }
     }
 
     /// The task runs. What was last tried long ago has not been failing all the time: the tasks were elsewhere meanwhile.
     pub(super) fn started(&mut self, task: TaskId, now: Duration, policy: &RetryPolicy) {
-        let is_old = |retry: &Retry| now.saturating_sub(retry.due()) >= policy.timeout.max(ABSENCE);
-        self.tasks.retain(|&attempt, failures| attempt != (task, Attempt::Start) && !is_old(&failures.retry));
-        if is_old(&self.worker) {
+        self.tasks.retain(|&attempt, failures| attempt != (task, Attempt::Start) && !is_old(&failures.retry, now, policy));
+        if is_old(&self.worker, now, policy) {
             self.worker.succeeded();
         }
     }
@@ -80,9 +86,17 @@ impl Failing {
         }
     }
 
-    /// A commit of all tasks succeeded.
-    pub(super) fn committed(&mut self) {
-        self.worker.succeeded();
+    /// Says of a failure of the worker whether records were processed that it has not committed.
+    pub(super) fn is_of_records(&mut self, is_of_records: bool) {
+        self.is_of_records = is_of_records;
+    }
+
+    /// A commit of all tasks succeeded, with processed records or only with positions that moved past markers. After a roll-back there is
+    /// nothing to commit at first, and that succeeds each time.
+    pub(super) fn committed(&mut self, with_records: bool) {
+        if with_records || !self.is_of_records {
+            self.worker.succeeded();
+        }
         self.tasks.retain(|(_, attempt), failures| *attempt != Attempt::Commit || !failures.has_processed);
     }
 
@@ -100,6 +114,11 @@ impl Failing {
     pub(super) fn next_read(&self, task: TaskId) -> Option<Duration> {
         self.tasks.get(&(task, Attempt::Read)).map(|failures| failures.retry.due())
     }
+}
+
+/// Whether what failed was last tried so long ago that it has not been failing all the time.
+fn is_old(retry: &Retry, now: Duration, policy: &RetryPolicy) -> bool {
+    now.saturating_sub(retry.due()) >= policy.timeout.max(ABSENCE)
 }
 
 #[cfg(test)]
@@ -122,7 +141,7 @@ mod tests {
             assert!(fail(&mut failing, Some(TASK), Attempt::Commit, second).is_ok());
             failing.started(TASK, Duration::from_secs(second), &POLICY);
             failing.processed(OTHER);
-            failing.committed();
+            failing.committed(true);
         }
         assert!(fail(&mut failing, Some(TASK), Attempt::Commit, 10).is_err());
     }
@@ -134,11 +153,11 @@ mod tests {
         // Up to the record for which it fails, it processes the same ones each time.
         failing.processed(TASK);
         assert!(fail(&mut failing, Some(TASK), Attempt::Commit, 5).is_ok());
-        failing.committed();
+        failing.committed(true);
         assert!(fail(&mut failing, Some(TASK), Attempt::Commit, 10).is_err());
 
         failing.processed(TASK);
-        failing.committed();
+        failing.committed(true);
         assert!(fail(&mut failing, Some(TASK), Attempt::Commit, 10).is_ok());
     }
 
@@ -156,6 +175,29 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_without_records_does_not_prove_that_those_with_records_succeed() {
+        let mut failing = Failing::default();
+        for second in 0..10 {
+            failing.is_of_records(true);
+            assert!(fail(&mut failing, None, Attempt::Commit, second).is_ok());
+            failing.committed(false);
+        }
+        assert!(fail(&mut failing, None, Attempt::Commit, 10).is_err());
+
+        failing.is_of_records(false);
+        failing.committed(false);
+        assert!(failing.next_commit().is_none());
+    }
+
+    #[test]
+    fn a_failure_long_after_the_last_is_the_first() {
+        let mut failing = Failing::default();
+        failing.is_of_records(true);
+        assert!(fail(&mut failing, None, Attempt::Commit, 0).is_ok());
+        assert!(fail(&mut failing, None, Attempt::Commit, 3_600).is_ok());
+    }
+
+    #[test]
     fn each_attempt_has_its_own_success() {
         let mut failing = Failing::default();
         let attempts = [(Some(TASK), Attempt::Start), (Some(TASK), Attempt::Read), (None, Attempt::Commit)];
@@ -164,7 +206,7 @@ mod tests {
         }
         failing.started(TASK, Duration::from_secs(1), &POLICY);
         failing.processed(TASK);
-        failing.committed();
+        failing.committed(true);
         for (task, attempt) in attempts {
             assert!(fail(&mut failing, task, attempt, 60).is_ok());
         }

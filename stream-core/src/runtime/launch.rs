@@ -119,6 +119,8 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
     let properties = environment.config.client_properties(ClientRole::Producer);
     let context = Arc::clone(&environment.context);
     let retry = environment.settings.retry;
+    // In the middle of a record nothing else can be done; the group must not take that for a worker that is stuck.
+    let patience = environment.config.max_poll_interval() / 2;
     let clock = Arc::clone(&environment.clock);
     let shared = Arc::clone(&environment.shared);
     // Offsets of delivery reports are only needed for changelogs.
@@ -130,7 +132,7 @@ fn producer_factory(environment: &ControlEnvironment, index: usize) -> ProducerF
         let make = || {
             let ending = Arc::clone(shared.ending());
             Producer::new(&properties, transactional_id.as_deref(), reports, &format!("worker-{index}"), &context)
-                .map(|producer| producer.given_up_when(Arc::new(move || ending.is_commit_over())))
+                .map(|producer| producer.given_up_when(Arc::new(move || ending.is_commit_over())).with_patience(patience))
         };
         let mut producer = make()?;
         if transactional_id.is_none() {

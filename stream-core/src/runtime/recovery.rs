@@ -10,10 +10,10 @@ use super::{ControlEvent, RevivedTask};
 use crate::config::ProcessingGuarantee;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::TaskId;
-use crate::task::StartFailure;
+use crate::task::{StartFailure, Task};
 
-/// How long an abort takes at least, when the time for commits is over.
-const ABORT_AT_THE_END: Duration = Duration::from_millis(500);
+/// How long an abort is waited for when the application ends.
+const ABORT_AT_THE_END: Duration = Duration::from_millis(1_500);
 
 /// How tasks start again.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +36,10 @@ impl Worker {
             ErrorKind::Fenced => tracing::warn!(worker, %error, "rolling back to what was committed, with a new producer"),
             ErrorKind::Corrupted => tracing::warn!(worker, %error, "opening the stores anew"),
             _ => return Err(error),
+        }
+        if failed.is_none() {
+            let is_touched = self.tasks.values().any(Task::is_touched);
+            self.failing.is_of_records(is_touched);
         }
         let backoff = self.note_failure(failed, Attempt::Commit, error).map_err(|error| match failed {
             Some(_) => error,
@@ -100,7 +104,7 @@ impl Worker {
     /// `transaction.timeout.ms`, or earlier, when a producer of the same id comes.
     fn abort_timeout(&self) -> Duration {
         let timeout = self.environment.settings.commit_timeout;
-        self.environment.ending.limit_commit(timeout).max(timeout.min(ABORT_AT_THE_END))
+        if self.environment.ending.is_asked() { timeout.min(ABORT_AT_THE_END) } else { timeout }
     }
 
     /// The new producer ends what the old one left undecided (rule R1).

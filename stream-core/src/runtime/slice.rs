@@ -38,7 +38,9 @@ impl Worker {
         let (now, now_ms) = (clock.monotonic(), clock.now_ms());
         let settings = &self.environment.settings;
         let mut timeout = settings.poll;
-        if let Some(due) = self.failing.next_commit() {
+        if let Some(due) = self.failing.next_commit()
+            && self.has_something_to_commit()
+        {
             timeout = timeout.min(due.saturating_sub(now));
         } else if self.tasks.values().any(|task| task.is_touched()) {
             timeout = timeout.min((self.last_commit + settings.commit_interval).saturating_sub(now));

@@ -34,7 +34,9 @@ impl Worker {
         if self.tasks.is_empty() {
             return false;
         }
-        if let Some(due) = self.failing.next_commit() {
+        if let Some(due) = self.failing.next_commit()
+            && self.has_something_to_commit()
+        {
             return now >= due;
         }
         if self.tasks.values().any(|task| task.commit_requested()) || self.must_commit_early || self.holds_back_too_much() {
@@ -43,6 +45,11 @@ impl Worker {
         }
         (since >= interval && self.tasks.values().any(|task| task.is_touched()))
             || (since >= interval.max(IDLE_COMMIT_INTERVAL) && self.tasks.values().any(|task| task.has_moved()))
+    }
+
+    /// Whether records were processed, or positions moved, since the last commit.
+    pub(super) fn has_something_to_commit(&self) -> bool {
+        self.tasks.values().any(|task| task.is_touched() || task.has_moved())
     }
 
     /// Whether cached tables hold back more than this worker's share of `statestore.cache.max.bytes`.

@@ -284,6 +284,7 @@ impl Worker {
     fn commit_tasks(&mut self, drain: bool) -> Result<()> {
         let settings = &self.environment.settings;
         let mut participants: Vec<&mut Task> = self.tasks.values_mut().filter(|task| task.is_touched() || task.has_moved()).collect();
+        let with_records = participants.iter().any(|task| task.is_touched());
         let environment = CommitEnvironment {
             guarantee: settings.guarantee,
             producer: &self.producer,
@@ -302,7 +303,7 @@ impl Worker {
             }
         }
         self.last_commit = self.environment.clock.monotonic();
-        self.failing.committed();
+        self.failing.committed(with_records);
         self.flush_due()
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{AlwaysNull, BigEndian, Nullable, OneByteBool, Raw, SerdeRef, Utf8, UuidText};
+use super::{AlwaysNull, BigEndian, List, Nullable, OneByteBool, Raw, SerdeRef, Utf8, UuidText};
 
 /// Serdes by the names that they have in Kafka's `Serdes`; their bytes are Java's.
 ///
@@ -70,6 +70,24 @@ impl Serdes {
     /// Nothing: always null.
     pub fn void() -> SerdeRef<()> {
         Arc::new(AlwaysNull)
+    }
+
+    /// Lists of entries of any length, as Kafka's `ListSerde` writes them over texts or bytes.
+    ///
+    /// ```
+    /// use stream_core::serdes::{SerdeRef, Serdes};
+    ///
+    /// let words: SerdeRef<Vec<String>> = Serdes::list(Serdes::string());
+    /// let numbers: SerdeRef<Vec<i64>> = Serdes::list_of_fixed_size(Serdes::long(), 8);
+    /// # let _ = (words, numbers);
+    /// ```
+    pub fn list<T: 'static>(entries: SerdeRef<T>) -> SerdeRef<Vec<T>> {
+        Arc::new(List::of(entries))
+    }
+
+    /// Lists of entries of `size` bytes each, as Kafka's `ListSerde` writes them over its serdes of numbers, and over UUIDs (36 bytes).
+    pub fn list_of_fixed_size<T: 'static>(entries: SerdeRef<T>, size: usize) -> SerdeRef<Vec<T>> {
+        Arc::new(List::of_fixed_size(entries, size))
     }
 
     /// What may be null, over the serde of what is not.

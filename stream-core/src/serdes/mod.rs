@@ -8,6 +8,7 @@ mod bincode;
 mod factory;
 #[cfg(feature = "json")]
 mod json;
+mod list;
 mod nullable;
 mod number;
 mod text;
@@ -20,6 +21,7 @@ pub use self::bincode::Bincode;
 pub use factory::Serdes;
 #[cfg(feature = "json")]
 pub use json::Json;
+pub use list::List;
 pub use nullable::Nullable;
 pub use number::{BigEndian, OneByteBool};
 pub use text::{AlwaysNull, Raw, Utf8, UuidText};

@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{KillPoint, SeededFault, fail_point, is_seeded};
 use crate::handler::Handlers;
 use crate::id::{TaskId, TopicPartition};
-use crate::node::{DroppedRecord, PunctuationType, SourceInlet, Stopped, TaskContext, TaskWaker, Wakeups};
+use crate::node::{DroppedRecord, Head, PunctuationType, SourceInlet, Stopped, TaskContext, TaskWaker, Wakeups};
 use crate::store::{CurrentRecord, SharedStore, StateStore, StoreAccess, StoreOwner, WorkerMemory};
 use crate::time::Clock;
 use crate::topology::{BuiltTopology, Subtopology};
@@ -222,9 +222,12 @@ impl Task {
             if !self.context.paused.is_empty() {
                 return Ok(Progress::Paused);
             }
-            let (inputs, context) = (&self.inputs, &mut self.context);
+            let (inputs, context, touched) = (&self.inputs, &mut self.context, &mut self.touched);
             let choice = self.group.choose(now, |slot, message: &Message, partition_time| {
-                inputs[slot].inlet.borrow_mut().admit(slot, &message.as_raw(), partition_time, context)
+                let head = inputs[slot].inlet.borrow_mut().admit(slot, &message.as_raw(), partition_time, context);
+                // A record that is skipped may leave a dead letter in the transaction, which must end together with its position.
+                *touched |= !matches!(head, Ok(Head::Ready { .. }));
+                head
             })?;
             match choice {
                 Choice::Process { slot, enforced } => {

@@ -67,7 +67,9 @@ impl TaskGraph {
 
     pub(crate) fn init(&self, context: &mut TaskContext) -> Result<()> {
         for (name, node) in &self.nodes {
-            node.borrow_mut().init(context).at(|| format!("node {name}"))?;
+            let done = node.borrow_mut().init(context);
+            // What was refused counts, whatever `init` returns.
+            context.take_failure().map_or(done, Err).at(|| format!("node {name}"))?;
             self.initialised.set(self.initialised.get() + 1);
         }
         Ok(())

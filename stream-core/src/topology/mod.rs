@@ -31,9 +31,9 @@ pub use handle::NodeHandle;
 pub use internal_topics::{ExistingTopic, InternalTopicDefinition, InternalTopicSettings, InternalTopicSpec, check_existing};
 pub use options::{Consumed, Produced};
 pub use partitions::{PartitionPlan, PlanError, plan};
-pub use reorder::NodeGroup;
 /// Patterns of topic names, of the crate version that this crate's API uses.
 pub use regex::Regex;
+pub use reorder::NodeGroup;
 pub use subtopology::{Changelog, SinkSpec, SourceSpec, Subtopology};
 pub use validate::validate_name;
 
@@ -143,7 +143,7 @@ impl Topology {
     /// Adds a processor below `parents` that answers with futures, of which many run at a time. The supplier makes a new one for each task.
     ///
     /// # Errors
-    /// As [`add_processor`](Self::add_processor).
+    /// As [`add_processor`](Self::add_processor), and when no future may run, or none has time.
     pub fn add_async_processor<P, S>(
         &mut self,
         name: &str,
@@ -155,6 +155,11 @@ impl Topology {
         P: AsyncProcessor,
         S: Fn() -> P + Send + Sync + 'static,
     {
+        if options.in_flight() == 0 || options.deadline() == Some(Duration::ZERO) {
+            return Err(TopologyError::Invalid {
+                message: format!("async processor `{name}` has {options:?}; allow at least one future at a time, and give it some time"),
+            });
+        }
         let handle = self.add_processor(name, parents, move || AsyncStep::new(supplier(), options))?;
         if let Some(node) = self.nodes.last_mut() {
             node.asynchronous = Some(options);

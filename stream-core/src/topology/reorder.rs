@@ -46,7 +46,8 @@ impl Topology {
         let mut waiting: Vec<(usize, BTreeSet<usize>)> = (0..groups.len()).map(|group| (group, parents_of(group))).collect();
         let mut order = Vec::with_capacity(groups.len());
         // Parents were there before their children, so some group is always ready.
-        while let Some(next) = waiting.iter().filter(|(_, parents)| parents.is_empty()).map(|(group, _)| *group).min_by_key(|group| groups[*group].priority)
+        while let Some(next) =
+            waiting.iter().filter(|(_, parents)| parents.is_empty()).map(|(group, _)| *group).min_by_key(|group| groups[*group].priority)
         {
             order.push(next);
             waiting.retain(|(group, _)| *group != next);

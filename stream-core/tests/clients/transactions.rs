@@ -77,12 +77,12 @@ fn results_and_positions_are_committed_together() {
     let producer = cluster.transactional(&unique("id"));
 
     transaction(&producer, &output, "kept");
-    producer.send_offsets(&[commit_of(&input, 7)], &token).unwrap();
+    producer.send_offsets(&[commit_of(&input, 7)], &token, TIMEOUT).unwrap();
     producer.commit_transaction(TIMEOUT).unwrap();
     assert_eq!(committed(&cluster, &partition(&input, 0)), Some((7, "to 7".to_owned())));
 
     transaction(&producer, &output, "dropped");
-    producer.send_offsets(&[commit_of(&input, 9)], &token).unwrap();
+    producer.send_offsets(&[commit_of(&input, 9)], &token, TIMEOUT).unwrap();
     producer.abort_transaction(TIMEOUT).unwrap();
     assert_eq!(committed(&cluster, &partition(&input, 0)), Some((7, "to 7".to_owned())));
     assert_eq!(read(&cluster, &output), ["kept"]);
@@ -102,12 +102,12 @@ fn an_old_generation_cannot_commit_and_the_producer_goes_on() {
     ];
     for stale in stale {
         transaction(&producer, &output, "dropped");
-        let error = producer.send_offsets(&[commit_of(&input, 5)], &stale).unwrap_err();
+        let error = producer.send_offsets(&[commit_of(&input, 5)], &stale, TIMEOUT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Abortable, "{stale:?}: {error}");
         producer.abort_transaction(TIMEOUT).unwrap();
     }
     transaction(&producer, &output, "kept");
-    producer.send_offsets(&[commit_of(&input, 1)], &token).unwrap();
+    producer.send_offsets(&[commit_of(&input, 1)], &token, TIMEOUT).unwrap();
     producer.commit_transaction(TIMEOUT).unwrap();
     assert_eq!(read(&cluster, &output), ["kept"]);
 }
@@ -135,7 +135,7 @@ fn offsets_of_an_undecided_transaction_are_not_answered_with_older_ones() {
     let (_member, token) = Member::join(&cluster, &input);
     let producer = cluster.transactional(&unique("id"));
     transaction(&producer, &output, "x");
-    producer.send_offsets(&[commit_of(&input, 3)], &token).unwrap();
+    producer.send_offsets(&[commit_of(&input, 3)], &token, TIMEOUT).unwrap();
     let asked = cluster.admin.committed_offsets(cluster.config.application_id(), &[partition(&input, 0)], Duration::from_millis(500));
     assert_eq!(asked.unwrap_err().kind(), ErrorKind::Retriable);
     producer.commit_transaction(TIMEOUT).unwrap();
@@ -156,7 +156,7 @@ fn a_commit_takes_milliseconds() {
             }
             let started = Instant::now();
             producer.flush(TIMEOUT).unwrap();
-            producer.send_offsets(&[commit_of(&input, round)], &token).unwrap();
+            producer.send_offsets(&[commit_of(&input, round)], &token, TIMEOUT).unwrap();
             producer.commit_transaction(TIMEOUT).unwrap();
             started.elapsed()
         })

@@ -83,7 +83,7 @@ fn a_task_is_committed_by_its_old_owner_before_the_new_one_gets_it() {
     {
         let tokens = first.membership.tokens();
         let lease = tokens.lease(&[task]).unwrap();
-        producer.send_offsets(&[position(&orders, task.partition, 18)], lease.token()).expect("in a transaction, too");
+        producer.send_offsets(&[position(&orders, task.partition, 18)], lease.token(), support::PATIENCE).expect("in a transaction, too");
         producer.commit_transaction(support::PATIENCE).unwrap();
     }
     first.holds_on = false;
@@ -129,7 +129,7 @@ fn a_token_of_an_earlier_generation_is_refused_and_the_current_one_commits() {
     let task = first.owned().into_iter().next().unwrap();
     let producer = cluster.transactional_producer();
     producer.begin_transaction().unwrap();
-    let error = producer.send_offsets(&[position(&orders, task.partition, 5)], &stale).unwrap_err();
+    let error = producer.send_offsets(&[position(&orders, task.partition, 5)], &stale, support::PATIENCE).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Abortable, "{error}");
     producer.abort_transaction(support::PATIENCE).unwrap();
     producer.begin_transaction().unwrap();
@@ -137,7 +137,7 @@ fn a_token_of_an_earlier_generation_is_refused_and_the_current_one_commits() {
         let tokens = first.membership.tokens();
         let lease = tokens.lease(&[task]).unwrap();
         assert!(lease.token().generation > stale.generation);
-        producer.send_offsets(&[position(&orders, task.partition, 6)], lease.token()).unwrap();
+        producer.send_offsets(&[position(&orders, task.partition, 6)], lease.token(), support::PATIENCE).unwrap();
         producer.commit_transaction(support::PATIENCE).unwrap();
     }
     assert_eq!(cluster.committed("orders", task.partition), Some(6));

@@ -18,6 +18,9 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     /// Aggregates the values of each key: `init` makes the first aggregate, `aggregator` takes key, value and aggregate so far and gives
     /// the next one, or `None` to delete it (the next value begins anew). The timestamp of a result is the largest of its values.
     ///
+    /// Null keys and values are narrowed before, and counted as dropped. No record is late. The aggregates are a key-value store with a
+    /// changelog.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<String, i64>("in").group_by_key().aggregate(|| 0_i64, |_, value, sum| sum + value).to_stream().to("sums");

@@ -9,6 +9,9 @@ use crate::table::KTable;
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     /// Counts the records of each key. In Kafka the count is 8 bytes, big-endian.
     ///
+    /// Null keys and values are narrowed before, and counted as dropped. No record is late. The counts are a key-value store with a
+    /// changelog.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<String, String>("in").group_by_key().count().to_stream().to("counts");

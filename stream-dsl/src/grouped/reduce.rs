@@ -10,6 +10,9 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedStream<K, V> {
     /// Combines the values of each key: the first value is the first aggregate, `reducer` takes the aggregate so far and a value and
     /// gives the next one, or `None` to delete it.
     ///
+    /// Null keys and values are narrowed before, and counted as dropped. No record is late: the result has the largest timestamp of its
+    /// values. The aggregates are a key-value store with a changelog.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<String, i64>("in").group_by_key().reduce(|largest, value| largest.max(value)).to_stream().to("largest");

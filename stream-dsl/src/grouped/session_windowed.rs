@@ -60,6 +60,8 @@ impl<K: Clone + 'static, V: Clone + 'static> SessionWindowedKStream<K, V> {
 
     /// Counts the records of each session.
     ///
+    /// A null value counts, too. The counts are a session store with a changelog, kept for gap and grace at least.
+    ///
     /// ```
     /// use std::time::Duration;
     /// use stream_dsl::{EmitStrategy, SessionWindows, StreamsBuilder};
@@ -124,6 +126,8 @@ impl<K: Clone + 'static, V: Clone + 'static> SessionWindowedKStream<K, V> {
 
     /// Combines the values of each session, as [`KGroupedStream::reduce`]; the results of sessions that become one are combined in the order
     /// of the sessions.
+    ///
+    /// Values that may be null have [`reduce_nullable`](Self::reduce_nullable). The aggregates are a session store with a changelog.
     ///
     /// ```
     /// use std::time::Duration;
@@ -204,6 +208,8 @@ impl<K: Clone + 'static, V: Clone + 'static> SessionWindowedKStream<K, V> {
 
     /// Aggregates the values of each session, as [`KGroupedStream::aggregate`]. `merger` takes the key and the aggregates of two sessions
     /// that become one; the first of them is at first a new one of `init`.
+    ///
+    /// The aggregator sees null values where the type is an `Option`. The aggregates are a session store with a changelog.
     ///
     /// ```
     /// use std::time::Duration;

@@ -88,6 +88,9 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
 
     /// Counts the records of each key and window.
     ///
+    /// A null value counts, too, except in sliding windows, which take none. A record that is late for a window is dropped and counted.
+    /// The counts are a window store with a changelog, kept for size and grace at least.
+    ///
     /// ```
     /// use std::time::Duration;
     /// use stream_dsl::{StreamsBuilder, TimeWindows};
@@ -160,6 +163,9 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
 
     /// Combines the values of each key and window, as [`KGroupedStream::reduce`].
     ///
+    /// Late records are dropped and counted; values that may be null have [`reduce_nullable`](Self::reduce_nullable). The aggregates are
+    /// a window store with a changelog.
+    ///
     /// ```
     /// use std::time::Duration;
     /// use stream_dsl::{StreamsBuilder, TimeWindows};
@@ -230,6 +236,9 @@ impl<K: Clone + 'static, V: Clone + 'static> TimeWindowedKStream<K, V> {
     }
 
     /// Aggregates the values of each key and window, as [`KGroupedStream::aggregate`].
+    ///
+    /// The aggregator sees null values where the type is an `Option`. Late records are dropped and counted. The aggregates are a window
+    /// store with a changelog.
     ///
     /// ```
     /// use std::time::Duration;

@@ -34,6 +34,8 @@ impl<K: Clone + 'static, A: Clone + 'static> TimeWindowedCogroupedKStream<K, A> 
     /// The table of aggregates per key and window: `init` makes the first one of each. Windows close as in
     /// [`TimeWindowedKStream`](crate::TimeWindowedKStream); each stream has a stream time of its own.
     ///
+    /// The aggregates are a window store with a changelog, which all streams share.
+    ///
     /// ```
     /// use std::time::Duration;
     /// use stream_dsl::{StreamsBuilder, TimeWindows};
@@ -149,6 +151,8 @@ impl<K: Clone + 'static, A: Clone + 'static> SessionWindowedCogroupedKStream<K, 
 
     /// The table of aggregates per key and session: `init` makes the first one of each, `merger` one of two, as in
     /// [`SessionWindowedKStream::aggregate`](crate::SessionWindowedKStream::aggregate).
+    ///
+    /// A record is late, and dropped and counted, as there. The aggregates are a session store with a changelog, which all streams share.
     ///
     /// ```
     /// use std::time::Duration;

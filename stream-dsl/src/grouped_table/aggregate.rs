@@ -22,6 +22,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
     /// within its group the old value is subtracted first; what is between is not told. The timestamp of a result is the largest of its
     /// values.
     ///
+    /// A deleted row leaves its group. No change is late. The aggregates are a key-value store with a changelog.
+    ///
     /// ```
     /// use stream_dsl::{KTable, StreamsBuilder};
     /// let builder = StreamsBuilder::new();

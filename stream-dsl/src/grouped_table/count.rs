@@ -9,6 +9,8 @@ use crate::table::KTable;
 impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
     /// Counts the rows of each group. A group that lost its last row stays, with 0. In Kafka the count is 8 bytes, big-endian.
     ///
+    /// A deleted row leaves its group. No change is late. The counts are a key-value store with a changelog.
+    ///
     /// ```
     /// use stream_dsl::{KTable, StreamsBuilder};
     /// let builder = StreamsBuilder::new();

@@ -10,6 +10,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KGroupedTable<K, V> {
     /// Combines the values of each group: the first value is the first aggregate; `adder` takes the aggregate so far and a value that
     /// comes, `subtractor` the aggregate and a value that leaves. Each gives the next aggregate, or `None` to delete it.
     ///
+    /// A deleted row leaves its group. No change is late. The aggregates are a key-value store with a changelog.
+    ///
     /// ```
     /// use stream_dsl::{KTable, StreamsBuilder};
     /// let builder = StreamsBuilder::new();

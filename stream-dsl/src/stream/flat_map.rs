@@ -12,6 +12,8 @@ use crate::options::Named;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Any number of records for each one. The key changes: a grouping or join below repartitions.
     ///
+    /// Null keys and values reach the mapper where the types are `Option`. Nothing is stored.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<String, String>("in").flat_map(|key, value| [(value.clone(), key.clone()), (key, value)]).to("out");

@@ -12,6 +12,8 @@ use crate::options::Named;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Any number of values for each record, under its key: nothing below repartitions because of it.
     ///
+    /// A null value reaches the mapper where the type is an `Option`. Nothing is stored.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<String, String>("in").flat_map_values(|line| line.lines().map(str::to_owned).collect::<Vec<_>>()).to("out");

@@ -10,6 +10,8 @@ use crate::options::Named;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Does something with each record; nothing goes on. It may be done again after a failure.
     ///
+    /// Null is shown where the types are `Option`. Nothing is stored.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<String, i64>("in").for_each(|key, value| println!("{key}: {value}"));

@@ -12,6 +12,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// A stream whose keys or values may be null is narrowed before: [`non_null_key`](Self::non_null_key),
     /// [`non_null_value`](Self::non_null_value).
     ///
+    /// The grouping keeps no state; the aggregation below does.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// let clicks = builder.stream::<Option<String>, Option<String>>("clicks");
@@ -46,6 +48,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// Groups records by another key; the stream goes through a repartition topic.
+    ///
+    /// Null keys and values reach the mapper where the types are `Option`. The grouping keeps no state; the aggregation below does.
     ///
     /// ```
     /// use stream_dsl::StreamsBuilder;

@@ -22,6 +22,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// which there is no key (`None`) are dropped and counted. Only the stream triggers results; they have the stream record's timestamp.
     /// The stream's own key may be null. Neither side is repartitioned.
     ///
+    /// No record is late: the row is that of now. The rows are the table's store.
+    ///
     /// ```
     /// use stream_dsl::{GlobalKTable, StreamsBuilder};
     /// let builder = StreamsBuilder::new();

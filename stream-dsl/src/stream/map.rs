@@ -12,6 +12,8 @@ use crate::options::Named;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Another key and value for each record. The key changes: a grouping or join below repartitions.
     ///
+    /// Null keys and values reach the mapper where the types are `Option`. Timestamp and headers stay; nothing is stored.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<String, String>("in").map(|key, value| (value, key)).to("out");

@@ -46,6 +46,24 @@ impl<K: Clone + Hash + Eq + Send + 'static, V: Clone + Send + 'static> KStream<K
     }
 
     /// As [`map_values_async`](Self::map_values_async), with a name.
+    ///
+    /// ```
+    /// use stream_core::processor::AsyncOptions;
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let articles = builder.stream::<String, String>("in");
+    /// let ask = |_: String, article: String| async move {
+    ///     let length = article.len() as i64; // A service would be asked here.
+    ///     if length > 0 { Ok(length) } else { Err("no article".into()) }
+    /// };
+    /// articles.map_values_async_named(AsyncOptions::new(100), ask, Named::new("price")).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// input.pipe_input("a".into(), "lamp".into())?;
+    /// // A future that fails is a record that cannot be processed: its handler decides, and by default the task fails.
+    /// assert!(input.pipe_input("b".into(), String::new()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_values_async_named<V2, F, R>(&self, options: AsyncOptions, mapper: F, named: Named) -> KStream<K, V2>
     where
         V2: Clone + Send + 'static,
@@ -85,6 +103,19 @@ impl<K: Clone + Hash + Eq + Send + 'static, V: Clone + Send + 'static> KStream<K
     }
 
     /// As [`map_async`](Self::map_async), with a name.
+    ///
+    /// ```
+    /// use stream_core::processor::AsyncOptions;
+    /// use stream_dsl::{Named, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("in");
+    /// let country = |ip: String, page: String| async move { Ok((ip[..2].to_owned(), page)) };
+    /// let by_country = clicks.map_async_named(AsyncOptions::new(50), country, Named::new("country"));
+    /// by_country.group_by_key().count();
+    /// let text = builder.build()?.describe().to_string();
+    /// assert!(text.contains("Processor: country (stores: [])") && text.contains("-repartition)"));
+    /// # Ok::<(), stream_core::TopologyError>(())
+    /// ```
     pub fn map_async_named<K2, V2, F, R>(&self, options: AsyncOptions, mapper: F, named: Named) -> KStream<K2, V2>
     where
         K2: Clone + Send + 'static,

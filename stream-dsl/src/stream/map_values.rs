@@ -12,6 +12,8 @@ use crate::options::Named;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Another value for each record. The key stays: nothing below repartitions because of it.
     ///
+    /// A null value reaches the mapper where the type is an `Option`. Timestamp and headers stay; nothing is stored.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<String, String>("in").map_values(|value| value.len() as i64).to("out");

@@ -13,6 +13,8 @@ use crate::plan::{GraphNode, NodeKind, Slot, upstream};
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// The records of both streams. Between the two there is no order.
     ///
+    /// Null passes, nothing is stored. Where the key of either may have changed, a grouping or join below repartitions.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// let (one, two) = (builder.stream::<String, String>("one"), builder.stream::<String, String>("two"));

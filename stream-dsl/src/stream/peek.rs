@@ -12,6 +12,8 @@ use crate::options::Named;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Looks at each record and passes it on unchanged. A record may be seen again after a failure.
     ///
+    /// Null is shown where the types are `Option`. The key stays, nothing is stored.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<String, i64>("in").peek(|key, value| println!("{key}: {value}")).to("out");

@@ -15,6 +15,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Writes each record as a line, `[label]: key, value`, to the standard output or a file; nothing goes on. For looking at streams
     /// while a program is written: every line is flushed.
     ///
+    /// Null is shown as `None`. Nothing is stored.
+    ///
     /// ```
     /// use stream_dsl::{Printed, StreamsBuilder};
     /// let builder = StreamsBuilder::new();

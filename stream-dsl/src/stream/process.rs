@@ -8,6 +8,8 @@ use crate::options::Named;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Runs a processor of the program's own, connected to these stores. The key may change: a grouping or join below repartitions.
     ///
+    /// Null reaches the processor where its types are `Option`. Its state is what it connects.
+    ///
     /// ```
     /// use stream_core::{BoxError, Processor, ProcessorContext, Record};
     /// use stream_dsl::StreamsBuilder;
@@ -96,6 +98,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     }
 
     /// Runs a processor that cannot change the key, by its type: nothing below repartitions because of it.
+    ///
+    /// Null reaches the processor where its types are `Option`. Its state is what it connects.
     ///
     /// ```
     /// use stream_core::BoxError;

@@ -46,6 +46,37 @@ impl<K: Clone + Hash + Eq + Send + 'static, V: Clone + Send + 'static> KStream<K
     }
 
     /// As [`process_async`](Self::process_async), with a name.
+    ///
+    /// ```
+    /// use stream_core::processor::{AsyncContext, AsyncOptions, AsyncProcessor, async_trait};
+    /// use stream_core::{BoxError, Record};
+    /// use stream_dsl::{Named, StreamsBuilder};
+    ///
+    /// /// Passes on what a service lets pass.
+    /// struct Allowed;
+    ///
+    /// #[async_trait]
+    /// impl AsyncProcessor for Allowed {
+    ///     type KeyIn = String;
+    ///     type ValueIn = String;
+    ///     type KeyOut = String;
+    ///     type ValueOut = String;
+    ///
+    ///     async fn process(&self, record: Record<String, String>, _cx: AsyncContext) -> Result<Vec<Record<String, String>>, BoxError> {
+    ///         let is_allowed = record.value != "spam"; // A service would be asked here.
+    ///         Ok(is_allowed.then_some(record).into_iter().collect())
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream("in").process_async_named(AsyncOptions::new(20), || Allowed, Named::new("allowed")).to("out");
+    /// # let driver = stream_testkit::TopologyTestDriver::new(&builder.build()?)?;
+    /// # let mut input = driver.create_input_topic::<String, String>("in");
+    /// # let output = driver.create_output_topic::<String, String>("out");
+    /// input.pipe_key_values([("ada".to_owned(), "hello".to_owned()), ("bob".to_owned(), "spam".to_owned())])?;
+    /// assert_eq!(output.read_values_to_list()?, ["hello"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn process_async_named<P, S>(&self, options: AsyncOptions, supplier: S, named: Named) -> KStream<P::KeyOut, P::ValueOut>
     where
         P: AsyncProcessor<KeyIn = K, ValueIn = V>,

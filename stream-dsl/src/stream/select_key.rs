@@ -12,6 +12,8 @@ use crate::options::Named;
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Another key for each record. The key changes: a grouping or join below repartitions.
     ///
+    /// Null keys and values reach the mapper where the types are `Option`. Nothing is stored.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// builder.stream::<Option<String>, String>("in").select_key(|_, value| value.clone()).to("out");

@@ -17,6 +17,8 @@ use crate::plan::{GraphNode, NodeId, Slot, Upstream, upstream};
 impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// Begins a split into branches: a record goes to the first branch whose predicate holds.
     ///
+    /// The predicates see null where the types are `Option`. The key stays, nothing is stored.
+    ///
     /// ```
     /// use stream_dsl::{Branched, Named, StreamsBuilder};
     /// let builder = StreamsBuilder::new();

@@ -10,6 +10,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     /// Without a named store, look-ups go through to this table. Where this table has no store either, a value that does not pass is
     /// told as a deletion although the row may never have been there; with one, only rows that were there are deleted.
     ///
+    /// A deletion is passed on and not shown to the predicate.
+    ///
     /// ```
     /// use stream_dsl::{KTable, StreamsBuilder};
     /// let builder = StreamsBuilder::new();

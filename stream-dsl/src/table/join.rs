@@ -14,6 +14,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     /// Without a named store, look-ups go through to both tables and call the joiner again. Both tables keep a store. Their topics must
     /// have equal partition counts. A table that is joined with a table derived from it is told every change twice.
     ///
+    /// No change is late: the last one of a key wins. Of a versioned table those that are not of the latest version are left out.
+    ///
     /// ```
     /// use stream_dsl::{KTable, StreamsBuilder};
     /// let builder = StreamsBuilder::new();

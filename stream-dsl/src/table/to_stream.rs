@@ -15,6 +15,8 @@ use crate::stream::KStream;
 impl<K: Clone + 'static, V: Clone + 'static> KTable<K, V> {
     /// The changes of the table as a stream: the new value of each, `None` for a deletion.
     ///
+    /// The keys stay, so nothing below repartitions because of it. Nothing is stored.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// let names = builder.table::<String, String>("names");

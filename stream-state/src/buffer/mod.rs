@@ -64,6 +64,15 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.name(), "store");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         self.typed.store.name()
     }
@@ -93,6 +102,20 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
 
     /// How many keys wait.
     ///
+    /// ```
+    /// # use stream_core::Headers;
+    /// # use stream_state::BufferedChange;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// let change = |new| BufferedChange { old: None, new: Some(new), timestamp: 100, headers: Headers::new(), metadata: None };
+    /// store.put(&"tea".to_owned(), 100, &change(3))?;
+    /// store.put(&"tea".to_owned(), 105, &change(4))?;
+    /// assert_eq!(store.num_records()?, 1, "one per key");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the rows cannot be read.
     pub fn num_records(&self) -> Result<u64> {
@@ -100,6 +123,20 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
     }
 
     /// What the waiting changes count for the limit of the buffer, bytes.
+    ///
+    /// ```
+    /// # use stream_core::Headers;
+    /// # use stream_state::BufferedChange;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.num_bytes()?, 0);
+    /// let change = BufferedChange { old: None, new: Some(3), timestamp: 100, headers: Headers::new(), metadata: None };
+    /// store.put(&"tea".to_owned(), 100, &change)?;
+    /// assert!(store.num_bytes()? > 11, "more than key and value: where the change came from counts, too");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the rows cannot be read.
@@ -109,6 +146,20 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
 
     /// The time of the key that waits longest.
     ///
+    /// ```
+    /// # use stream_core::Headers;
+    /// # use stream_state::BufferedChange;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// let change = |new| BufferedChange { old: None, new: Some(new), timestamp: 100, headers: Headers::new(), metadata: None };
+    /// store.put(&"tea".to_owned(), 100, &change(3))?;
+    /// store.put(&"tea".to_owned(), 105, &change(4))?;
+    /// assert_eq!(store.first_time()?, Some(100), "a later change keeps the place of the first");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the rows cannot be read.
     pub fn first_time(&self) -> Result<Option<i64>> {
@@ -116,6 +167,20 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
     }
 
     /// Takes out the key that waits longest.
+    ///
+    /// ```
+    /// # use stream_core::Headers;
+    /// # use stream_state::BufferedChange;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// let change = BufferedChange { old: None, new: Some(3), timestamp: 100, headers: Headers::new(), metadata: None };
+    /// store.put(&"tea".to_owned(), 100, &change)?;
+    /// store.remove_first()?;
+    /// assert_eq!(store.first_time()?, None);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the rows cannot be read.
@@ -133,6 +198,20 @@ impl<K: 'static, E: Envelope> TimeOrderedBuffer<K, E> {
 
 impl<K: 'static, V: 'static> SuppressBuffer<K, V> {
     /// Buffers a change; `time` gives its place, unless its key waits already.
+    ///
+    /// ```
+    /// # use stream_core::Headers;
+    /// # use stream_state::BufferedChange;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// let change = |old, new| BufferedChange { old, new, timestamp: 100, headers: Headers::new(), metadata: None };
+    /// store.put(&"tea".to_owned(), 100, &change(None, Some(3)))?;
+    /// store.put(&"tea".to_owned(), 105, &change(Some(3), None))?; // a deletion waits like any change
+    /// assert_eq!(store.first()?.map(|(_, change)| change.new), Some(None));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a serde fails or the key is null.
@@ -162,6 +241,20 @@ impl<K: 'static, V: 'static> SuppressBuffer<K, V> {
 
     /// The key that waits longest, with its change.
     ///
+    /// ```
+    /// # use stream_core::Headers;
+    /// # use stream_state::BufferedChange;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// let change = |new| BufferedChange { old: None, new: Some(new), timestamp: 100, headers: Headers::new(), metadata: None };
+    /// store.put(&"tea".to_owned(), 100, &change(3))?;
+    /// store.put(&"milk".to_owned(), 99, &change(2))?;
+    /// assert_eq!(store.first()?.map(|(key, change)| (key, change.new)), Some(("milk".to_owned(), Some(2))));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When a serde fails.
     pub fn first(&self) -> Result<Option<(K, BufferedChange<V>)>> {
@@ -174,6 +267,21 @@ impl<K: 'static, V: 'static> SuppressBuffer<K, V> {
     }
 
     /// What downstream was told last about a key that waits; outer `None`: it does not wait.
+    ///
+    /// ```
+    /// # use stream_core::Headers;
+    /// # use stream_state::BufferedChange;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::time_ordered_buffer_builder("store", Serdes::string(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// let change = |old, new| BufferedChange { old, new, timestamp: 100, headers: Headers::new(), metadata: None };
+    /// store.put(&"tea".to_owned(), 100, &change(Some(3), Some(4)))?;
+    /// store.put(&"tea".to_owned(), 105, &change(Some(4), Some(5)))?;
+    /// assert_eq!(store.prior(&"tea".to_owned())?, Some(Some(3)), "4 was never told");
+    /// assert_eq!(store.prior(&"milk".to_owned())?, None);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a serde fails.

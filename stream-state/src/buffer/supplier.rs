@@ -19,6 +19,16 @@ impl BufferBytesStoreSupplier {
     }
 
     /// The store's name.
+    ///
+    /// A program meets this supplier through [`Stores::time_ordered_buffer_builder`](crate::Stores::time_ordered_buffer_builder).
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_core::store::StoreFactory;
+    /// use stream_state::Stores;
+    ///
+    /// assert_eq!(Stores::time_ordered_buffer_builder("waiting", Serdes::string(), Serdes::long()).name(), "waiting");
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }

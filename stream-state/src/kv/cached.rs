@@ -40,12 +40,38 @@ impl ByteChange {
 impl<K: 'static, E: Envelope> KeyValue<K, E> {
     /// Whether changes are held back until a drain. False when caching is off for the store, or for the application
     /// (`statestore.cache.max.bytes` is 0): then a table forwards every update at once.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::timestamped_key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long()).with_caching_enabled();
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
+    /// # let store = bench.handle(&name);
+    /// assert!(store.is_caching(), "who writes to the store must drain it before the commit");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn is_caching(&self) -> bool {
         self.typed.store.is_caching()
     }
 
     /// Takes the next change that no drain has taken: one per key, in the order of each key's last write. A key that came and went
     /// in between gives none.
+    ///
+    /// ```
+    /// use stream_state::ValueAndTimestamp;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::timestamped_key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long()).with_caching_enabled();
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, ValueAndTimestamp::new(&10, 100))?;
+    /// store.put(&1, ValueAndTimestamp::new(&11, 105))?;
+    /// store.put(&2, ValueAndTimestamp::new(&20, 106))?;
+    /// store.put(&2, None)?;
+    /// // Of key 1 the last write; key 2 came and went.
+    /// let change = store.next_change()?.map(|change| (change.key, change.old, change.new, change.timestamp));
+    /// assert_eq!(change, Some((1, None, Some(ValueAndTimestamp::new(11, 105)), 105)));
+    /// assert!(store.next_change()?.is_none());
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a serde fails or the disk cannot be read.
@@ -54,6 +80,23 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     }
 
     /// Gives all changes since the last drain to `forward`. No borrow is held meanwhile: `forward` may use the store.
+    ///
+    /// ```
+    /// use stream_core::Error;
+    /// use stream_state::ValueAndTimestamp;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::timestamped_key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long()).with_caching_enabled();
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), true));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, ValueAndTimestamp::new(&10, 100))?;
+    /// let mut told = Vec::new();
+    /// store.drain(|change| {
+    ///     told.push((change.key, change.new.map(|row| row.value)));
+    ///     Ok::<(), Error>(())
+    /// })?;
+    /// assert_eq!(told, [(1, Some(10))]);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first error of `forward`, or as [`next_change`](Self::next_change).

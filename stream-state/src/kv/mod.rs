@@ -2,6 +2,7 @@
 
 mod cached;
 mod iter;
+mod list;
 mod supplier;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::ops::{Bound, RangeBounds};
 
 pub use cached::CachedChange;
 pub use iter::KeyValueIterator;
+pub use list::{ListValueStore, ListValueStoreBuilder};
 use stream_core::Result;
 use stream_core::serdes::{Role, Serde};
 pub use supplier::KeyValueBytesStoreSupplier;
@@ -88,11 +90,31 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.name(), "store");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         self.typed.store.name()
     }
 
     /// The row of `key`.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.get(&1)?, None);
+    /// store.put(&1, &10)?;
+    /// assert_eq!(store.get(&1)?, Some(10), "a write shows before its commit");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a serde fails or the disk cannot be read.
@@ -103,6 +125,17 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
 
     /// Writes a row; `None` deletes it, and so does a value that its serde writes as null.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &10)?;
+    /// store.put(&1, None)?;
+    /// assert_eq!(store.get(&1)?, None);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When a serde fails, the key is null, or the disk cannot be read.
     #[inline]
@@ -111,6 +144,17 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     }
 
     /// Writes a row if there is none; returns the one that there is.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.put_if_absent(&1, &10)?, None);
+    /// assert_eq!(store.put_if_absent(&1, &20)?, Some(10));
+    /// assert_eq!(store.get(&1)?, Some(10));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`put`](Self::put).
@@ -124,6 +168,16 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
 
     /// Writes several rows, in their order; `None` deletes.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put_all([(&1, Some(&10)), (&2, Some(&20)), (&1, None)])?;
+    /// assert_eq!((store.get(&1)?, store.get(&2)?), (None, Some(20)));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`put`](Self::put); rows before the failed one stay.
     pub fn put_all<'r>(&self, rows: impl IntoIterator<Item = (&'r K, Option<E::RowRef<'r>>)>) -> Result<()> {
@@ -131,6 +185,17 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     }
 
     /// Deletes a row; returns what it held.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &10)?;
+    /// assert_eq!(store.delete(&1)?, Some(10));
+    /// assert_eq!(store.delete(&1)?, None);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`put`](Self::put).
@@ -144,6 +209,18 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     ///
     /// An iterator shows the store as it is now; what is written while it is open does not show.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put_all([(&1, Some(&10)), (&2, Some(&20)), (&3, Some(&30)), (&-1, Some(&0))])?;
+    /// let rows = store.range(2..)?.collect::<Result<Vec<_>, _>>()?;
+    /// // By bytes: a negative number comes behind all others.
+    /// assert_eq!(rows, [(2, 20), (3, 30), (-1, 0)]);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key serde fails. The iterator's items fail as [`get`](Self::get) does.
     pub fn range(&self, keys: impl RangeBounds<K>) -> Result<KeyValueIterator<'_, K, E>> {
@@ -151,6 +228,17 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     }
 
     /// As [`range`](Self::range), from the end.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put_all([(&1, Some(&10)), (&2, Some(&20)), (&3, Some(&30))])?;
+    /// let last = store.reverse_range(..3)?.next().transpose()?;
+    /// assert_eq!(last, Some((2, 20)));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`range`](Self::range).
@@ -160,6 +248,20 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
 
     /// All rows, in the order of their keys' bytes.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put_all([(&1, Some(&10)), (&2, Some(&20))])?;
+    /// for row in store.all()? {
+    ///     let (key, value) = row?;
+    ///     store.put(&(key + 10), &value)?; // does not show in the iterator that is open
+    /// }
+    /// assert_eq!(store.all()?.count(), 4);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`range`](Self::range).
     pub fn all(&self) -> Result<KeyValueIterator<'_, K, E>> {
@@ -168,6 +270,16 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
 
     /// As [`all`](Self::all), from the end.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put_all([(&1, Some(&10)), (&2, Some(&20))])?;
+    /// assert_eq!(store.reverse_all()?.next().transpose()?, Some((2, 20)));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`range`](Self::range).
     pub fn reverse_all(&self) -> Result<KeyValueIterator<'_, K, E>> {
@@ -175,6 +287,16 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     }
 
     /// The rows whose keys' bytes begin with those of `prefix`.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::string(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put_all([(&"ab".to_owned(), Some(&1)), (&"abc".to_owned(), Some(&2)), (&"b".to_owned(), Some(&3))])?;
+    /// assert_eq!(store.prefix_scan(&"ab".to_owned(), &*Serdes::string())?.count(), 2);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When `serde` fails.
@@ -187,6 +309,16 @@ impl<K: 'static, E: Envelope> KeyValue<K, E> {
     }
 
     /// How many rows there are, about: exact while all rows are in memory, RocksDB's estimate otherwise.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::key_value_store_builder(Stores::in_memory_key_value_store("store"), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put_all([(&1, Some(&10)), (&2, Some(&20))])?;
+    /// assert_eq!(store.approximate_num_entries(), 2);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn approximate_num_entries(&self) -> u64 {
         self.typed.store.with(|layers| layers.approximate_rows())
     }

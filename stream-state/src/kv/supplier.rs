@@ -27,11 +27,22 @@ impl KeyValueBytesStoreSupplier {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// use stream_state::Stores;
+    /// assert_eq!(Stores::persistent_key_value_store("seen").name(), "seen");
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether it keeps data on disk.
+    ///
+    /// ```
+    /// use stream_state::Stores;
+    /// assert!(Stores::persistent_key_value_store("seen").is_persistent());
+    /// assert!(!Stores::lru_map("recent", 1_000).is_persistent());
+    /// ```
     pub fn is_persistent(&self) -> bool {
         self.persistent
     }

@@ -25,26 +25,16 @@ pub(crate) struct ByteChange {
 }
 
 impl Layers {
-    /// Keeps who wrote a row of a cached store.
-    pub(crate) fn written_by(&mut self, slot: u32, writer: Writer) {
-        let slot = slot as usize;
-        if self.writers.len() <= slot {
-            self.writers.resize_with(slot + 1, || None);
-        }
-        self.writers[slot] = Some(writer);
-    }
-
-    /// The end of a transaction: a write that was not drained has no writer any more.
-    pub(super) fn forget_writer(&mut self, slot: u32) {
-        if let Some(writer) = self.writers.get_mut(slot as usize) {
-            *writer = None;
-        }
+    /// Keeps who made the last write.
+    #[inline]
+    pub(crate) fn written_by(&mut self, writer: Writer) {
+        self.dirty.written_by(writer);
     }
 
     /// The next change that no drain has taken. A key that was written and deleted and is not in the store, either, gives none
     /// (trap T39).
     pub(crate) fn next_change(&mut self) -> Result<Option<ByteChange>, StoreError> {
-        while let Some(slot) = self.dirty.take_undrained(&self.table) {
+        while let Some((slot, place)) = self.dirty.take_undrained(&self.table) {
             // What an earlier drain of this transaction told downstream, else what is committed.
             let drained = if self.drained.is_empty() { None } else { self.drained.remove(&slot) };
             let old = match drained {
@@ -60,7 +50,7 @@ impl Layers {
             entry.flags |= DRAINED;
             let new = entry.pending.clone().flatten();
             self.held_back = self.held_back.saturating_sub(entry.key.len() + new.as_ref().map_or(0, RowBytes::len));
-            let writer = self.writers.get_mut(slot as usize).and_then(Option::take).unwrap_or_default();
+            let writer = self.dirty.take_writer(place).unwrap_or_default();
             if entry.is(UNTOLD) {
                 continue;
             }

@@ -29,16 +29,15 @@ pub(crate) struct Entry {
     pub(crate) pending: Option<Option<RowBytes>>,
     /// The timestamp of the record that wrote `pending`, ms.
     pub(crate) written_at: i64,
-    /// Neighbours in the list of dirty entries.
-    pub(crate) previous: u32,
-    pub(crate) next: u32,
+    /// Its place among the dirty entries, or [`NONE`].
+    pub(crate) place: u32,
     pub(crate) hash: u32,
     pub(crate) flags: u8,
 }
 
 impl Entry {
     pub(crate) fn new(key: RowBytes, hash: u32, committed: Option<Option<RowBytes>>) -> Self {
-        Self { key, committed, pending: None, written_at: 0, previous: NONE, next: NONE, hash, flags: 0 }
+        Self { key, committed, pending: None, written_at: 0, place: NONE, hash, flags: 0 }
     }
 
     #[inline]

@@ -77,8 +77,6 @@ pub(crate) struct Layers {
     held_back: usize,
     scans: Vec<OpenScan>,
     next_scan: u64,
-    /// Per slot, who wrote it last; see [`keeps_writers`](Self::keeps_writers).
-    writers: Vec<Option<Writer>>,
     drained: HashMap<u32, Option<RowBytes>>,
     /// The stream time of a cached store, by the rows that drains have taken, ms.
     drained_time: i64,
@@ -125,7 +123,6 @@ impl Layers {
             held_back: 0,
             scans: Vec::new(),
             next_scan: 0,
-            writers: Vec::new(),
             drained: HashMap::new(),
             drained_time: observed.stream_time,
             hand: 0,
@@ -177,11 +174,10 @@ impl Layers {
         let value = value.map(RowBytes::new);
         let (added, size) = (value.as_ref().map_or(0, RowBytes::heap_bytes), key.len() + value.as_ref().map_or(0, RowBytes::len));
         let entry = self.table.entry_mut(slot);
-        let listed = entry.pending.is_some();
         let freed = heap_bytes(entry.pending.as_ref());
         if self.caching {
             self.held_back += size;
-            if listed && !entry.is(DRAINED) {
+            if entry.pending.is_some() && !entry.is(DRAINED) {
                 self.held_back -= entry.key.len() + entry.pending.as_ref().and_then(Option::as_ref).map_or(0, RowBytes::len);
             }
             if entry.is(DRAINED) {
@@ -196,24 +192,21 @@ impl Layers {
         entry.written_at = written_at;
         entry.flags = (entry.flags & !UNTOLD) | REFERENCED;
         self.bytes = self.bytes + added - freed;
-        self.dirty.push(&mut self.table, slot, listed);
+        self.dirty.push(&mut self.table, slot);
         Ok(slot)
     }
 
     /// The uncommitted layer becomes part of the committed one.
     pub(crate) fn commit(&mut self, position: Option<i64>) {
         self.close_scans();
-        let mut slot = self.dirty.head();
-        while slot != NONE {
+        for place in self.dirty.places() {
+            let Some(slot) = self.dirty.at(&self.table, place) else { continue };
             let entry = self.table.entry_mut(slot);
-            let next = entry.next;
-            (entry.previous, entry.next) = (NONE, NONE);
+            entry.place = NONE;
             entry.flags &= !(DRAINED | UNTOLD | LOGGED);
             if let Some(value) = entry.pending.take() {
-                self.forget_writer(slot);
                 self.settle(slot, value);
             }
-            slot = next;
         }
         self.end_transaction();
         self.committed = self.pending;
@@ -228,20 +221,17 @@ impl Layers {
     /// Drops the uncommitted layer.
     pub(crate) fn discard(&mut self) {
         self.close_scans();
-        let mut slot = self.dirty.head();
-        while slot != NONE {
+        for place in self.dirty.places() {
+            let Some(slot) = self.dirty.at(&self.table, place) else { continue };
             let entry = self.table.entry_mut(slot);
-            let next = entry.next;
-            (entry.previous, entry.next) = (NONE, NONE);
+            entry.place = NONE;
             entry.flags &= !(DRAINED | UNTOLD | LOGGED);
             self.bytes -= heap_bytes(entry.pending.take().as_ref());
-            self.forget_writer(slot);
             let entry = self.table.entry(slot);
             // Without a committed value there is nothing left to know about the key; a known absence is cheap to learn again.
             if !entry.is(UNFLUSHED) && !matches!(entry.committed, Some(Some(_))) {
                 self.remove(slot);
             }
-            slot = next;
         }
         self.end_transaction();
         self.forget_use();
@@ -315,8 +305,8 @@ impl Layers {
 
     /// Gives each dirty row to `log`: key and value as the changelog holds them, the timestamp (ms) and the headers.
     pub(crate) fn log_changes<E>(&mut self, mut log: impl FnMut(&[u8], Option<&[u8]>, i64, &Headers) -> Result<(), E>) -> Result<(), E> {
-        let mut slot = self.dirty.head();
-        while slot != NONE {
+        for place in self.dirty.places() {
+            let Some(slot) = self.dirty.at(&self.table, place) else { continue };
             let entry = self.table.entry_mut(slot);
             // A row of a cached table that came and went between two commits leaves no trace (trap T39); the drain has looked what was
             // there. A store that nothing drains logs its deletions, as in Kafka Streams. But at least once, a commit that failed and is
@@ -333,18 +323,16 @@ impl Layers {
                 let (value, timestamp) = self.format.changelog_value(stored, entry.written_at);
                 if stored.is_none() && self.format == ValueFormat::Versioned {
                     // A version that left the history, not a deletion.
-                    slot = entry.next;
                     continue;
                 }
                 // Where rows have headers of their own, only a deletion has those of its writer.
                 let has_own = self.format.has_headers() && stored.is_some();
-                let is_writer_asked = self.logs_headers && !has_own;
-                match self.writers.get(slot as usize).and_then(Option::as_ref).filter(|_| is_writer_asked) {
+                let writer = if self.logs_headers && !has_own { self.dirty.writer(place) } else { None };
+                match writer {
                     Some(writer) => log(key, value, timestamp, &writer.headers)?,
                     None => log(key, value, timestamp, &self.format.changelog_headers(stored))?,
                 }
             }
-            slot = entry.next;
         }
         for (key, value, timestamp) in &self.refused {
             log(key, value.as_deref(), *timestamp, &self.format.changelog_headers(None))?;
@@ -462,7 +450,6 @@ impl Layers {
         let segmented = self.schema.segments().is_some();
         self.close_scans();
         self.table = Table::new();
-        self.writers.clear();
         self.coverage = Coverage::new(segmented);
         self.unflushed.clear();
         self.unflushed_bytes = 0;

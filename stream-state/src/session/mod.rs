@@ -65,22 +65,63 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.name(), "store");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         self.rows.typed.store.name()
     }
 
     /// How long sessions are kept after their end, ms.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.retention_ms(), 100);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn retention_ms(&self) -> i64 {
         self.schema.segments.retention_ms
     }
 
     /// The largest session end that was put, ms, or -1. It rolls back with an aborted transaction.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// assert_eq!(store.stream_time_ms(), 20);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn stream_time_ms(&self) -> i64 {
         self.rows.stream_time()
     }
 
     /// Writes the row of the session of `key` from `start` to `end` (ms); `None` deletes it. A session behind the retention is counted as
     /// dropped.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.put(&1, None, 10, 20)?;
+    /// // A session that grew is another session: write the new one and remove the old one.
+    /// store.put(&1, &6, 10, 25)?;
+    /// assert_eq!((store.get(&1, 10, 20)?, store.get(&1, 10, 25)?), (None, Some(6)));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a serde fails, the key is null, `start` is negative, or the disk cannot be read.
@@ -97,6 +138,17 @@ impl<K: 'static, E: Envelope> Session<K, E> {
 
     /// Deletes a session.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.remove(&1, 10, 20)?;
+    /// assert_eq!(store.get(&1, 10, 20)?, None);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`put`](Self::put).
     pub fn remove(&self, key: &K, start: i64, end: i64) -> Result<()> {
@@ -107,6 +159,16 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     }
 
     /// The row of the session of `key` that lasts exactly from `start` to `end` (ms). Java's `fetchSession`.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// assert_eq!((store.get(&1, 10, 20)?, store.get(&1, 10, 19)?), (Some(5), None));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a serde fails or the disk cannot be read.
@@ -120,6 +182,18 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// The sessions of `key`, by their end; of those that end together the earlier one comes first on disk and in a cached store, the later
     /// one in memory.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.put(&1, &7, 50, 60)?;
+    /// let ends = store.fetch(&1)?.map(|row| row.map(|(session, _)| session.end));
+    /// assert_eq!(ends.collect::<Result<Vec<_>, _>>()?, [20, 60]);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key serde fails. The iterator's items fail as [`get`](Self::get) does.
     pub fn fetch(&self, key: &K) -> Result<SessionIterator<'_, K, E>> {
@@ -127,6 +201,17 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     }
 
     /// As [`fetch`](Self::fetch), from the end.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.put(&1, &7, 50, 60)?;
+    /// assert_eq!(store.backward_fetch(&1)?.next().transpose()?.map(|(_, clicks)| clicks), Some(7));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
@@ -137,6 +222,18 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// The sessions of a range of keys, in the order of their bytes. On disk: segment by segment, in each by the bytes of the key, then by
     /// end. In memory: by end, then by key.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// for user in [1, 2, 3] {
+    ///     store.put(&user, &5, 10, 20)?;
+    /// }
+    /// assert_eq!(store.fetch_keys(2..)?.count(), 2);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
     pub fn fetch_keys(&self, keys: impl RangeBounds<K>) -> Result<SessionIterator<'_, K, E>> {
@@ -144,6 +241,18 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     }
 
     /// As [`fetch_keys`](Self::fetch_keys), from the end.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// for user in [1, 2, 3] {
+    ///     store.put(&user, &5, 10, 20)?;
+    /// }
+    /// assert_eq!(store.backward_fetch_keys(..3)?.next().transpose()?.map(|(session, _)| session.key), Some(2));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the key serde fails.
@@ -154,6 +263,19 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     /// The sessions of `key` that end at `earliest_end` or later and begin at `latest_start` or earlier (ms, both inclusive), by their end.
     /// Java's `findSessions(key, …)`.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.put(&1, &7, 50, 60)?;
+    /// // The sessions that a record at 25 is near to, with a gap of 10: they end at 15 or later and begin at 35 or earlier.
+    /// let near = store.find(&1, 15, 35)?.map(|row| row.map(|(session, _)| session.start));
+    /// assert_eq!(near.collect::<Result<Vec<_>, _>>()?, [10]);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
     pub fn find(&self, key: &K, earliest_end: i64, latest_start: i64) -> Result<SessionIterator<'_, K, E>> {
@@ -161,6 +283,17 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     }
 
     /// As [`find`](Self::find), from the end.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.put(&1, &7, 50, 60)?;
+    /// assert_eq!(store.backward_find(&1, 0, 100)?.next().transpose()?.map(|(_, clicks)| clicks), Some(7));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
@@ -170,6 +303,17 @@ impl<K: 'static, E: Envelope> Session<K, E> {
 
     /// As [`find`](Self::find), for a range of keys, in the order of [`fetch_keys`](Self::fetch_keys).
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.put(&2, &7, 50, 60)?;
+    /// assert_eq!(store.find_keys(1..=2, 30, 100)?.count(), 1);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
     pub fn find_keys(&self, keys: impl RangeBounds<K>, earliest_end: i64, latest_start: i64) -> Result<SessionIterator<'_, K, E>> {
@@ -177,6 +321,17 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     }
 
     /// As [`find_keys`](Self::find_keys), from the end.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.put(&2, &7, 50, 60)?;
+    /// assert_eq!(store.backward_find_keys(.., 0, 100)?.next().transpose()?.map(|(session, _)| session.key), Some(2));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
@@ -186,6 +341,19 @@ impl<K: 'static, E: Envelope> Session<K, E> {
 
     /// The sessions of all keys that end from `earliest_end` to `latest_end` (ms, both inclusive), by their end. On disk the retention hides
     /// none of them: a session that closes now may have expired with the same record. Java's `findSessions(earliestEnd, latestEnd)`.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)).ordered_by_time(), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.put(&2, &7, 15, 18)?;
+    /// // All sessions that closed with the step of time from 17 to 20, whoever's they are.
+    /// let ended = store.find_ended(17, 20)?.map(|row| row.map(|(session, _)| (session.key, session.end)));
+    /// assert_eq!(ended.collect::<Result<Vec<_>, _>>()?, [(2, 18), (1, 20)]);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the store is not ordered by time: see [`SessionBytesStoreSupplier::ordered_by_time`].
@@ -206,6 +374,17 @@ impl<K: 'static, E: Envelope> Session<K, E> {
     }
 
     /// All sessions, in the order of [`fetch_keys`](Self::fetch_keys).
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::session_store_builder(Stores::in_memory_session_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 10, 20)?;
+    /// store.put(&2, &7, 15, 18)?;
+    /// assert_eq!(store.all()?.count(), 2);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch).

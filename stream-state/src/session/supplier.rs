@@ -25,6 +25,15 @@ impl SessionBytesStoreSupplier {
 
     /// Sessions can be found by their ends alone, by an index that costs one more row per session: for aggregations that emit on window
     /// close. Mirrors Kafka Streams' time-ordered session stores.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_state::Stores;
+    ///
+    /// // For `EmitStrategy::OnWindowClose`: the sessions that close now are found without a look at all keys.
+    /// let visits = Stores::persistent_session_store("visits", Duration::from_secs(3_600)).ordered_by_time();
+    /// assert_eq!(visits.name(), "visits");
+    /// ```
     #[must_use]
     pub fn ordered_by_time(mut self) -> Self {
         self.schema.segments.time_index = true;
@@ -32,21 +41,45 @@ impl SessionBytesStoreSupplier {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// assert_eq!(Stores::persistent_session_store("visits", Duration::from_secs(3_600)).name(), "visits");
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether it keeps data on disk.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// assert!(Stores::persistent_session_store("visits", Duration::from_secs(3_600)).is_persistent());
+    /// ```
     pub fn is_persistent(&self) -> bool {
         self.persistent
     }
 
     /// How long sessions are kept after their end, ms.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// assert_eq!(Stores::persistent_session_store("visits", Duration::from_secs(3_600)).retention_ms(), 3_600_000);
+    /// ```
     pub fn retention_ms(&self) -> i64 {
         self.schema.segments.retention_ms
     }
 
     /// How much time a segment covers, ms.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// assert_eq!(Stores::persistent_session_store("visits", Duration::from_secs(3_600)).segment_interval_ms(), 1_800_000);
+    /// ```
     pub fn segment_interval_ms(&self) -> i64 {
         self.schema.segments.segment_ms
     }

@@ -11,7 +11,7 @@ use stream_core::store::{ChangelogConfig, CleanupPolicy, OpenedStore, StoreFacto
 
 use super::{HandleFactory, LayeredStore, StoreOptions, Typed, open};
 use crate::key::KeySchema;
-use crate::value::{BufferedValue, Envelope, Plain, SessionWithHeaders, Timestamped, ValueFormat, WithHeaders};
+use crate::value::{BufferedValue, Envelope, Listed, Plain, SessionWithHeaders, Timestamped, ValueFormat, WithHeaders};
 
 /// Says where a store keeps its rows, how they are keyed, and which handle reads them.
 ///
@@ -77,6 +77,14 @@ struct Handles<S, K, E> {
 
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Plain<V>> {
     /// A store of plain values.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{KeyValueStoreBuilder, Stores};
+    ///
+    /// let builder = KeyValueStoreBuilder::new(Stores::in_memory_key_value_store("seen"), Serdes::string(), Serdes::long());
+    /// assert_eq!(builder.store_name().as_str(), "seen");
+    /// ```
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, Plain { serde: values })
     }
@@ -84,12 +92,34 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Plain<V>>
 
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Timestamped<V>> {
     /// A store of values with timestamps.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{Stores, TimestampedKeyValueStoreBuilder};
+    ///
+    /// let rows = Stores::in_memory_key_value_store("balances");
+    /// let _balances = TimestampedKeyValueStoreBuilder::new(rows, Serdes::string(), Serdes::long());
+    /// ```
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, Timestamped::new(values))
     }
 
     /// A store that takes values with timestamps but keeps the values alone: they are read with the timestamp -1. This is what Kafka Streams
     /// makes of a plain supplier that a program gives to a table.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{Stores, TimestampedKeyValueStoreBuilder, ValueAndTimestamp};
+    ///
+    /// let rows = Stores::in_memory_key_value_store("balances");
+    /// let builder = TimestampedKeyValueStoreBuilder::new_over_plain(rows, Serdes::long(), Serdes::long());
+    /// # let name = builder.store_name();
+    /// # let bench = stream_state::conformance::Bench::new(std::sync::Arc::new(builder), false);
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, ValueAndTimestamp::new(&10, 100))?;
+    /// assert_eq!(store.get(&1)?.map(|row| row.timestamp), Some(-1));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn new_over_plain(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, Timestamped::over_plain(values))
     }
@@ -97,6 +127,14 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Timestamp
 
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, WithHeaders<V>> {
     /// A store of values with timestamps and headers.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{Stores, TimestampedKeyValueStoreWithHeadersBuilder};
+    ///
+    /// let rows = Stores::in_memory_key_value_store("last");
+    /// let _last = TimestampedKeyValueStoreWithHeadersBuilder::new(rows, Serdes::string(), Serdes::long());
+    /// ```
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, WithHeaders { serde: values })
     }
@@ -104,13 +142,37 @@ impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, WithHeade
 
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, SessionWithHeaders<V>> {
     /// A store of sessions with headers.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{SessionStoreWithHeadersBuilder, Stores};
+    ///
+    /// let visits = Stores::in_memory_session_store("visits", Duration::from_millis(100));
+    /// let _visits = SessionStoreWithHeadersBuilder::new(visits, Serdes::string(), Serdes::long());
+    /// ```
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, SessionWithHeaders { serde: values })
     }
 }
 
+impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, Listed<V>> {
+    /// A store of lists of values.
+    pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
+        Self::over(supplier, keys, Listed::new(values))
+    }
+}
+
 impl<S: BytesStoreSupplier, K: 'static, V: 'static> StoreBuilder<S, K, BufferedValue<V>> {
     /// A store of changes that wait to be told.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// // Made by `Stores`, since its supplier has nothing to choose.
+    /// let _waiting = Stores::time_ordered_buffer_builder("waiting", Serdes::string(), Serdes::long());
+    /// ```
     pub fn new(supplier: S, keys: SerdeRef<K>, values: SerdeRef<V>) -> Self {
         Self::over(supplier, keys, BufferedValue { serde: values })
     }
@@ -137,6 +199,16 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     }
 
     /// Logs changes to a topic with these configs; they win over all others.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// let rows = Stores::persistent_key_value_store("seen");
+    /// let seen = Stores::key_value_store_builder(rows, Serdes::string(), Serdes::long());
+    /// // Wins over `topic.segment.bytes` of the application and over what the store would choose.
+    /// let _seen = seen.with_logging_enabled([("segment.bytes".to_owned(), "1048576".to_owned())].into());
+    /// ```
     #[must_use]
     pub fn with_logging_enabled(mut self, topic_configs: BTreeMap<String, String>) -> Self {
         let changelog = self.changelog.take().unwrap_or_else(|| changelog_of(&self.supplier, self.handles.envelope.format()));
@@ -145,6 +217,16 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     }
 
     /// Logs nothing: the store cannot be restored on another machine.
+    ///
+    /// ```
+    /// use stream_core::store::StoreFactory;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// let rows = Stores::persistent_key_value_store("seen");
+    /// let seen = Stores::key_value_store_builder(rows, Serdes::string(), Serdes::long()).with_logging_disabled();
+    /// assert!(seen.changelog().is_none());
+    /// ```
     #[must_use]
     pub fn with_logging_disabled(mut self) -> Self {
         self.changelog = None;
@@ -152,6 +234,18 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     }
 
     /// How long the changelog keeps records of windows and sessions, ms, when that is not the store's own retention.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// let rows = Stores::persistent_window_store("counts", Duration::from_secs(3_600), Duration::from_secs(60), false)?;
+    /// let counts = Stores::window_store_builder(rows, Serdes::string(), Serdes::long());
+    /// // A day, so that an application that stood still for hours finds its windows.
+    /// let _counts = counts.with_changelog_retention(86_400_000);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     #[must_use]
     pub fn with_changelog_retention(mut self, retention_ms: i64) -> Self {
         if let Some(changelog) = self.changelog.as_mut().filter(|changelog| changelog.retention_ms.is_some()) {
@@ -161,6 +255,14 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     }
 
     /// Records of the changelog have the headers of those that wrote the rows. (Those of plain windows have them always, as in Java.)
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// let rows = Stores::persistent_key_value_store("seen");
+    /// let _seen = Stores::key_value_store_builder(rows, Serdes::string(), Serdes::long()).with_headers_logged();
+    /// ```
     #[must_use]
     pub fn with_headers_logged(mut self) -> Self {
         self.logs_headers = true;
@@ -168,6 +270,15 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     }
 
     /// The program does not say where the store is: `dsl.store.suppliers.class` decides.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// // What the DSL says of a store for which the program chose nothing.
+    /// let rows = Stores::persistent_key_value_store("counts");
+    /// let _counts = Stores::timestamped_key_value_store_builder(rows, Serdes::string(), Serdes::long()).with_default_placement();
+    /// ```
     #[must_use]
     pub fn with_default_placement(mut self) -> Self {
         self.is_default = true;
@@ -175,6 +286,19 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     }
 
     /// A table holds its changes back until the commit, unless the application has `statestore.cache.max.bytes` = 0.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// let rows = Stores::in_memory_key_value_store("balances");
+    /// let builder = Stores::timestamped_key_value_store_builder(rows, Serdes::string(), Serdes::long()).with_caching_enabled();
+    /// # let name = builder.store_name();
+    /// # let bench = stream_state::conformance::Bench::new(std::sync::Arc::new(builder), true);
+    /// # let store = bench.handle(&name);
+    /// // Its writer drains it before the commit.
+    /// assert!(store.is_caching());
+    /// ```
     #[must_use]
     pub fn with_caching_enabled(mut self) -> Self {
         self.caching = true;
@@ -182,6 +306,18 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     }
 
     /// Every update is forwarded at once.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// let rows = Stores::in_memory_key_value_store("balances");
+    /// let builder = Stores::timestamped_key_value_store_builder(rows, Serdes::string(), Serdes::long()).with_caching_disabled();
+    /// # let name = builder.store_name();
+    /// # let bench = stream_state::conformance::Bench::new(std::sync::Arc::new(builder), false);
+    /// # let store = bench.handle(&name);
+    /// assert!(!store.is_caching());
+    /// ```
     #[must_use]
     pub fn with_caching_disabled(mut self) -> Self {
         self.caching = false;
@@ -189,6 +325,17 @@ impl<S: BytesStoreSupplier, K: 'static, E: Envelope + Clone> StoreBuilder<S, K, 
     }
 
     /// The name to ask for the store with.
+    ///
+    /// ```
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::Stores;
+    ///
+    /// let rows = Stores::in_memory_key_value_store("seen");
+    /// let seen = Stores::key_value_store_builder(rows, Serdes::string(), Serdes::long());
+    /// // The name with the type of the handle: `cx.store(&name)` in a processor's `init` needs no other.
+    /// let name = seen.store_name();
+    /// assert_eq!(name.as_str(), "seen");
+    /// ```
     pub fn store_name(&self) -> StoreName<S::Handle<K, E>> {
         StoreName::from_string(self.supplier.description().name)
     }

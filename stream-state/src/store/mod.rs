@@ -125,9 +125,9 @@ impl LayeredStore {
         }
         self.with(|layers| {
             layers.make_room(key, value.is_none(), written_at)?;
-            let slot = layers.put(key, value, written_at)?;
+            layers.put(key, value, written_at)?;
             if layers.keeps_writers() {
-                layers.written_by(slot, Writer { headers: current.headers(), metadata: current.metadata() });
+                layers.written_by(Writer { headers: current.headers(), metadata: current.metadata() });
             }
             Ok(())
         })

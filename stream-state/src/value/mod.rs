@@ -3,6 +3,7 @@
 //! A further envelope is one more file here and one more [`ValueFormat`].
 
 mod buffered;
+mod listed;
 mod plain;
 mod timestamped;
 mod versioned;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 pub use buffered::BufferedValue;
+pub use listed::Listed;
 pub use plain::Plain;
 use stream_core::Headers;
 use stream_core::serdes::{SerdeContext, SerdeError};
@@ -188,6 +190,7 @@ pub trait Envelope: sealed::Sealed + 'static {
 mod sealed {
     pub trait Sealed {}
     impl<V> Sealed for super::BufferedValue<V> {}
+    impl<V> Sealed for super::Listed<V> {}
     impl<V> Sealed for super::Plain<V> {}
     impl<V> Sealed for super::Timestamped<V> {}
     impl<V> Sealed for super::SessionWithHeaders<V> {}

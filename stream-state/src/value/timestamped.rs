@@ -22,11 +22,24 @@ pub struct ValueAndTimestamp<V> {
 
 impl<V> ValueAndTimestamp<V> {
     /// A value written at `timestamp` (ms).
+    ///
+    /// ```
+    /// use stream_state::ValueAndTimestamp;
+    /// let count = ValueAndTimestamp::new(3_u64, 1_000);
+    /// assert_eq!((count.value, count.timestamp), (3, 1_000));
+    /// ```
     pub const fn new(value: V, timestamp: i64) -> Self {
         Self { value, timestamp }
     }
 
     /// The same, borrowed: what a store's `put` takes.
+    ///
+    /// ```
+    /// use stream_state::ValueAndTimestamp;
+    /// let name = ValueAndTimestamp::new("ada".to_owned(), 1_000);
+    /// // Nothing is cloned to write what was read.
+    /// assert_eq!(name.as_ref().value, "ada");
+    /// ```
     pub const fn as_ref(&self) -> ValueAndTimestamp<&V> {
         ValueAndTimestamp { value: &self.value, timestamp: self.timestamp }
     }

@@ -37,11 +37,25 @@ pub struct ValueTimestampHeaders<V> {
 
 impl<V> ValueTimestampHeaders<V> {
     /// A value that a record with these headers wrote at `timestamp` (ms).
+    ///
+    /// ```
+    /// use stream_core::Headers;
+    /// use stream_state::ValueTimestampHeaders;
+    /// let row = ValueTimestampHeaders::new(3_u64, 1_000, Headers::new());
+    /// assert_eq!((row.value, row.timestamp), (3, 1_000));
+    /// ```
     pub const fn new(value: V, timestamp: i64, headers: Headers) -> Self {
         Self { value, timestamp, headers }
     }
 
     /// The same, borrowed: what a store's `put` takes. The headers are shared.
+    ///
+    /// ```
+    /// use stream_core::Headers;
+    /// use stream_state::ValueTimestampHeaders;
+    /// let row = ValueTimestampHeaders::new("ada".to_owned(), 1_000, Headers::new());
+    /// assert_eq!(row.as_ref(), ValueTimestampHeaders::new(&"ada".to_owned(), 1_000, Headers::new()));
+    /// ```
     pub fn as_ref(&self) -> ValueTimestampHeaders<&V> {
         ValueTimestampHeaders { value: &self.value, timestamp: self.timestamp, headers: self.headers.clone() }
     }
@@ -58,6 +72,12 @@ pub struct AggregationWithHeaders<V> {
 
 impl<V> AggregationWithHeaders<V> {
     /// A value that a record with these headers wrote.
+    ///
+    /// ```
+    /// use stream_core::Headers;
+    /// use stream_state::AggregationWithHeaders;
+    /// assert_eq!(AggregationWithHeaders::new(3_u64, Headers::new()).aggregation, 3);
+    /// ```
     pub const fn new(aggregation: V, headers: Headers) -> Self {
         Self { aggregation, headers }
     }

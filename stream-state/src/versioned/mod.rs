@@ -20,6 +20,15 @@ pub type VersionedKeyValueStoreBuilder<K, V> = StoreBuilder<VersionedBytesStoreS
 
 impl<K: 'static, V: 'static> VersionedKeyValueStoreBuilder<K, V> {
     /// A store of versions.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_core::serdes::Serdes;
+    /// use stream_state::{Stores, VersionedKeyValueStoreBuilder};
+    ///
+    /// let supplier = Stores::persistent_versioned_key_value_store("prices", Duration::from_secs(60));
+    /// let _prices = VersionedKeyValueStoreBuilder::new(supplier, Serdes::string(), Serdes::long());
+    /// ```
     pub fn new(supplier: VersionedBytesStoreSupplier, keys: stream_core::SerdeRef<K>, values: stream_core::SerdeRef<V>) -> Self {
         Self::over(supplier, keys, Versioned { serde: values })
     }
@@ -100,6 +109,15 @@ impl<K, E> Versions<K, E> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.name(), "store");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         self.typed.store.name()
     }
@@ -107,6 +125,19 @@ impl<K, E> Versions<K, E> {
 
 impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
     /// Puts a version that is valid from `timestamp` (ms) on; `None` is a deletion. One with the same timestamp is replaced.
+    ///
+    /// ```
+    /// use stream_state::PutVersion;
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.put(&1, &10, 500)?, PutVersion::Latest);
+    /// // Late, but within the history of 100 ms: valid until the version that was there.
+    /// assert_eq!(store.put(&1, &9, 450)?, PutVersion::ValidTo(500));
+    /// assert_eq!(store.put(&1, &8, 399)?, PutVersion::Expired);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a serde fails, the key is null, or the disk cannot be read.
@@ -130,6 +161,17 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
 
     /// The latest version, unless it is a deletion.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &10, 500)?;
+    /// store.put(&1, &9, 450)?;
+    /// assert_eq!(store.get(&1)?.map(|price| (price.value, price.timestamp)), Some((10, 500)));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When a serde fails, the key is null, or the disk cannot be read.
     pub fn get(&self, key: &K) -> Result<Option<VersionedRecord<V>>> {
@@ -138,6 +180,19 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
     }
 
     /// The version that was valid at `timestamp` (ms), unless it is a deletion. Behind the history only the latest version is found.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &9, 450)?;
+    /// store.put(&1, &10, 500)?;
+    /// let then = store.get_as_of(&1, 499)?.map(|price| (price.value, price.valid_to));
+    /// assert_eq!(then, Some((9, Some(500))));
+    /// assert!(store.get_as_of(&1, 449)?.is_none(), "before the first version");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -152,6 +207,19 @@ impl<K: 'static, V: 'static> VersionedKeyValueStore<K, V> {
 
     /// Puts a deletion that is valid from `timestamp` (ms) on; gives the version that was valid then;
     /// none when the deletion is refused.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::versioned_key_value_store_builder(Stores::in_memory_versioned_key_value_store("store", Duration::from_millis(100)), Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &10, 450)?;
+    /// assert_eq!(store.delete(&1, 500)?.map(|price| price.value), Some(10));
+    /// // The past stays as it was.
+    /// assert_eq!(store.get_as_of(&1, 499)?.map(|price| price.value), Some(10));
+    /// assert!(store.get(&1)?.is_none());
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`put`](Self::put).

@@ -29,6 +29,16 @@ impl VersionedBytesStoreSupplier {
 
     /// Versions go in steps of `segment`: smaller ones free memory sooner, larger ones less often.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_state::Stores;
+    ///
+    /// let prices = Stores::persistent_versioned_key_value_store("prices", Duration::from_secs(86_400));
+    /// let prices = prices.with_segment_interval(Duration::from_secs(3_600))?;
+    /// assert!(prices.with_segment_interval(Duration::ZERO).is_err());
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When it is below one millisecond.
     pub fn with_segment_interval(mut self, segment: Duration) -> Result<Self> {
@@ -41,11 +51,24 @@ impl VersionedBytesStoreSupplier {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// assert_eq!(Stores::persistent_versioned_key_value_store("prices", Duration::from_secs(60)).name(), "prices");
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// How far behind the stream time versions can be read and written.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// let prices = Stores::persistent_versioned_key_value_store("prices", Duration::from_secs(60));
+    /// assert_eq!(prices.history_retention(), Duration::from_secs(60));
+    /// ```
     pub fn history_retention(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.schema.history_ms).unwrap_or(0))
     }

@@ -68,16 +68,46 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.name(), "store");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         self.rows.typed.store.name()
     }
 
     /// How long rows are kept, ms.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.retention_ms(), 100);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn retention_ms(&self) -> i64 {
         self.schema.segments.retention_ms
     }
 
     /// The largest window start that was put, ms, or -1. It rolls back with an aborted transaction.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// assert_eq!(store.stream_time_ms(), -1);
+    /// store.put(&1, &10, 70)?;
+    /// store.put(&1, &10, 50)?;
+    /// assert_eq!(store.stream_time_ms(), 70);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn stream_time_ms(&self) -> i64 {
         self.rows.stream_time()
     }
@@ -85,6 +115,19 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// Writes the row of `key` in the window that starts at `start` (ms); `None` deletes it. A store that keeps duplicates adds
     /// the row beside the others; `None` adds none, but its changelog tells so, as Java's does. A row behind the retention is counted as
     /// dropped.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &10, 0)?;
+    /// store.put(&1, &11, 0)?; // the same window: overwritten
+    /// store.put(&1, &20, 10)?;
+    /// store.put(&1, None, 10)?;
+    /// assert_eq!((store.get(&1, 0)?, store.get(&1, 10)?), (Some(11), None));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When a serde fails, the key is null, `start` is negative, or the disk cannot be read.
@@ -109,6 +152,17 @@ impl<K: 'static, E: Envelope> Window<K, E> {
 
     /// The row of `key` in the window that starts at `start` (ms). Java's `fetch(key, time)`.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &10, 20)?;
+    /// // By the start of the window, not by a time within it.
+    /// assert_eq!((store.get(&1, 20)?, store.get(&1, 25)?), (Some(10), None));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When a serde fails or the disk cannot be read.
     #[inline]
@@ -121,6 +175,19 @@ impl<K: 'static, E: Envelope> Window<K, E> {
 
     /// The rows of `key` whose windows start from `from` to `to` (ms, both inclusive), earliest first.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// for start in [0, 10, 20, 30] {
+    ///     store.put(&1, &start, start)?;
+    /// }
+    /// let rows = store.fetch(&1, 10, 20)?.collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(rows, [(10, 10), (20, 20)]);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the key serde fails. The iterator's items fail as [`get`](Self::get) does.
     pub fn fetch(&self, key: &K, from: i64, to: i64) -> Result<WindowIterator<'_, K, E>> {
@@ -128,6 +195,18 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     }
 
     /// As [`fetch`](Self::fetch), latest first.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 0)?;
+    /// store.put(&1, &7, 10)?;
+    /// let newest = store.backward_fetch(&1, 0, i64::MAX)?.next().transpose()?;
+    /// assert_eq!(newest, Some((10, 7)));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
@@ -138,6 +217,19 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     /// The rows of all keys whose windows start from `from` to `to` (ms, both inclusive). On disk: segment by segment, in each by the
     /// bytes of the key, then by start. In memory, and in a store that is ordered by time: by start, then by the bytes of the key.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&2, &5, 0)?;
+    /// store.put(&1, &7, 10)?;
+    /// store.put(&1, &9, 20)?;
+    /// let keys = store.fetch_all(0, 10)?.map(|row| row.map(|(window, _)| (window.key, window.start)));
+    /// assert_eq!(keys.collect::<Result<Vec<_>, _>>()?, [(2, 0), (1, 10)]);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`fetch`](Self::fetch). Rows of a store in memory are read at once, so that the disk cannot fail later.
     pub fn fetch_all(&self, from: i64, to: i64) -> Result<WindowedIterator<'_, K, E>> {
@@ -145,6 +237,18 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     }
 
     /// As [`fetch_all`](Self::fetch_all), from the end.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&2, &5, 0)?;
+    /// store.put(&1, &7, 10)?;
+    /// let newest = store.backward_fetch_all(0, 10)?.next().transpose()?;
+    /// assert_eq!(newest.map(|(window, count)| (window.key, count)), Some((1, 7)));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
@@ -154,6 +258,18 @@ impl<K: 'static, E: Envelope> Window<K, E> {
 
     /// As [`fetch_all`](Self::fetch_all), for a range of keys in the order of their bytes. Java's `fetch(keyFrom, keyTo, …)`.
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// for user in [1, 2, 3] {
+    ///     store.put(&user, &5, 0)?;
+    /// }
+    /// assert_eq!(store.fetch_keys(2..=3, 0, 100)?.count(), 2);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
     pub fn fetch_keys(&self, keys: impl RangeBounds<K>, from: i64, to: i64) -> Result<WindowedIterator<'_, K, E>> {
@@ -161,6 +277,19 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     }
 
     /// As [`fetch_keys`](Self::fetch_keys), from the end.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// for user in [1, 2, 3] {
+    ///     store.put(&user, &5, 0)?;
+    /// }
+    /// let last = store.backward_fetch_keys(..3, 0, 100)?.next().transpose()?;
+    /// assert_eq!(last.map(|(window, _)| window.key), Some(2));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
@@ -170,6 +299,17 @@ impl<K: 'static, E: Envelope> Window<K, E> {
 
     /// All rows, in the order of [`fetch_all`](Self::fetch_all).
     ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 0)?;
+    /// store.put(&1, &7, 200)?; // moves the time of the store past the retention of the first window
+    /// assert_eq!(store.all()?.count(), 1);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`fetch`](Self::fetch).
     pub fn all(&self) -> Result<WindowedIterator<'_, K, E>> {
@@ -177,6 +317,17 @@ impl<K: 'static, E: Envelope> Window<K, E> {
     }
 
     /// All rows, from the end.
+    ///
+    /// ```
+    /// # use {std::time::Duration, stream_core::serdes::Serdes, stream_state::{Stores, conformance::Bench}};
+    /// # let builder = Stores::window_store_builder(Stores::in_memory_window_store("store", Duration::from_millis(100), Duration::from_millis(10), false)?, Serdes::long(), Serdes::long());
+    /// # let (name, bench) = (builder.store_name(), Bench::new(std::sync::Arc::new(builder), false));
+    /// # let store = bench.handle(&name);
+    /// store.put(&1, &5, 0)?;
+    /// store.put(&1, &7, 10)?;
+    /// assert_eq!(store.backward_all()?.next().transpose()?.map(|(window, _)| window.start), Some(10));
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch).

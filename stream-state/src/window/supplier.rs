@@ -33,6 +33,17 @@ impl WindowBytesStoreSupplier {
 
     /// Rows of several keys come in the order of their starts, by an index that costs one more row per window: for aggregations that emit
     /// on window close. Mirrors Kafka Streams' time-ordered window stores.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stream_state::Stores;
+    ///
+    /// // For `EmitStrategy::OnWindowClose`: the windows that close now are found without a look at all keys.
+    /// let minute = Duration::from_secs(60);
+    /// let counts = Stores::persistent_window_store("counts", 2 * minute, minute, false)?.ordered_by_time();
+    /// assert_eq!(counts.name(), "counts");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     #[must_use]
     pub fn ordered_by_time(mut self) -> Self {
         // Duplicates share a place in the index.
@@ -41,31 +52,80 @@ impl WindowBytesStoreSupplier {
     }
 
     /// The store's name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// let counts = Stores::persistent_window_store("counts", Duration::from_secs(60), Duration::from_secs(60), false)?;
+    /// assert_eq!(counts.name(), "counts");
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether it keeps data on disk.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// let counts = Stores::in_memory_window_store("counts", Duration::from_secs(60), Duration::from_secs(60), false)?;
+    /// assert!(!counts.is_persistent());
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn is_persistent(&self) -> bool {
         self.persistent
     }
 
     /// How long rows are kept, ms.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// let counts = Stores::persistent_window_store("counts", Duration::from_secs(120), Duration::from_secs(60), false)?;
+    /// assert_eq!(counts.retention_ms(), 120_000);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn retention_ms(&self) -> i64 {
         self.schema.segments.retention_ms
     }
 
     /// The size of the windows, ms.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// let counts = Stores::persistent_window_store("counts", Duration::from_secs(120), Duration::from_secs(60), false)?;
+    /// assert_eq!(counts.window_size_ms(), 60_000);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn window_size_ms(&self) -> i64 {
         self.window_size_ms
     }
 
     /// How much time a segment covers, ms.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// // Half the retention, but not below a minute: what is older than the retention is dropped a segment at a time.
+    /// let counts = Stores::persistent_window_store("counts", Duration::from_secs(3_600), Duration::from_secs(60), false)?;
+    /// assert_eq!(counts.segment_interval_ms(), 1_800_000);
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn segment_interval_ms(&self) -> i64 {
         self.schema.segments.segment_ms
     }
 
     /// Whether several rows of one key and window live side by side.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use stream_state::Stores;
+    /// let waiting = Stores::persistent_window_store("waiting", Duration::from_secs(60), Duration::from_secs(60), true)?;
+    /// assert!(waiting.retain_duplicates());
+    /// # Ok::<(), stream_core::Error>(())
+    /// ```
     pub fn retain_duplicates(&self) -> bool {
         self.schema.retain_duplicates
     }

@@ -1,10 +1,13 @@
 //! Key-value stores: encodings, nulls, errors.
 
+use std::sync::Arc;
+
 use stream_core::store::StoreName;
 use stream_core::{BoxError, Error, ErrorKind};
-use stream_state::{KeyValueStore, ValueAndTimestamp};
+use stream_state::conformance::{Bench, RawBytes};
+use stream_state::{KeyValueStore, Stores, ValueAndTimestamp};
 
-use super::{counts, in_memory, key, logged, longs, open, persistent, restore, timestamped};
+use super::{Bytes, counts, in_memory, key, logged, longs, open, persistent, restore, timestamped};
 
 #[test]
 fn a_timestamped_row_is_logged_as_plain_value_with_its_timestamp() {
@@ -99,4 +102,31 @@ fn a_store_is_not_detached_while_a_handle_is_held() {
     let held = bench.handle(&name);
     assert!(std::rc::Rc::clone(bench.store()).detach().is_none());
     assert_eq!(held.get(&key("a")).expect("a get"), Some(1));
+}
+
+#[test]
+fn a_list_value_store_keeps_all_values_of_a_key_in_their_order() {
+    let name = StoreName::<stream_state::ListValueStore<Bytes, Bytes>>::new("store");
+    for supplier in [Stores::in_memory_key_value_store("store"), Stores::persistent_key_value_store("store")] {
+        let factory = Stores::list_value_store_builder(supplier, Arc::new(RawBytes), Arc::new(RawBytes));
+        let mut bench = Bench::new(Arc::new(factory), false);
+        let key = b"k".to_vec();
+        let list = |bench: &Bench| bench.handle(&name).get(&key).expect("a get").unwrap_or_default();
+        for value in [&b"1"[..], b"", b"333"] {
+            bench.handle(&name).append(&key, &value.to_vec()).expect("an append");
+        }
+        let whole = vec![b"1".to_vec(), Vec::new(), b"333".to_vec()];
+        assert_eq!(list(&bench), whole);
+        bench.store().commit(Some(1)).expect("a commit");
+        bench.handle(&name).append(&key, &b"lost".to_vec()).expect("an append");
+        bench.store().discard();
+        assert_eq!(list(&bench), whole, "an abort takes back what was added");
+        if bench.store().is_persistent() {
+            bench.store().flush(0).expect("a flush");
+            bench.kill();
+            assert_eq!(list(&bench), whole);
+        }
+        bench.handle(&name).put(&key, &Vec::new()).expect("a put");
+        assert_eq!(bench.handle(&name).get(&key).expect("a get"), None, "a list without values is no row");
+    }
 }

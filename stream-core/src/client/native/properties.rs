@@ -21,7 +21,7 @@ pub(crate) enum PropertyScope {
 /// Whether the value of a property must not be shown.
 pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["password", "secret", "token", "jaas", "credential", "private.key"].iter().any(|word| name.contains(word))
+    ["password", "secret", "token", "jaas", "credential", "private.key", "keystore.key"].iter().any(|word| name.contains(word))
         || name.ends_with("ssl.key.pem")
         || name.ends_with("oauthbearer.config")
         || name.ends_with("ssl_key")

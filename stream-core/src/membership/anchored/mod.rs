@@ -17,6 +17,7 @@ mod session;
 mod slots;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,13 +50,21 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 
 /// The settings of an [`AnchoredMembership`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AnchoredConfig {
     /// `application.id`, which is the `group.id`.
     pub application_id: Arc<str>,
     /// The settings of the consumer by librdkafka's names, among them `bootstrap.servers`, `client.id`, `session.timeout.ms`,
     /// `heartbeat.interval.ms`, `max.poll.interval.ms` and `group.instance.id`.
     pub properties: Properties,
+}
+
+impl fmt::Debug for AnchoredConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Their values may be secrets.
+        let names: Vec<&String> = self.properties.keys().collect();
+        f.debug_struct("AnchoredConfig").field("application_id", &self.application_id).field("properties", &names).finish()
+    }
 }
 
 /// Membership by a librdkafka consumer that is subscribed to one anchor topic per sub-topology, with `cooperative-sticky`, and fetches

@@ -33,9 +33,9 @@ pub struct AsyncOptions {
 }
 
 impl AsyncOptions {
-    /// At most so many futures at a time in each task (at least one), results in order by key, and the default deadline.
+    /// At most so many futures at a time in each task (0 is refused where the processor is added), results in order by key, and the default deadline.
     pub const fn new(in_flight: usize) -> Self {
-        Self { in_flight: if in_flight == 0 { 1 } else { in_flight }, order: AsyncOrder::ByKey, deadline: None }
+        Self { in_flight, order: AsyncOrder::ByKey, deadline: None }
     }
 
     /// Results in this order.

@@ -53,7 +53,7 @@ impl<P: AsyncProcessor> AsyncStep<P> {
 
     /// Starts futures as long as there is room.
     fn start_waiting(&mut self) -> Result<(), Error> {
-        while self.running < self.options.in_flight() {
+        while self.running < self.options.in_flight().max(1) {
             let Some(number) = self.waiting.pop_front() else { break };
             // One that missed its deadline while it waited is not here any more.
             let Some(flight) = self.in_flight.get_mut(&number) else { continue };

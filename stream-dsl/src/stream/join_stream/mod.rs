@@ -14,10 +14,10 @@ use self_join::SelfJoinSpec;
 use side::{Join, LeftSide, RightSide, SideSpec, StreamJoin};
 use store::{SideStoreSpec, Windowed};
 use stream_core::TopologyError;
-use stream_core::serdes::{DefaultSerde, SerdeRef};
+use stream_core::serdes::{DefaultSerde, SerdeRef, Serdes};
 use stream_core::store::{StoreFactory, StoreName};
 use stream_state::{KeyValueBytesStoreSupplier, Stores};
-use unmatched::{UnmatchedKeySerde, UnmatchedValuesSerde};
+use unmatched::{LeftOrRightSerde, UnmatchedKeySerde};
 
 use super::KStream;
 use super::merge::PassThrough;
@@ -314,7 +314,8 @@ fn unmatched_store<K: 'static, L: 'static, R: 'static>(name: &str, joined: &Stre
     let supplied = joined.this_store.as_ref().or(joined.other_store.as_ref());
     let persistent = supplied.map_or(joined.store_type != Some(StoreType::InMemory), |supplier| supplier.is_persistent());
     let keys = Arc::new(UnmatchedKeySerde(Arc::clone(&joined.keys)));
-    let values = Arc::new(UnmatchedValuesSerde { left: Arc::clone(&joined.this_values), right: Arc::clone(&joined.other_values) });
+    let values =
+        Serdes::list(Arc::new(LeftOrRightSerde { left: Arc::clone(&joined.this_values), right: Arc::clone(&joined.other_values) }));
     let builder = Stores::key_value_store_builder(supplier(name, persistent), keys, values);
     let builder = match &joined.logging {
         Some(configs) => builder.with_logging_enabled(configs.clone()),

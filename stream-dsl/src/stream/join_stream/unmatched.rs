@@ -71,56 +71,33 @@ impl<K: 'static> Serde<UnmatchedKey<K>> for UnmatchedKeySerde<K> {
     }
 }
 
-/// The values of one row: Kafka's list of entries of any length, each a byte for the side and the value.
-pub(super) struct UnmatchedValuesSerde<L, R> {
+/// A value of one of the two streams: a byte for the side and the value. A row is a list of them.
+pub(super) struct LeftOrRightSerde<L, R> {
     pub(super) left: SerdeRef<L>,
     pub(super) right: SerdeRef<R>,
 }
 
-/// Entries have their lengths before them.
-const VARIABLE_SIZE: u8 = 1;
-
-impl<L: 'static, R: 'static> Serde<Vec<LeftOrRight<L, R>>> for UnmatchedValuesSerde<L, R> {
-    fn serialize(&self, values: &Vec<LeftOrRight<L, R>>, out: &mut Vec<u8>, cx: &SerdeContext<'_>) -> Result<(), SerdeError> {
-        let length = |length: usize| i32::try_from(length).map_err(|_| SerdeError::bad("a list of 2 GiB or more cannot be kept"));
-        out.push(VARIABLE_SIZE);
-        out.extend_from_slice(&length(values.len())?.to_be_bytes());
-        let mut entry = Vec::new();
-        for value in values {
-            entry.clear();
-            match value {
-                LeftOrRight::Left(value) => {
-                    entry.push(JoinSide::Left.as_byte());
-                    self.left.serialize(value, &mut entry, cx)?;
-                }
-                LeftOrRight::Right(value) => {
-                    entry.push(JoinSide::Right.as_byte());
-                    self.right.serialize(value, &mut entry, cx)?;
-                }
+impl<L: 'static, R: 'static> Serde<LeftOrRight<L, R>> for LeftOrRightSerde<L, R> {
+    fn serialize(&self, value: &LeftOrRight<L, R>, out: &mut Vec<u8>, cx: &SerdeContext<'_>) -> Result<(), SerdeError> {
+        match value {
+            LeftOrRight::Left(value) => {
+                out.push(JoinSide::Left.as_byte());
+                self.left.serialize(value, out, cx)
             }
-            out.extend_from_slice(&length(entry.len())?.to_be_bytes());
-            out.extend_from_slice(&entry);
+            LeftOrRight::Right(value) => {
+                out.push(JoinSide::Right.as_byte());
+                self.right.serialize(value, out, cx)
+            }
         }
-        Ok(())
     }
 
-    fn deserialize(&self, bytes: &[u8], cx: &SerdeContext<'_>) -> Result<Vec<LeftOrRight<L, R>>, SerdeError> {
-        let malformed = || SerdeError::bad(format!("{} bytes are not a list of records without a partner", bytes.len()));
-        let length = |bytes: &[u8; 4]| usize::try_from(i32::from_be_bytes(*bytes)).map_err(|_| malformed());
-        let (_, rest) = bytes.split_first().filter(|(kind, _)| **kind == VARIABLE_SIZE).ok_or_else(malformed)?;
-        let (count, mut rest) = rest.split_first_chunk::<4>().ok_or_else(malformed)?;
-        let mut values = Vec::new();
-        for _ in 0..length(count)? {
-            let (size, behind) = rest.split_first_chunk::<4>().ok_or_else(malformed)?;
-            let (entry, behind) = behind.split_at_checked(length(size)?).ok_or_else(malformed)?;
-            let (side, value) = entry.split_first().ok_or_else(malformed)?;
-            values.push(match JoinSide::from_byte(*side).ok_or_else(malformed)? {
-                JoinSide::Left => LeftOrRight::Left(self.left.deserialize(value, cx)?),
-                JoinSide::Right => LeftOrRight::Right(self.right.deserialize(value, cx)?),
-            });
-            rest = behind;
-        }
-        Ok(values)
+    fn deserialize(&self, bytes: &[u8], cx: &SerdeContext<'_>) -> Result<LeftOrRight<L, R>, SerdeError> {
+        let malformed = || SerdeError::bad(format!("{} bytes are not a record without a partner", bytes.len()));
+        let (side, value) = bytes.split_first().ok_or_else(malformed)?;
+        Ok(match JoinSide::from_byte(*side).ok_or_else(malformed)? {
+            JoinSide::Left => LeftOrRight::Left(self.left.deserialize(value, cx)?),
+            JoinSide::Right => LeftOrRight::Right(self.right.deserialize(value, cx)?),
+        })
     }
 }
 
@@ -173,6 +150,8 @@ impl TimeTracker {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use stream_core::Headers;
     use stream_core::serdes::{Role, Serdes};
 
@@ -191,7 +170,7 @@ mod tests {
         assert_eq!(bytes, [0, 0, 0, 0, 0, 0, 0, 12, 1, b'c']);
         assert_eq!(keys.deserialize(&bytes, &context(&headers)).expect("a key"), key);
 
-        let lists = UnmatchedValuesSerde { left: Serdes::string(), right: Serdes::long() };
+        let lists = Serdes::list(Arc::new(LeftOrRightSerde { left: Serdes::string(), right: Serdes::long() }));
         let list = vec![LeftOrRight::Left("x1".to_owned()), LeftOrRight::Right(7)];
         let mut bytes = Vec::new();
         lists.serialize(&list, &mut bytes, &context(&headers)).expect("bytes");
@@ -202,7 +181,7 @@ mod tests {
     #[test]
     fn cut_bytes_are_a_bad_record_and_no_panic() {
         let headers = Headers::new();
-        let lists = UnmatchedValuesSerde { left: Serdes::string(), right: Serdes::long() };
+        let lists = Serdes::list(Arc::new(LeftOrRightSerde { left: Serdes::string(), right: Serdes::long() }));
         for bad in [
             &[][..],
             &[0],

@@ -26,6 +26,9 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
     /// stream record's timestamp. When the key may have changed, the stream goes through a repartition topic first. The topics of both
     /// sides must have equal partition counts. A table with a versioned store gives the row as of the record's timestamp (KIP-914).
     ///
+    /// A null value reaches the joiner where the type is an `Option`; keys that may be null are narrowed before. No record is late. The
+    /// rows are the table's store; the join has none of its own.
+    ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();
     /// let owners = builder.table::<String, String>("owners");
@@ -101,6 +104,8 @@ impl<K: Clone + 'static, V: Clone + 'static> KStream<K, V> {
 
     /// As [`join`](Self::join); a record without a match is joined with `None`. A record whose key is null has no match (KIP-962): a
     /// stream of `Option` keys is joined as it is, and its null keys pass a repartition topic.
+    ///
+    /// A null value reaches the joiner where the type is an `Option`. No record is late, and the join has no store of its own.
     ///
     /// ```
     /// let builder = stream_dsl::StreamsBuilder::new();

@@ -42,7 +42,8 @@ fn simulate(seed: u64) -> Result<(), String> {
     world.ask(8, requests::commit(&crate::harness::text(""), -1, 0, offset))?;
     auditor.offset_committed(requests::TOPIC, 0, offset);
 
-    let mut producers = [Transactional::new(0), Transactional::new(1)];
+    let version_2 = world.below(3);
+    let mut producers = [Transactional::new(0, version_2 > 0), Transactional::new(1, version_2 > 1)];
     let mut idempotent = Idempotent::default();
     let mut members = [Member::new(), Member::new(), Member::new()];
     for _ in 0..STEPS {

@@ -29,6 +29,8 @@ pub(super) struct Transactional {
     open: Option<Open>,
     /// Producers that were fenced.
     zombies: Vec<Producer>,
+    /// It knows version 2 of transactions (KIP-890): partitions join a transaction with their first record, and each end brings a new epoch.
+    version_2: bool,
     /// Those that will be when there is a new one.
     gone: Vec<Producer>,
 }
@@ -58,7 +60,7 @@ fn ended(response: ResponseKind) -> i16 {
 }
 
 impl Transactional {
-    pub(super) fn new(index: i32) -> Self {
+    pub(super) fn new(index: i32, version_2: bool) -> Self {
         Transactional {
             id: text(&format!("id-{index}")),
             source: index,
@@ -66,6 +68,7 @@ impl Transactional {
             sequences: HashMap::new(),
             open: None,
             zombies: Vec::new(),
+            version_2,
             gone: Vec::new(),
         }
     }
@@ -122,6 +125,10 @@ impl Transactional {
     fn begin(&mut self, producer: Producer, world: &mut World, auditor: &mut Auditor) -> Result<(), String> {
         let first = world.below(PARTITIONS as u64) as i32;
         let partitions = if world.one_in(2) { vec![first, (first + 1) % PARTITIONS] } else { vec![first] };
+        if self.version_2 {
+            self.open = Some(Open { number: auditor.begin(), partitions, ending: None });
+            return Ok(());
+        }
         let sent = world.send(3, requests::add_partitions(&self.id, producer, partitions.clone()))?;
         match code(sent, added) {
             Some(0) => self.open = Some(Open { number: auditor.begin(), partitions, ending: None }),
@@ -141,7 +148,7 @@ impl Transactional {
         let value = auditor.fresh();
         auditor.sending(number, value);
         let request = requests::produce(Some(&self.id), producer, partition, sequence, value, world.now);
-        match world.send(9, request)? {
+        match world.send(if self.version_2 { 12 } else { 9 }, request)? {
             Sent::Answered(response) => {
                 let answer = body!(Produce, response).responses.remove(0).partition_responses.remove(0);
                 if answer.error_code == 0 {
@@ -160,12 +167,13 @@ impl Transactional {
         let Some(number) = self.open.as_ref().map(|open| open.number) else {
             return Ok(());
         };
-        if code(world.send(3, requests::add_offsets(&self.id, producer))?, group_added) != Some(0) {
+        if !self.version_2 && code(world.send(3, requests::add_offsets(&self.id, producer))?, group_added) != Some(0) {
             self.replace();
             return Ok(());
         }
         let offset = auditor.fresh() as i64;
-        let sent = world.send(3, requests::commit_in_transaction(&self.id, producer, self.source, offset))?;
+        let version = if self.version_2 { 5 } else { 3 };
+        let sent = world.send(version, requests::commit_in_transaction(&self.id, producer, self.source, offset))?;
         match code(sent, offset_added) {
             Some(0) => auditor.committing(number, self.source, offset),
             _ => self.replace(),
@@ -177,9 +185,19 @@ impl Transactional {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        let sent = world.send(3, requests::end(&self.id, producer, commit))?;
-        match code(sent, ended) {
+        let sent = world.send(if self.version_2 { 5 } else { 3 }, requests::end(&self.id, producer, commit))?;
+        let mut next = producer;
+        let code = code(sent, |response| {
+            let response = body!(EndTxn, response);
+            next = (response.producer_id.0, response.producer_epoch);
+            response.error_code
+        });
+        match code {
             Some(0) => {
+                if self.version_2 && next != producer {
+                    self.producer = Some(next);
+                    self.sequences.clear();
+                }
                 if commit {
                     auditor.ended(open.number, Ending::Committed);
                 }

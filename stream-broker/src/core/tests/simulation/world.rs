@@ -16,6 +16,7 @@ const CRASH_ONE_IN: u64 = 40;
 const LOSS_ONE_IN: u64 = 40;
 
 /// What became of a request.
+#[expect(clippy::large_enum_variant, reason = "each is looked at once")]
 pub(super) enum Sent {
     Answered(ResponseKind),
     /// The answer comes later: [`World::answer`].
@@ -25,6 +26,7 @@ pub(super) enum Sent {
 }
 
 /// What became of a parked request.
+#[expect(clippy::large_enum_variant, reason = "each is looked at once")]
 pub(super) enum Parked {
     Answered(ResponseKind),
     Waiting,

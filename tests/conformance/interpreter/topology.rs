@@ -25,7 +25,16 @@ type Built = Result<(), TopologyError>;
 impl Program<'_> {
     /// Whether a statement is one of the topology's own.
     pub fn is_of_topology(op: &str) -> bool {
-        matches!(op, "add-source" | "add-processor" | "add-sink" | "add-state-store" | "connect" | "add-read-only-store" | "add-topology-global-store")
+        matches!(
+            op,
+            "add-source"
+                | "add-processor"
+                | "add-sink"
+                | "add-state-store"
+                | "connect"
+                | "add-read-only-store"
+                | "add-topology-global-store"
+        )
     }
 
     pub fn on_topology(&self, statement: &Value, topology: &mut Topology) -> Done<Built> {

@@ -3,18 +3,13 @@
 //!
 //! `KSTREAMS_CONFORMANCE_ON_BROKER=all` runs every case that can run there, not only some of each area.
 
-#![allow(dead_code, reason = "the interpreter has more than is used here")]
-
-mod interpreter;
-mod on_broker;
-
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
-use interpreter::cases::{self, Case};
-use on_broker::{one_partition, run_all, selection, several_processes};
+use super::{one_partition, run_all, selection, several_processes};
+use crate::interpreter::cases::{self, Case};
 
 /// How many cases of each area run by default.
 const OF_EACH_AREA: usize = 6;
@@ -100,7 +95,7 @@ fn final_tables_are_the_same_with_processes_of_the_operating_system() {
     let case = cases::by_hand().into_iter().find(|case| case.name == "aggregate/count").expect("a count");
     let different = several_processes::run_in_processes(&case.document, |broker| {
         let mut command = std::process::Command::new(std::env::current_exe().expect("the test's own path"));
-        command.args(["one_process_of_a_case", "--exact", "--nocapture"]);
+        command.args(["on_broker::claims::one_process_of_a_case", "--exact", "--nocapture"]);
         command.env(PROCESS_BROKER, broker).env(PROCESS_CASE, &case.file);
         command
     });
@@ -113,7 +108,7 @@ fn one_process_of_a_case() {
     let (Ok(broker), Some(file)) = (std::env::var(PROCESS_BROKER), std::env::var_os(PROCESS_CASE)) else { return };
     let case = cases::at(Path::new(&file));
     let state = tempfile::tempdir().expect("a folder");
-    let application = on_broker::start(&case.document, "exactly_once_v2", &broker, state.path()).expect("an application");
+    let application = super::start(&case.document, "exactly_once_v2", &broker, state.path()).expect("an application");
     application.await_running().expect("running");
     println!("running");
     std::io::stdin().read_to_end(&mut Vec::new()).expect("the end of the input");

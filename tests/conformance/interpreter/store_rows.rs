@@ -22,6 +22,7 @@ struct Entry {
 }
 
 /// What else is known of a store.
+#[derive(Default)]
 pub struct StoreContext {
     /// Of a windowed store: Java's record cache shows rows beyond it for as long as it happens to hold them, so they may be missing here,
     /// or there.
@@ -85,12 +86,7 @@ pub fn compare(wanted: &Value, rows: &[StoreRow], context: &StoreContext) -> Res
 
 /// Internal stores of joins as Java shows them: with the timestamp in front of the value where the store keeps one, and lists taken apart
 /// where the store is on disk.
-fn as_java_shows(
-    got: Vec<Entry>,
-    rows: &[StoreRow],
-    want: &[Entry],
-    headers: &BTreeMap<Vec<u8>, Vec<(String, Header)>>,
-) -> Vec<Entry> {
+fn as_java_shows(got: Vec<Entry>, rows: &[StoreRow], want: &[Entry], headers: &BTreeMap<Vec<u8>, Vec<(String, Header)>>) -> Vec<Entry> {
     let mut shown = Vec::with_capacity(got.len());
     for entry in got {
         let wanted = |value: &Bytes| want.iter().any(|want| want.key == entry.key && want.value == *value);

@@ -76,7 +76,8 @@ pub fn is_independent_of_order(case: &Value) -> bool {
     let per_key = |statement: &Value| is(statement, &PER_KEY) || is(statement, &["group-by", "map", "select-key"]) && only_counts;
     let has_stores = case["expected"]["stores"].as_array().is_some_and(|stores| !stores.is_empty());
     // A partition of its own has a time of its own, and a versioned table or an extractor may go by it.
-    let goes_by_time = statements(case).any(|statement| !statement["extractor"].is_null() || statement["materialized"]["store"] == "versioned");
+    let goes_by_time =
+        statements(case).any(|statement| !statement["extractor"].is_null() || statement["materialized"]["store"] == "versioned");
     let to_table_behind_new_keys = changes_keys && statements(case).any(|statement| is(statement, &["to-table"]));
     is_one_topic && has_stores && statements(case).all(per_key) && !goes_by_time && !to_table_behind_new_keys
 }

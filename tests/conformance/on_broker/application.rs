@@ -82,7 +82,11 @@ impl Application {
 
     /// Ends it.
     pub fn close(self) -> Result<(), String> {
-        if self.streams.close(PATIENCE) && self.streams.state() == State::NotRunning { Ok(()) } else { Err(self.trouble("it does not end")) }
+        if self.streams.close(PATIENCE) && self.streams.state() == State::NotRunning {
+            Ok(())
+        } else {
+            Err(self.trouble("it does not end"))
+        }
     }
 
     fn trouble(&self, what: &str) -> String {

@@ -19,14 +19,20 @@ const EXCEPTIONS: [(&str, &str); 23] = [
     ("random/640", LOST_SOURCE),
     ("random/167", LOST_SOURCE),
     ("random/583", "Kafka Streams does not unite groups of co-partitioned topics that a later demand connects"),
-    ("random/841", "Kafka Streams' versioned store forgets a deletion at the time of the only version, so that an older version comes back"),
+    (
+        "random/841",
+        "Kafka Streams' versioned store forgets a deletion at the time of the only version, so that an older version comes back",
+    ),
     ("window-tumbling/negative-grace", "a `Duration` is never negative"),
     ("random/105", NO_SERDE),
     ("random/946", NO_SERDE),
     ("random/975", NO_SERDE),
     ("random/346", NULL_AGGREGATE),
     ("random/874", NULL_AGGREGATE),
-    ("random/797", "Kafka Streams shows a session twice: its record cache and its in-memory store order the sessions that end together differently"),
+    (
+        "random/797",
+        "Kafka Streams shows a session twice: its record cache and its in-memory store order the sessions that end together differently",
+    ),
 ];
 
 const NULL_KEY_WITH_GRACE: &str =
@@ -39,7 +45,8 @@ const MOVED_PROCESS: &str = "Kafka Streams' optimizer moves a processor that may
 const LOST_SOURCE: &str = "Kafka Streams does not check that these topics have equal partition counts: it has lost the name of a source";
 
 /// The case could not name a serde, and the oracle's default one does not fit the type: the record is dropped by the handler.
-const NO_SERDE: &str = "Kafka Streams' DSL cannot take a serde for the results of this foreign-key join; here they have the one of their type";
+const NO_SERDE: &str =
+    "Kafka Streams' DSL cannot take a serde for the results of this foreign-key join; here they have the one of their type";
 
 /// An aggregate is a value of its type, and `None` deletes it.
 const NULL_AGGREGATE: &str = "an initializer gives a value here, never null";

@@ -41,9 +41,12 @@ impl<'a> Ends<'a> {
 
     fn committed(&self) -> Result<Vec<i64>, String> {
         let mut list = TopicPartitionList::new();
-        self.partitions.iter().for_each(|(topic, partition)| drop(list.add_partition(topic, *partition)));
+        self.partitions.iter().for_each(|(topic, partition)| {
+            list.add_partition(topic, *partition);
+        });
         let committed = self.consumer.committed_offsets(list, PATIENCE).map_err(|error| error.to_string())?;
-        let offset = |(topic, partition): &(String, i32)| match committed.find_partition(topic, *partition).map(|element| element.offset()) {
+        let offset = |(topic, partition): &(String, i32)| match committed.find_partition(topic, *partition).map(|element| element.offset())
+        {
             Some(Offset::Offset(offset)) => offset,
             _ => -1,
         };

@@ -6,8 +6,9 @@ use serde_json::Value;
 use stream_testkit::StoreRow;
 
 use super::is_unbounded;
+use crate::interpreter::compare;
 use crate::interpreter::expected::{Bytes, Produced, bytes};
-use crate::interpreter::{compare, store_rows};
+use crate::interpreter::store_rows::{self, StoreContext};
 
 /// Compares each store that has a changelog of its own with the last record of each key there.
 pub fn differences(case: &Value, records: &BTreeMap<String, Vec<Produced>>) -> (usize, Vec<String>) {
@@ -20,7 +21,8 @@ pub fn differences(case: &Value, records: &BTreeMap<String, Vec<Produced>>) -> (
             Some(history_ms) => versions(store, changelog, history_ms),
             None => last_rows(store, changelog),
         };
-        if let Err(difference) = store_rows::compare(store, &rows, compare::retention_ms(case, store)) {
+        let context = StoreContext { retention_ms: compare::retention_ms(case, store), ..StoreContext::default() };
+        if let Err(difference) = store_rows::compare(store, &rows, &context) {
             found.push(format!("store {name}\n{difference}"));
         }
     }

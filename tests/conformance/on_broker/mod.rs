@@ -3,6 +3,7 @@
 
 mod application;
 mod changelog;
+mod claims;
 pub mod cluster;
 mod ends;
 pub mod one_partition;

@@ -4,18 +4,16 @@
 //!
 //! `KSTREAMS_CONFORMANCE=<folder or file>` runs other cases, `KSTREAMS_CONFORMANCE_FLUSH=1` reads all state from disk.
 
-mod interpreter;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use interpreter::cases::{self, Case};
-use interpreter::run::{self, Mode, run};
+use crate::interpreter::cases::{self, Case};
+use crate::interpreter::run::{self, Mode, run};
 use kstreams::core::topology::Changelog;
 use serde_json::Value;
 use stream_testkit::StoreRow;
 
-use interpreter::{Verdict, compare, exceptions, judge, known_differences, mutations};
+use crate::interpreter::{Verdict, compare, exceptions, judge, known_differences, mutations};
 
 /// How many differences a failure shows.
 const SHOWN: usize = 12;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kstreams::core::config::StreamsConfig;
 use kstreams::core::serdes::SerdeRef;
-use kstreams::core::time::{LogAndSkipOnInvalidTimestamp, UsePartitionTimeOnInvalidTimestamp};
+use kstreams::core::time::{FailOnInvalidTimestamp, LogAndSkipOnInvalidTimestamp, UsePartitionTimeOnInvalidTimestamp};
 use kstreams::core::topology::{AutoOffsetReset, Consumed, Regex, SourceTopics};
 use kstreams::core::{Topology, TopologyError};
 use kstreams::dsl::{
@@ -222,7 +222,8 @@ impl<'a> Program<'a> {
             consumed = consumed.with_name(name);
         }
         consumed = match statement["extractor"].as_str() {
-            None | Some("fail-on-invalid") => consumed,
+            None => consumed,
+            Some("fail-on-invalid") => consumed.with_timestamp_extractor(FailOnInvalidTimestamp),
             Some("log-and-skip") => consumed.with_timestamp_extractor(LogAndSkipOnInvalidTimestamp),
             Some("partition-time") => consumed.with_timestamp_extractor(UsePartitionTimeOnInvalidTimestamp),
             Some(word) => match ValueNumber::of(word) {
