@@ -64,6 +64,8 @@ fn counts_rates_owners_and_unparsable_lines_are_right() {
     let counted: i64 = counts.iter().filter_map(|finding| finding["count"].as_i64()).sum();
     assert_eq!(counted as usize + unparsable, lines.len(), "every line is counted once");
 
+    let owners = cluster.read_all(&topics[3]);
+    assert!(!owners.is_empty() && owners.iter().all(|row| row.timestamp == 1), "owners are older than every line: {owners:?}");
     let rates = of_kind("error-rate");
     // Nobody owns the kernel.
     assert!(rates.iter().all(|rate| rate["owner"].is_string() == (rate["service"] != "kernel")), "each service has its owner");
