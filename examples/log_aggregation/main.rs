@@ -159,8 +159,8 @@ fn main() -> ExitCode {
         for topic in [&flags.input_topic, &flags.output_topic, &flags.unparsable_topic, &flags.owners_topic] {
             application.create_topic(topic)?;
         }
-        // At time 0, owners are older than every line, so that a line finds its owner also when both are read for the first time.
-        application.cluster().send_table(&flags.owners_topic, &owners.unwrap_or_default(), 0)?;
+        // Owners are older than every line, so that a line finds its owner also when both are read for the first time. Clients take 0 for now.
+        application.cluster().send_table(&flags.owners_topic, &owners.unwrap_or_default(), 1)?;
         let mut running = application.start(topology(&flags)?)?;
         if let Some(input) = &flags.input {
             running.feed(input, &flags.input_topic, flags.follow)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::harness::{Cluster, Example, PATIENCE};
+use crate::harness::{Cluster, Example, PATIENCE, Row};
 use serde_json::Value;
 
 const FILES: [&str; 5] = ["nginx-access.log", "dpkg.log", "syslog.log", "services.jsonl", "apt-history.log"];
@@ -64,6 +64,8 @@ fn counts_rates_owners_and_unparsable_lines_are_right() {
     let counted: i64 = counts.iter().filter_map(|finding| finding["count"].as_i64()).sum();
     assert_eq!(counted as usize + unparsable, lines.len(), "every line is counted once");
 
+    let owners = cluster.read_all(&topics[3]);
+    assert!(!owners.is_empty() && owners.iter().all(|row| row.timestamp == 1), "owners are older than every line: {owners:?}");
     let rates = of_kind("error-rate");
     // Nobody owns the kernel.
     assert!(rates.iter().all(|rate| rate["owner"].is_string() == (rate["service"] != "kernel")), "each service has its owner");
@@ -102,9 +104,43 @@ fn a_growing_file_is_followed_also_when_it_is_replaced() {
     std::thread::sleep(std::time::Duration::from_millis(500));
     file.write_all(tail.as_bytes()).expect("it can be written");
     await_line(2);
-    std::fs::rename(&path, folder.path().join("app.log.1")).expect("it can be moved");
-    std::fs::write(&path, line(3)).expect("it can be written");
-    await_line(3);
+    // Rotated right after the last line, and between the halves of one; each new file is shorter than the one before it.
+    let mut n = 2;
+    for generation in 0..3 {
+        for _ in 0..20 {
+            n += 1;
+            file.write_all(line(n).as_bytes()).expect("it can be written");
+        }
+        n += 1;
+        let halves = line(n);
+        let (head, tail) = halves.split_at(20);
+        file.write_all(head.as_bytes()).expect("it can be written");
+        std::fs::rename(&path, folder.path().join(format!("app.log.{generation}"))).expect("it can be moved");
+        file.write_all(tail.as_bytes()).expect("it can be written");
+        n += 1;
+        std::fs::write(&path, line(n)).expect("it can be written");
+        await_line(n);
+        file = std::fs::OpenOptions::new().append(true).open(&path).expect("it can be opened");
+    }
     example.terminate();
-    assert_eq!(cluster.read_all(&topics[0]).len(), 3);
+    let mut lines: Vec<String> = cluster.read_all(&topics[0]).iter().map(Row::value_text).collect();
+    let mut written: Vec<String> = (1..=n).map(|n| line(n).trim_end().to_owned()).collect();
+    lines.sort();
+    written.sort();
+    assert_eq!(lines, written);
+}
+
+#[test]
+fn flags_that_make_no_sense_end_with_code_2_and_say_why() {
+    let hours = u64::MAX.to_string();
+    let wrong: [(&[&str], &str); 2] = [
+        (&["--follow", "--input", "-"], "--follow needs a file"),
+        (&["--input", "examples/data/README.md", "--grace-hours", &hours], "--grace-hours"),
+    ];
+    for (flags, expected) in wrong {
+        let output = std::process::Command::new(Example::path("log_aggregation")).args(flags).output().expect("it runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {stderr}");
+        assert!(stderr.contains(expected), "{flags:?}: {stderr}");
+    }
 }

@@ -15,7 +15,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 const PARTITIONS: i32 = 2;
 
 /// What a process logs so that a test can follow it.
-const INFO: &str = "warn,rdkafka=off,stream_core=info";
+const INFO: &str = "warn,rdkafka=off,librdkafka=off,stream_core=info";
 
 type Fault<'a> = Option<&'a str>;
 
@@ -135,7 +135,7 @@ fn commit_of_an_earlier_membership(cluster: &Cluster, state: &Path, fault: Fault
     fs::write(&hold, "").expect("a file");
     let variables = [
         ("KSTREAMS_HOLD_POINT", format!("BeforeChangelogSend:10:{}", hold.display())),
-        ("RUST_LOG", "warn,rdkafka=off,stream_core=info".into()),
+        ("RUST_LOG", "warn,rdkafka=off,librdkafka=off,stream_core=info".into()),
     ];
     let mut zombie = command(&word_count, &state.join("zombie"), fault, &variables);
     // What it holds open must outlive all that follows.
@@ -192,14 +192,7 @@ fn a_transaction_left_open_at_a_revocation_is_noticed() {
         let mut vocabulary = Vocabulary::new(300, 5, 56);
         let mut first = command(&word_count, &state.join("first"), fault, &[("KSTREAMS_FAIL_POINT", "RevokeBeforeCommit".into())]);
         // Few commits, so that the revocation meets an open transaction.
-        first.args([
-            "--config",
-            "session.timeout.ms=60000",
-            "--config",
-            "transaction.timeout.ms=60000",
-            "--config",
-            "commit.interval.ms=3000",
-        ]);
+        first.args(["--config", "session.timeout.ms=60000", "--config", "transaction.timeout.ms=60000", "--commit-interval-ms", "3000"]);
         let first = Example::spawn(first);
         first.await_running();
         // Both sub-topologies have something in the open transaction when the second process asks for its share.

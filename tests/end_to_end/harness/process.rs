@@ -1,5 +1,6 @@
 //! Example programs as child processes: started, awaited, killed, stopped and continued.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -55,12 +56,31 @@ impl Example {
     }
 
     /// Starts it.
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        let mut example = Self::start(command, Stdio::piped());
+        example.stdout = collect(example.child.stdout.take().expect("piped"));
+        example
+    }
+
+    /// Starts it with a standard output that nobody reads any more.
+    pub fn spawn_unread(command: Command) -> Self {
+        let mut example = Self::start(command, Stdio::piped());
+        drop(example.child.stdout.take());
+        example
+    }
+
+    /// Starts it with its standard output in a file.
+    pub fn spawn_into(command: Command, file: File) -> Self {
+        Self::start(command, Stdio::from(file))
+    }
+
+    fn start(mut command: Command, stdout: Stdio) -> Self {
         let name = format!("{:?}", command.get_program());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        let stdout = collect(child.stdout.take().expect("piped"));
         let stderr = collect(child.stderr.take().expect("piped"));
+        let unread = Lines { lines: Vec::new(), ended: true };
+        let stdout = Arc::new(Output { lines: Mutex::new(unread), grown: Condvar::new() });
         Self { name, child, stdout, stderr }
     }
 
@@ -110,6 +130,20 @@ impl Example {
 
     pub fn stderr(&self) -> String {
         self.stderr.lines.lock().expect("unpoisoned").lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    }
+
+    /// Waits until standard error has a line with `part` in it.
+    pub fn await_stderr(&self, part: &str, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let mut output = self.stderr.lines.lock().expect("unpoisoned");
+        while !output.lines.iter().any(|line| line.text.contains(part)) {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if output.ended || remaining.is_zero() {
+                drop(output);
+                panic!("{} has not said `{part}`\n{}", self.name, self.output());
+            }
+            output = self.stderr.grown.wait_timeout(output, remaining).expect("unpoisoned").0;
+        }
     }
 
     /// `kill -9`.
