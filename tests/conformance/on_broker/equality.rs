@@ -8,11 +8,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
-<<<<<<<< HEAD:tests/conformance/on_broker/claims.rs
-use super::{one_partition, run_all, selection, several_processes};
-========
 use super::{one_partition, run_all, selection, several_processes, start};
->>>>>>>> r-v:tests/conformance/on_broker/equality.rs
 use crate::interpreter::cases::{self, Case};
 
 /// How many cases of each area run by default.
@@ -99,11 +95,7 @@ fn final_tables_are_the_same_with_processes_of_the_operating_system() {
     let case = cases::by_hand().into_iter().find(|case| case.name == "aggregate/count").expect("a count");
     let different = several_processes::run_in_processes(&case.document, |broker| {
         let mut command = std::process::Command::new(std::env::current_exe().expect("the test's own path"));
-<<<<<<<< HEAD:tests/conformance/on_broker/claims.rs
-        command.args(["on_broker::claims::one_process_of_a_case", "--exact", "--nocapture"]);
-========
         command.args(["on_broker::equality::one_process_of_a_case", "--exact", "--nocapture"]);
->>>>>>>> r-v:tests/conformance/on_broker/equality.rs
         command.env(PROCESS_BROKER, broker).env(PROCESS_CASE, &case.file);
         command
     });
@@ -116,11 +108,7 @@ fn one_process_of_a_case() {
     let (Ok(broker), Some(file)) = (std::env::var(PROCESS_BROKER), std::env::var_os(PROCESS_CASE)) else { return };
     let case = cases::at(Path::new(&file));
     let state = tempfile::tempdir().expect("a folder");
-<<<<<<<< HEAD:tests/conformance/on_broker/claims.rs
-    let application = super::start(&case.document, "exactly_once_v2", &broker, state.path()).expect("an application");
-========
     let application = start(&case.document, "exactly_once_v2", &broker, state.path()).expect("an application");
->>>>>>>> r-v:tests/conformance/on_broker/equality.rs
     application.await_running().expect("running");
     println!("running");
     std::io::stdin().read_to_end(&mut Vec::new()).expect("the end of the input");
