@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kstreams::core::config::ClientRole;
 use kstreams::prelude::StreamsConfig;
@@ -19,6 +19,9 @@ use super::BoxError;
 
 /// How long one request may take once the cluster was reached.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client is asked why it reaches no broker.
+const REASON_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long a request is waited for before a signal is heard of.
 const REQUEST_STEP: Duration = Duration::from_secs(3);
@@ -117,9 +120,7 @@ impl Cluster {
             Ok(metadata) if !metadata.brokers().is_empty() => Ok(()),
             Ok(_) => Err(format!("the cluster at {} has no broker yet; try again when it runs", self.bootstrap_servers).into()),
             Err(error) => {
-                // What the client has to say is said by its polls.
-                while observer.poll(Duration::ZERO).is_some() {}
-                let last = observer.context().0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| error.to_string());
+                let last = Self::last_error(&observer).unwrap_or_else(|| error.to_string());
                 Err(format!(
                     "no broker answered at {} within {} ms ({last}); check --bootstrap-servers, `security.protocol` with its `sasl.*` and `ssl.*` \
                      settings, and that Kafka runs there, or leave the flag out to use an embedded broker",
@@ -127,6 +128,19 @@ impl Cluster {
                     timeout.as_millis()
                 )
                 .into())
+            }
+        }
+    }
+
+    /// What a client says of its connections. It is said by its polls, behind lines of its log, each of which may be all that a poll does.
+    fn last_error(observer: &BaseConsumer<LastError>) -> Option<String> {
+        let until = Instant::now() + REASON_TIMEOUT;
+        loop {
+            let said = observer.poll(Duration::from_millis(20)).is_some();
+            let last = observer.context().0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // What it said first may follow from what it says next.
+            if last.is_some() && !said || Instant::now() >= until {
+                return last;
             }
         }
     }
