@@ -198,8 +198,10 @@ fn an_error_a_panic_and_a_missed_deadline_are_failures_of_their_record_alone() {
 
 #[test]
 fn without_a_handler_a_failure_stops_the_task_and_leaves_nothing_uncommitted() {
-    let options = AsyncOptions::new(10).with_deadline(Duration::from_millis(50));
-    for (value, text) in [("refused", "the service refused"), ("panics", "a bug"), ("hangs", "AsyncOptions::with_deadline")] {
+    // A future that fails at once must not miss its deadline first, however slow the machine is.
+    let failures = [("refused", "the service refused", 5_000), ("panics", "a bug", 5_000), ("hangs", "AsyncOptions::with_deadline", 50)];
+    for (value, text, deadline_ms) in failures {
+        let options = AsyncOptions::new(10).with_deadline(Duration::from_millis(deadline_ms));
         let topology = topology(&Answers::default(), options);
         let builder = TopologyTestDriver::builder(&topology).processing_guarantee(ProcessingGuarantee::ExactlyOnceV2);
         let driver = builder.build().expect("a driver");

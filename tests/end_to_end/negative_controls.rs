@@ -166,6 +166,10 @@ fn commit_of_an_earlier_membership(cluster: &Cluster, state: &Path, fault: Fault
         Some(heir)
     };
     fs::remove_file(&hold).expect("the file is there");
+    // What comes afterwards is fed when its commit is over: one that passed has set positions back, which more lines bring to light.
+    await_that("the worker that was held runs tasks again", || {
+        zombie.stderr().split_once("held at").is_some_and(|(_, after)| after.contains("running task="))
+    });
     word_count.feed(vocabulary.by_ref().take(300));
     word_count.await_processed();
     zombie.terminate();
