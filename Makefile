@@ -36,8 +36,8 @@ demo-logs: setup ## Counts per service, level and minute from log files of five 
 	cat examples/data/logs/*.log examples/data/logs/*.jsonl | $(CARGO) run $(PROFILE) --quiet --example log_aggregation -- \
 		--owners examples/data/logs/owners.csv --year 2024 --partitions 1 --input - --processing-guarantee exactly_once_v2
 
-# Most of the time the end-to-end tests wait: for sessions that end, for processes that die. Those that measure time run alone.
-export RUST_TEST_THREADS ?= 4
+# Most of the time tests wait: for sessions that end, for processes that die. Those that measure time run alone.
+export RUST_TEST_THREADS ?= 8
 
 # The tests stop processes at named points and seed mistakes into them.
 TESTED := $(PROFILE) --workspace --features fault-injection
