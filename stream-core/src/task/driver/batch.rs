@@ -41,6 +41,8 @@ impl TaskDriver {
         let mut taken = 0;
         loop {
             self.task.punctuate()?;
+            // A processor that paused the input goes on when it is woken.
+            self.task.wake()?;
             let (processed, progress) = self.task.process(ROUND);
             taken += processed as u64;
             if progress? == Progress::Empty {

@@ -160,7 +160,9 @@ impl NativeAdmin {
                 if asks_coordinator {
                     self.replace(&client)?;
                 }
-                return Err(with_last_error(&client, Error::retriable(format!("the cluster did not answer within {timeout:?}"))));
+                let unanswered =
+                    Error::retriable(format!("the cluster did not answer within {timeout:?}; check that the brokers can be reached"));
+                return Err(with_last_error(&client, unanswered));
             };
             let answer = Answer(answer, Arc::clone(&client));
             match ffi::rd_kafka_event_error(answer.0.as_ptr()) {
